@@ -1,0 +1,89 @@
+"""Names: how configs, outcomes and a node's own records are called. Pure text, no I/O.
+
+A *path* is what `--path` names: ``gs://bucket/prefix``, ``gs://bucket`` or an absolute folder. The *name* of a config is
+its object name below the path without ``.config.yaml``: ``sub/report`` for ``gs://b/pipeline/sub/report.config.yaml``.
+Everything a node writes for itself lives under one *sibling* prefix that cannot trigger anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+CONFIG_SUFFIX = ".config.yaml"
+MAX_OBJECT_NAME = 1024  # bytes of UTF-8, https://cloud.google.com/storage/docs/objects#naming
+MAX_FILE_NAME = 255  # bytes of one component, NAME_MAX of the common Linux file systems
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Kind(Enum):
+    """What stands at a name: the config, or an outcome that took its place."""
+
+    CONFIG = "config"
+    DONE = "done"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.value}.yaml"
+
+
+OUTCOMES = (Kind.DONE, Kind.ERROR, Kind.CANCELLED)
+
+
+def is_cloud(url: str) -> bool:
+    return url.startswith("gs://")
+
+
+def valid_node(node: str) -> bool:
+    """Whether `node` is usable as a node's name: one path component of letters, digits, dots, dashes, underscores."""
+    return _NODE.fullmatch(node) is not None and ".." not in node
+
+
+@dataclass(frozen=True)
+class Path:
+    """`root` is the path without a trailing slash; all methods return URLs in the store's form."""
+
+    root: str
+
+    @property
+    def prefix(self) -> str:
+        """What every config's URL starts with. Always ends with a slash: `pipeline` never matches `pipeline2/`."""
+        return self.root + "/"
+
+    @property
+    def side(self) -> str:
+        """The sibling prefix for logs, records and heartbeats, ending with a slash."""
+        if is_cloud(self.root) and "/" not in self.root[len("gs://") :]:
+            return f"{self.root}/.poltergust/"
+        return f"{self.root}.poltergust/"
+
+    def of(self, name: str, kind: Kind) -> str:
+        return f"{self.prefix}{name}{kind.suffix}"
+
+    def name_of(self, url: str, kind: Kind = Kind.CONFIG) -> str | None:
+        """The name if `url` is such an object below this path, else None (case matters, the stem is not empty)."""
+        if not url.startswith(self.prefix) or url.startswith(self.side) or not url.endswith(kind.suffix):
+            return None
+        name = url[len(self.prefix) : -len(kind.suffix)]
+        return name if name and not name.endswith("/") else None
+
+    def log(self, name: str, generation: str, node: str) -> str:
+        return f"{self.side}logs/{name}/{generation}/{node}.log"
+
+    def runs(self, name: str, generation: str) -> str:
+        """Prefix of all nodes' records of one run."""
+        return f"{self.side}runs/{name}/{generation}/"
+
+    def run(self, name: str, generation: str, node: str) -> str:
+        return f"{self.runs(name, generation)}{node}.json"
+
+    @property
+    def nodes(self) -> str:
+        return f"{self.side}nodes/"
+
+    def node(self, node: str) -> str:
+        return f"{self.nodes}{node}.json"

@@ -1,0 +1,104 @@
+"""The store: where configs, outcomes and records live. One small interface over Cloud Storage and local folders.
+
+Objects are addressed by URL text: ``gs://bucket/key`` or an absolute file path (``/data/pipeline/x.config.yaml``).
+A *generation* is opaque text that is safe as one path component and differs whenever the object was written anew:
+Cloud Storage's generation number, or for files one made of the inode change time and a digest of the content. Times
+are seconds since the epoch by the *storage server's* clock, so that ages compare without trusting nodes' clocks.
+
+Errors, the same for every store: `NotFound` (no such object, or no bucket), `Conflict` (a precondition did not hold),
+`Denied` (403, retention, a hold, a read-only folder), and `errors.Temporary` with STORAGE_UNAVAILABLE (429, 5xx, network)
+once the store's own short retries (about 30 s in all) are spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from poltergust.errors import RunError
+from poltergust.reasons import Reason
+
+ABSENT = "0"
+"""As `if_generation`: only if no object of that name exists (Cloud Storage's generation 0)."""
+
+
+class NotFound(RunError):
+    """No such object."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.CONFIG_GONE, message)
+
+
+class Conflict(RunError):
+    """The object is not (or no longer) the generation that was named."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.NEWER_GENERATION, message)
+
+
+class Denied(RunError):
+    """The storage refuses: permissions, retention policy, hold."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.STORAGE_DENIED, message)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a listing. `size` in bytes, `updated` in seconds since the epoch by the server's clock."""
+
+    url: str
+    size: int
+    updated: float
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An object that was read: its bytes and the generation they belong to."""
+
+    url: str
+    data: bytes
+    generation: str
+    updated: float
+
+
+class Store(Protocol):
+    """Six operations; every one may raise `Denied` and `errors.Temporary`. Safe to use from several threads."""
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+        """Every object whose URL starts with `prefix` (text, matched to the letter) and ends with `suffix`, by URL.
+
+        A missing folder or an empty bucket is an empty listing. Folders: regular files only, recursively, names that
+        are not valid Unicode skipped; symbolic links to directories are not followed.
+        """
+        ...
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        """The object's bytes (at most `limit` + 1 of them, so that a caller sees that it is too large).
+
+        Raises `NotFound`. On folders a file still being written (size or time moving) is left to settle first.
+        """
+        ...
+
+    def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
+        """Create or replace, atomically. With `if_generation` only that one (`ABSENT`: only create): `Conflict`."""
+        ...
+
+    def append(self, url: str, data: bytes) -> None:
+        """Add to the end, creating it if missing, without sending again what is there. One writer per object."""
+        ...
+
+    def move(self, source: str, generation: str, target: str) -> bool:
+        """Rename `source` to `target`, replacing it, only if `source` is still that `generation`. One atomic step
+        where the server has one (see the implementations for what happens where it has not).
+
+        True: this call did it. False: an answer was lost on the way, the source is gone and the target stands newly
+        made, so this call or another did it. Raises `Conflict` when another generation stands there, `NotFound` when
+        the source is gone.
+        """
+        ...
+
+    def delete(self, url: str, *, if_generation: str | None = None) -> None:
+        """Remove; missing is fine (another node was quicker), another generation raises `Conflict`."""
+        ...

@@ -1,15 +1,21 @@
 """Names: how configs, outcomes and a node's own records are called. Pure text, no I/O.
 
-A *path* is what `--path` names: ``gs://bucket/prefix``, ``gs://bucket`` or an absolute folder. The *name* of a config is
-its object name below the path without ``.config.yaml``: ``sub/report`` for ``gs://b/pipeline/sub/report.config.yaml``.
+A *path* is what `--path` names: ``gs://bucket/prefix``, ``gs://bucket`` or an absolute folder. The *name* of a config
+is its object name below the path without ``.config.yaml``: ``sub/report`` for
+``gs://b/pipeline/sub/report.config.yaml``.
 Everything a node writes for itself lives under one *sibling* prefix that cannot trigger anything.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
+
+from poltergust.errors import Permanent
+from poltergust.reasons import Reason
 
 CONFIG_SUFFIX = ".config.yaml"
 MAX_OBJECT_NAME = 1024  # bytes of UTF-8, https://cloud.google.com/storage/docs/objects#naming
@@ -43,6 +49,25 @@ def valid_node(node: str) -> bool:
     return _NODE.fullmatch(node) is not None and ".." not in node
 
 
+def resolve(reference: str, base: str) -> str:
+    """The URL that `reference`, as written in the file at `base`, names: absolute, or relative to that file.
+
+    Raises `Permanent` for one that leaves the bucket, and for a file of the node's own disk named from a bucket.
+    """
+    if is_cloud(reference):
+        return reference
+    if not is_cloud(base):
+        return posixpath.normpath(posixpath.join(posixpath.dirname(base), reference))
+    if reference.startswith("/"):
+        raise Permanent(
+            Reason.INVALID_VALUE,
+            f"{base}: environment: {reference!r} is a file of one machine; name a gs:// object or one relative to this",
+        )
+    bucket, _, key = base[len("gs://") :].partition("/")
+    target = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), reference))
+    return f"gs://{bucket}{target}"
+
+
 @dataclass(frozen=True)
 class Path:
     """`root` is the path without a trailing slash; all methods return URLs in the store's form."""
@@ -71,6 +96,30 @@ class Path:
         name = url[len(self.prefix) : -len(kind.suffix)]
         return name if name and not name.endswith("/") else None
 
+    def check(self, name: str, generation: str, node: str) -> None:
+        """Raise `Permanent` for a name that records and logs could not be written under, or that hides what it is.
+
+        Cloud Storage takes nearly any text as an object name; control characters, ``..`` as a component and the like
+        have no honest use in one, and would end up in paths, logs and terminals.
+        """
+        where = f"{self.prefix}{name!r}{CONFIG_SUFFIX}"
+        for character in name:
+            if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+                text = f"{where}: the name holds the character U+{ord(character):04X}; rename it without"
+                raise Permanent(Reason.NAME_INVALID, text)
+        if any(part in (".", "..") for part in name.split("/")):
+            raise Permanent(Reason.NAME_INVALID, f"{where}: the name has '.' or '..' as a component; rename it without")
+        for url in (self.of(name, Kind.CANCELLED), self.log(name, generation, node), self.run(name, generation, node)):
+            if is_cloud(url):
+                longest = len(url[len("gs://") :].partition("/")[2].encode())
+                limit = MAX_OBJECT_NAME
+            else:
+                longest = max(len(part.encode()) for part in url.split("/"))
+                limit = MAX_FILE_NAME
+            if longest > limit:
+                text = f"{self.prefix}{name[:40]}…: the name is {longest - limit} bytes too long for its outcomes and"
+                raise Permanent(Reason.NAME_TOO_LONG, f"{text} records; shorten it")
+
     def log(self, name: str, generation: str, node: str) -> str:
         return f"{self.side}logs/{name}/{generation}/{node}.log"
 
@@ -80,6 +129,10 @@ class Path:
 
     def run(self, name: str, generation: str, node: str) -> str:
         return f"{self.runs(name, generation)}{node}.json"
+
+    def lock(self, key: str) -> str:
+        """The exact versions that all nodes install for one environment."""
+        return f"{self.side}locks/{key}.txt"
 
     @property
     def nodes(self) -> str:

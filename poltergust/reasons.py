@@ -62,10 +62,12 @@ class Reason(Enum):
     INSTALL_FAILED = ("install-failed", Row.NODE)
     INTERPRETER_MISSING = ("interpreter-missing", Row.NODE)
     VARIABLE_MISSING = ("variable-missing", Row.NODE)
+    ENVIRONMENT_DENIED = ("environment-denied", Row.NODE)
     IMPORT_ERROR = ("import-error", Row.NODE)
     SCHEDULING_FAILED = ("scheduling-failed", Row.NODE)
     DISK_FULL = ("disk-full", Row.NODE)
     OUT_OF_MEMORY = ("out-of-memory", Row.NODE)
+    START_FAILED = ("start-failed", Row.NODE)
     CHILD_DIED = ("child-died", Row.NODE)
     AGENT_DIED = ("agent-died", Row.NODE)
     # waiting

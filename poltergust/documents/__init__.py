@@ -2,40 +2,26 @@
 
 `parse_task_file(data, source)` and `parse_environment_file(data, source)` take bytes as read and the URL to name in
 messages; every mistake raises one `DocumentError` whose text names file, line, key, what was expected, and a near miss.
+
+The way of a document: `yaml_text.py` (bytes to a tree of verbatim scalars), `expand.py` (aliases and merges, bounded),
+`fields.py` (mappings with known keys), then `task_file.py` or `environment_file.py`; `known.py` is the list of keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from poltergust.documents.environment_file import parse_environment_file
+from poltergust.documents.model import Argument, Dependency, EnvironmentSpec, TaskFile
+from poltergust.documents.problems import DocumentError
+from poltergust.documents.task_file import parse_task_file
+from poltergust.documents.yaml_text import MAX_BYTES
 
-from poltergust.errors import Permanent
-from poltergust.luigi_run import Argument
-from poltergust.reasons import Reason
-
-MAX_BYTES = 256 * 1024
-"""Larger files are refused: both are written by hand."""
-
-
-class DocumentError(Permanent):
-    """A mistake in a file: ``<source>:<line>:<column>: <message>``. Lines and columns are 1-based."""
-
-    def __init__(
-        self, reason: Reason, message: str, *, source: str, line: int = 0, column: int = 0, key: str = ""
-    ) -> None:
-        where = source + (f":{line}:{column}" if line else "")
-        super().__init__(reason, f"{where}: {message}")
-        self.source, self.line, self.column, self.key, self.message = source, line, column, key, message
-
-
-@dataclass(frozen=True)
-class TaskFile:
-    """A task file. `environment` as written (may be relative), `timeout` in seconds."""
-
-    environment: str
-    name: str
-    module: str
-    arguments: tuple[Argument, ...]
-    variables: Mapping[str, str]
-    timeout: float | None = None
-    retries: int | None = None
+__all__ = [
+    "MAX_BYTES",
+    "Argument",
+    "Dependency",
+    "DocumentError",
+    "EnvironmentSpec",
+    "TaskFile",
+    "parse_environment_file",
+    "parse_task_file",
+]

@@ -2,44 +2,40 @@
 
 Cached by content on each machine, built in place under a lock with the completion marker written last, in use by many
 runs at once, never removed while any process uses one. The cache is a folder; several agents may share it.
+
+The way through this room, one file each: `lines` reads the dependencies, `origins` finds what they name beside the
+file, `interpreters` finds the Python, `plan` decides and names the environment, `leases` guards it, `resolve` pins exact
+versions once for all nodes, `build` creates and installs (`virtualenv_options`, `installers`, `pip_settings`,
+`uv_settings`, `git_credentials`), `failures` says in one line what went wrong, `eviction` keeps the disk in bounds.
+`cache.EnvironmentCache` is the front door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from poltergust.documents import Dependency, EnvironmentSpec
+from poltergust.stores import Blob, Entry
 
-@dataclass(frozen=True)
-class Dependency:
-    """One entry of `dependencies`, verbatim, and the line of the file it stands on (1-based)."""
-
-    text: str
-    line: int = 0
-
-
-@dataclass(frozen=True)
-class EnvironmentSpec:
-    """What an environment file asks for. `url` is where the file was read: relative paths start from its folder.
-
-    `virtualenv`: option name (as written, without `--`) to its value, verbatim text, or True for a bare flag; a list
-    of values repeats the option.
-    """
-
-    url: str
-    virtualenv: Mapping[str, str | bool | tuple[str, ...]]
-    dependencies: tuple[Dependency, ...]
-    variables: Mapping[str, str]
-    installer: str = "uv"
-    preload: tuple[str, ...] = ()
+__all__ = [
+    "Cancelled",
+    "Dependency",
+    "Environment",
+    "EnvironmentSpec",
+    "Environments",
+    "Locks",
+    "Objects",
+]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A ready environment. `seconds` is what this call took, `built` whether it had to build."""
+    """A ready environment. `seconds` is what this call took, `built` whether it had to build. `lock` names the exact
+    versions that are installed: equal names on two nodes mean the same resolution."""
 
     key: str
     folder: Path
@@ -47,6 +43,29 @@ class Environment:
     version: str  # of its Python, such as "3.8.18"
     built: bool
     seconds: float
+    lock: str = ""
+
+
+class Locks(Protocol):
+    """Where the nodes of a path agree on exact versions. Kept by the caller, on the store; `key` is one safe name."""
+
+    def get(self, key: str) -> str | None: ...
+
+    def publish(self, key: str, text: str) -> str:
+        """Create if absent (generation 0); the text that stands there now, this one or another node's."""
+        ...
+
+    def replace(self, key: str, text: str) -> None:
+        """Take new releases: `poltergust env lock --refresh`."""
+        ...
+
+
+class Objects(Protocol):
+    """What this room needs of a store, for `gs://` dependencies: any `stores.Store` will do."""
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob: ...
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]: ...
 
 
 class Environments(Protocol):
@@ -57,11 +76,13 @@ class Environments(Protocol):
         node_env: Mapping[str, str],
         on_line: Callable[[str], None],
         cancelled: Callable[[], bool],
+        locks: Locks | None = None,
     ) -> AbstractContextManager[Environment]:
         """Find or build it, and keep it from eviction while the context is open.
 
         Raises `errors.Permanent` (the file asks for the impossible), `errors.NodeError` (this node cannot),
         `errors.Temporary` (registry unreachable), `Cancelled` once `cancelled()` is true (polled at least every 0.5 s).
+        `locks` None: exact versions are remembered on this machine only.
         """
         ...
 

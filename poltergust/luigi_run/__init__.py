@@ -1,33 +1,26 @@
 """The Luigi run: one child process inside the environment that runs the pipeline's root task together with the other
 nodes, asks it whether it is complete, and reports what happened as a value.
 
-`launch.py` stands in the agent and starts the child; `inside.py` is the script that runs under the environment's own
-Python (any that Luigi serves, 3.6 on) and imports nothing of Poltergust; `scheduler.py` looks after `luigid`.
+`launch.py` stands in the agent and starts the child; `inside/` is what runs under the environment's own Python (any that
+Luigi serves, 3.6 on) and imports nothing of Poltergust; `scheduler.py` looks after `luigid`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from poltergust.documents import Argument
 from poltergust.reasons import Reason
 
-
-@dataclass(frozen=True)
-class Argument:
-    """One key below `task:` besides name and module. `name` as written; `text` is the scalar exactly as written, or
-    JSON when `json` is set, or None for YAML's null (leave the default)."""
-
-    name: str
-    text: str | None
-    json: bool = False
+__all__ = ["Argument", "Launch", "LuigiRun", "Progress", "Report", "Request", "Standing", "TaskFailure"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to run. `worker` is a prefix for Luigi worker ids, unique per node, run and attempt. `budget` is how often a
+    """What to run. `worker` is the Luigi worker id, unique per node, run and attempt. `budget` is how often a
     task may fail in the whole cluster before it is failed for good (`--retries` + 1)."""
 
     module: str
@@ -38,6 +31,8 @@ class Request:
     budget: int
     preload: tuple[str, ...] = ()
     forgive: bool = False  # clear what the scheduler remembers of this pipeline's failures first (a new generation)
+    dead_workers: tuple[str, ...] = ()  # their RUNNING tasks go back first, uncharged; see `LuigiRun.release`
+    idle: float = 8.0  # seconds to stay with nothing to run here while other nodes' tasks may still free some
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,16 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How a root task stands at the scheduler, for a node that runs no process of it: `running` tasks on other nodes,
+    and whether there is anything a new process could do (also true for a root the scheduler does not know)."""
+
+    running: int
+    runnable: bool
+    progress: Progress = Progress()
+
+
+@dataclass(frozen=True)
 class Report:
     """How a Luigi run on this node ended. `reason.row` decides what happens next; `detail` is one line for people."""
 
@@ -85,6 +90,13 @@ class LuigiRun(Protocol):
         """Interrupt, after `grace` seconds terminate, then kill. Does not block."""
         ...
 
+    def release(self, dead_workers: Sequence[str]) -> None:
+        """These workers are known to be dead: what they ran goes back to the others, without counting as a failure.
+
+        Each is a `Request.worker`, or a prefix of several that ends in a delimiter (``node-1/``).
+        """
+        ...
+
     def progress(self) -> Progress: ...
 
     def result(self, timeout: float | None) -> Report | None:
@@ -93,7 +105,8 @@ class LuigiRun(Protocol):
 
 
 class Launch(Protocol):
-    """Start a Luigi run with the environment's `python`. `on_end` is called (from another thread) when it ended."""
+    """Start a Luigi run with the environment's `python`. `on_end` is called (from another thread) when it ended,
+    `on_forgiven` once what `Request.forgive` asks for was done."""
 
     def __call__(
         self,
@@ -104,4 +117,5 @@ class Launch(Protocol):
         workdir: Path,
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
+        on_forgiven: Callable[[], None] = lambda: None,
     ) -> LuigiRun: ...

@@ -6,8 +6,9 @@ Cloud Storage's generation number, or for files one made of the inode change tim
 are seconds since the epoch by the *storage server's* clock, so that ages compare without trusting nodes' clocks.
 
 Errors, the same for every store: `NotFound` (no such object, or no bucket), `Conflict` (a precondition did not hold),
-`Denied` (403, retention, a hold, a read-only folder), and `errors.Temporary` with STORAGE_UNAVAILABLE (429, 5xx, network)
-once the store's own short retries (about 30 s in all) are spent.
+`Denied` (403, retention, a hold, a read-only folder), and `errors.Temporary` with STORAGE_UNAVAILABLE (429, 5xx,
+network) once the store's own short retries (about 30 s in all) are spent. Folders add what only they can have:
+`errors.NodeError` with DISK_FULL and `errors.Permanent` with NAME_TOO_LONG.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poltergust.errors import RunError
+from poltergust.names import Path, is_cloud
 from poltergust.reasons import Reason
 
 ABSENT = "0"
@@ -102,3 +104,20 @@ class Store(Protocol):
     def delete(self, url: str, *, if_generation: str | None = None) -> None:
         """Remove; missing is fine (another node was quicker), another generation raises `Conflict`."""
         ...
+
+
+def open_store(root: str, *, project: str | None = None) -> Store:
+    """The store that a path (`names.Path.root`) lives in. `project` only matters where credentials name none.
+
+    Raises `errors.UsageError` where Google's credentials are missing. Google's client is imported only for `gs://`:
+    it costs half a second.
+    """
+    if is_cloud(root):
+        from poltergust.stores.gs import GsStore
+
+        return GsStore.connect(project)
+    import pathlib
+
+    from poltergust.stores.folder import FolderStore
+
+    return FolderStore(pathlib.Path(Path(root).side))

@@ -1,0 +1,54 @@
+# The two commands of the README set themselves up: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format setup clean requirements
+
+help:
+	@echo "make demo    see Poltergust run a pipeline on this machine"
+	@echo "make test    run every test (what is missing on this machine is skipped, with how to get it)"
+	@echo "make check   ruff, mypy, import-linter, shellcheck, terraform fmt"
+	@echo "make format  let ruff and terraform format the sources"
+	@echo "make requirements  pin the development dependencies anew"
+	@echo "make clean   remove what the others made"
+
+setup: $(READY)
+
+# pip once, to get uv; uv for the rest. The pins carry no addresses: packages come from wherever pip is set up to look.
+$(READY): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^uv==' requirements/dev.txt | cut -d' ' -f1)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/dev.txt -e .
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/poltergust demo
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra; \
+	elif [ "$$CI" = true ]; then echo "terraform is missing"; exit 1; \
+	else echo "terraform fmt skipped: https://developer.hashicorp.com/terraform/install"; fi
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	if command -v terraform >/dev/null; then terraform fmt -recursive infra; fi
+
+requirements:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links \
+		--group dev pyproject.toml --output-file requirements/dev.txt --upgrade
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

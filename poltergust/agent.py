@@ -1,0 +1,175 @@
+"""One node's life: sources and the scan feed the queue, workers drain it through the runner, signals end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from poltergust import __version__, names
+from poltergust.errors import RunError, Temporary
+from poltergust.heartbeat import Heartbeat
+from poltergust.logs import about
+from poltergust.luigi_run import Progress
+from poltergust.records import NodeRecord, Records
+from poltergust.runner.patience import Patience
+from poltergust.runner.run import Runs
+from poltergust.runner.runner import Runner
+from poltergust.settings import Settings
+from poltergust.sources import Source
+from poltergust.sources.scan import Scan
+from poltergust.stopping import Stopping
+from poltergust.stores import Store
+from poltergust.workqueue import Item, WorkQueue
+
+log = logging.getLogger(__name__)
+
+NOT_TAKING_DELAY = 5.0
+"""Seconds until a name is looked at again that came while this node must not take any."""
+
+
+class Agent:
+    """Owns the threads. Everything it is made of is handed in; `run` blocks until it was asked to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        instance: str,
+        scheduler_url: str,
+        store: Store,
+        records: Records,
+        runs: Runs,
+        runner: Runner,
+        patience: Patience,
+        queue: WorkQueue,
+        sources: Sequence[Source],
+        stopping: Stopping,
+    ) -> None:
+        self._settings = settings
+        self._instance = instance
+        self.scheduler_url = scheduler_url
+        self._store = store
+        self._runs = runs
+        self._runner = runner
+        self._patience = patience
+        self._queue = queue
+        self._sources = sources
+        self._stopping = stopping
+        self._scan = Scan(self.list_configs, settings.reconcile_interval)
+        self._heartbeat = Heartbeat(records, self.describe, embedded=settings.scheduler_url is None)
+
+    def run(self) -> None:
+        """Serve until a drain is asked for, then finish what runs. Returns when every thread but daemons is done."""
+        workers = [
+            threading.Thread(target=self._work, name=f"poltergust-worker-{number}", daemon=True)
+            for number in range(self._settings.parallel)
+        ]
+        self._heartbeat.start()
+        try:
+            for source in self._sources:
+                source.start(self.changed)
+            # The stream is open: what happens from now on is heard, what happened before the scan finds.
+            self._scan.start(self.changed)
+            for worker in workers:
+                worker.start()
+            log.info("%s is listening to %s", self._settings.node, self._settings.path.prefix)
+            self._stopping.wait()
+            log.info("draining: nothing new is taken; stop again to end what runs now")
+        finally:
+            # However it ends: nothing new, and what runs is brought to an end.
+            self._stopping.request_drain()
+            for source in (self._scan, *self._sources):
+                source.stop()
+            self._queue.shutdown()
+            self._heartbeat.changed()
+            self._queue.drain()
+            self._heartbeat.stop()
+        log.info("%s has stopped", self._settings.node)
+
+    def changed(self, url: str) -> None:
+        """An object may have changed: queue its name if it is a config, or the outcome of a run we still know."""
+        path = self._settings.path
+        name = path.name_of(url)
+        if name is not None:
+            self._queue.add(name)
+            return
+        for kind in names.OUTCOMES:
+            name = path.name_of(url, kind)
+            if name is not None and self._runs.knows(name):
+                self._queue.add(name)
+
+    def list_configs(self) -> Iterator[str]:
+        """For the scan: every config there is; those we know and that are no longer there are looked at as well."""
+        found = set()
+        path = self._settings.path
+        for entry in self._store.list(path.prefix, suffix=names.CONFIG_SUFFIX):
+            name = path.name_of(entry.url)
+            if name is not None:
+                found.add(name)
+                yield entry.url
+        for run in self._runs.all():
+            if run.name not in found:
+                self._queue.add(run.name)
+
+    def progress(self, name: str) -> Progress:
+        """Of the run of that name on this node, zeros if there is none under way."""
+        return next((run.progress() for run in self._runs.all() if run.name == name), Progress())
+
+    def describe(self) -> NodeRecord:
+        """This node, for its heartbeat."""
+        state = "draining" if self._stopping.draining else "ready"
+        return NodeRecord(
+            node=self._settings.node,
+            instance=self._instance,
+            version=__version__,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            scheduler=self.scheduler_url,
+            embedded=self._settings.scheduler_url is None,
+            taking=not self._heartbeat.crowd and not self._stopping.draining,
+            state=state,
+            running=self._queue.processing(),
+            waiting=len(self._queue) + len(self._queue.delayed()),
+            problems=tuple(self.problems()),
+        )
+
+    def problems(self) -> Iterable[str]:
+        """What is wrong now, a line each."""
+        if self._heartbeat.crowd:
+            yield self._heartbeat.crowd
+        for source in (self._scan, *self._sources):
+            problem = source.state().problem
+            if problem:
+                yield problem
+        for run in self._runs.all():
+            if run.record.refused:
+                yield f"{run.name} is {run.record.outcome}, but cannot be renamed: {run.record.refused}"
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._heartbeat.crowd:
+                self._queue.retry(item, NOT_TAKING_DELAY)
+                continue
+            with about(name=item.name):
+                delay = self._look(item)
+            if delay is None:
+                self._queue.done(item)
+            else:
+                self._queue.retry(item, delay)
+
+    def _look(self, item: Item) -> float | None:
+        try:
+            self._heartbeat.changed()
+            return self._runner.look(item)
+        except RunError as error:
+            least = error.delay if isinstance(error, Temporary) and error.delay is not None else 0.0
+            log.warning("%s: %s", item.name, error)
+            return max(least, self._patience.failed(item.name))
+        except Exception:
+            log.exception("%s: unexpected; please report this", item.name)
+            return self._patience.failed(item.name)
+        finally:
+            self._heartbeat.changed()

@@ -1,0 +1,77 @@
+"""The command line: options -> Settings -> objects -> exit code. The only room that names concrete parts and reads the
+process environment.
+
+Commands are loaded when they are called, so that `--help` stays quick whatever they import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from poltergust import __version__
+from poltergust.errors import PoltergustError, UsageError
+from poltergust.redact import Redactor, one_line
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+
+COMMANDS = {
+    "listen": ("poltergust.cli.listen", "Run this machine as a node: react to every config that lands in the path."),
+    "demo": ("poltergust.cli.demo", "See it work on this machine: a temporary folder and a small sample pipeline."),
+}
+"""Name to the module that holds the command of that name, and the line `--help` shows for it."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="poltergust")
+@click.option("--debug", is_flag=True, envvar="POLTERGUST_DEBUG", show_envvar=True, help="Tracebacks and more log.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Drop one file in a bucket, and every worker machine runs the Luigi pipeline it names, together.
+
+    Try it here, without any cloud account: poltergust demo
+    """
+    ctx.obj = debug
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console script: one line for what went wrong, an exit code, no traceback unless `--debug`."""
+    try:
+        cli.main(argv, prog_name="poltergust", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _fail("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PoltergustError as error:
+        if os.environ.get("POLTERGUST_DEBUG") or "--debug" in (sys.argv[1:] if argv is None else argv):
+            raise
+        _fail(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR)
+
+
+def _fail(text: str, code: int) -> None:
+    click.echo(f"poltergust: {one_line(Redactor((os.environ,))(text), 2000)}", err=True)
+    sys.exit(code)

@@ -1,0 +1,73 @@
+"""Options that commands share, and how their text becomes values. Every option has an environment variable."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from poltergust import names
+from poltergust.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
+    """`click.option` with its environment variable: ``--cache-dir`` is ``POLTERGUST_CACHE_DIR``."""
+    variable = "POLTERGUST_" + flag.lstrip("-").replace("-", "_").upper()
+    attributes.setdefault("show_default", attributes.get("default") is not None)
+    decorate: Callable[[F], F] = click.option(flag, *others, envvar=variable, show_envvar=True, **attributes)
+    return decorate
+
+
+class Duration(click.ParamType):
+    """``90``, ``90s``, ``5m``, ``1h30m``, ``2d``; a number of seconds as a float."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = _DURATION.fullmatch(str(value))
+        if not value or found is None:
+            self.fail(f"{value!r} is not a duration; write for example 90s, 5m or 1h30m", param, ctx)
+        days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        return days * 86400 + hours * 3600 + minutes * 60 + seconds
+
+
+def parse_path(text: str) -> names.Path:
+    """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder."""
+    if names.is_cloud(text):
+        bucket, _, prefix = text[len("gs://") :].partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
+        prefix = prefix.rstrip("/")
+        return names.Path(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
+    if "://" in text:
+        raise UsageError(f"--path {text}: only gs:// and local folders are known")
+    folder = Path(os.path.abspath(os.path.expanduser(text)))
+    if not folder.is_dir():
+        raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
+    return names.Path(str(folder))
+
+
+def parse_node(text: str | None) -> str:
+    """`--node`, or the host's name made fit. Raises `UsageError`."""
+    if text is None:
+        text = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.") or "node"
+    if not names.valid_node(text):
+        raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
+    return text
+
+
+def default_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "poltergust"

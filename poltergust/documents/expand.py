@@ -1,0 +1,173 @@
+"""The tree as YAML means it: aliases followed, merge keys merged, keys single. Bounded, whatever the aliases multiply.
+
+Values below the top-level keys that begin with `x-` are the user's own: they are not looked at, only anchors in them
+can be used. Tags are refused everywhere else: what they would construct is nobody's business here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Union
+
+from poltergust.documents import yaml_text
+from poltergust.documents.problems import Place, mistake, show, shown_path
+from poltergust.documents.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, RawNode, Scalar
+from poltergust.reasons import Reason
+
+OWN = "x-"
+"""Top-level keys that begin so are the user's own, in both files."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    at: Place
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key with its value, and where the key stands."""
+
+    at: Place
+    key: str
+    value: Node
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A mapping, in the order of the file, no key twice."""
+
+    at: Place
+    entries: tuple[Entry, ...]
+
+
+Node = Union[Scalar, Items, Entries]  # noqa: UP007 - forward references
+
+
+def load(data: bytes, source: str) -> Node | None:
+    """The document in `data` without the user's own top-level keys; None if it is empty. Raises `DocumentError`."""
+    raw = yaml_text.read(data, source)
+    return None if raw is None else _Expansion().node(raw, depth=0, path="")
+
+
+class _Expansion:
+    """One document's budget: nodes and characters visited, aliases counted each time they are followed."""
+
+    def __init__(self) -> None:
+        self._nodes = self._characters = 0
+
+    def node(self, raw: RawNode, depth: int, path: str) -> Node:
+        at = raw.at
+        if isinstance(raw, yaml_text.Alias):
+            raw = raw.target
+        self._spend(at, raw, depth)
+        if raw.tagged:
+            raise mistake(
+                at,
+                Reason.INVALID_YAML,
+                f'{_colon(path)}a tag ("!…"); tags are refused, put quotes around text that begins with "!"',
+                path,
+            )
+        if isinstance(raw, Scalar):
+            return replace(raw, at=at, text=_characters(at, raw.text, path))
+        if isinstance(raw, yaml_text.Sequence):
+            return Items(
+                at, tuple(self.node(item, depth + 1, f"{path}[{number}]") for number, item in enumerate(raw.items, 1))
+            )
+        return Entries(at, tuple(self._entries(raw, depth, path).values()))
+
+    def _entries(self, raw: yaml_text.Mapping, depth: int, path: str) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
+        merged: list[Entry] = []
+        for raw_key, raw_value in raw.pairs():
+            key = self.node(raw_key, depth + 1, path)
+            if not isinstance(key, Scalar):
+                raise mistake(
+                    raw_key.at,
+                    Reason.WRONG_TYPE,
+                    f"{_colon(path)}a list or mapping stands where a key belongs; "
+                    'put quotes around text that begins with "{" or "["',
+                    path,
+                )
+            if key.plain and key.text == "<<":
+                merged += self._merged(raw_value, depth, path)
+                continue
+            if key.text in entries:
+                first = entries[key.text].at.line
+                raise mistake(
+                    key.at,
+                    Reason.DUPLICATE_KEY,
+                    f"{_colon(path)}{show(key.text)} stands twice, first on line {first}; keep one",
+                    _below(path, key.text),
+                )
+            if depth == 0 and key.text.startswith(OWN):
+                entries[key.text] = Entry(key.at, key.text, Items(raw_value.at, ()))
+                continue
+            entries[key.text] = Entry(key.at, key.text, self.node(raw_value, depth + 1, _below(path, key.text)))
+        for entry in merged:
+            entries.setdefault(entry.key, entry)
+        if depth == 0:
+            return {key: entry for key, entry in entries.items() if not key.startswith(OWN)}
+        return entries
+
+    def _merged(self, raw: RawNode, depth: int, path: str) -> list[Entry]:
+        """What a `<<` brings: of a mapping or a list of them; what stands beside it wins, then the first."""
+        value = self.node(raw, depth + 1, _below(path, "<<"))
+        mappings = value.items if isinstance(value, Items) else (value,)
+        found: dict[str, Entry] = {}
+        for mapping in mappings:
+            if not isinstance(mapping, Entries):
+                raise mistake(
+                    mapping.at,
+                    Reason.WRONG_TYPE,
+                    f'{_colon(path)}"<<" merges a mapping or a list of mappings, not another value',
+                    "<<",
+                )
+            for entry in mapping.entries:
+                found.setdefault(entry.key, entry)
+        return list(found.values())
+
+    def _spend(self, at: Place, raw: Scalar | yaml_text.Sequence | yaml_text.Mapping, depth: int) -> None:
+        self._nodes += 1
+        self._characters += len(raw.text) if isinstance(raw, Scalar) else 0
+        if self._nodes > MAX_NODES or self._characters > MAX_BYTES:
+            raise mistake(
+                at,
+                Reason.TOO_LARGE,
+                f'the aliases ("*…") multiply the file beyond {MAX_NODES:,} values or {MAX_BYTES:,} characters',
+            )
+        if depth > MAX_DEPTH:
+            raise mistake(at, Reason.TOO_LARGE, f"more than {MAX_DEPTH} lists and mappings within one another")
+
+
+def _below(path: str, key: str) -> str:
+    key = key[:100]  # a path is for messages; a key of a hundred thousand characters is not copied to each value in it
+    return f"{path}.{key}" if path else key
+
+
+def _colon(path: str) -> str:
+    return f"{shown_path(path)}: " if path else ""
+
+
+def _characters(at: Place, text: str, path: str) -> str:
+    r"""`text` with surrogate pairs joined (JSON writes an emoji as "\ud83d\ude00"); NUL and lone surrogates refused."""
+    if "\0" in text:
+        raise mistake(
+            at,
+            Reason.INVALID_VALUE,
+            f"{_colon(path)}a NUL character; neither an argument nor a variable can hold one, delete it",
+            path,
+        )
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise mistake(
+            at,
+            Reason.INVALID_VALUE,
+            f"{_colon(path)}half of a surrogate pair, which is not a character; write the character itself",
+            path,
+        ) from None

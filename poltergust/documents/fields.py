@@ -1,0 +1,184 @@
+"""Mappings with known keys, and the kinds of values that both files share."""
+
+from __future__ import annotations
+
+import re
+
+from poltergust.documents import known
+from poltergust.documents.expand import OWN, Entries, Entry, Items, Node, load
+from poltergust.documents.known import Document, Key, Shape
+from poltergust.documents.problems import Place, all_of, did_you_mean, mistake, nearest, show, shown_path
+from poltergust.documents.scalars import is_null
+from poltergust.documents.yaml_text import Scalar
+from poltergust.reasons import Reason
+
+MAX_VARIABLE = 131_071
+"""Bytes of `NAME=value` that Linux takes (MAX_ARG_STRLEN less its NUL, execve(2))."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MODULE = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
+
+
+def top_level(data: bytes, source: str, document: Document) -> dict[str, Entry]:
+    """The entries of a file whose top level has known keys only and every required one. Raises `DocumentError`."""
+    root = load(data, source)
+    if root is None:
+        required = [key.name for key in document.keys if key.required]
+        wanted = all_of(required) if required else "{} at least, for luigi alone"
+        raise mistake(
+            Place(source),
+            Reason.MISSING_KEY,
+            f"the file is empty; {document.article} {document.title} holds {wanted}",
+        )
+    if not isinstance(root, Entries):
+        raise mistake(
+            root.at,
+            Reason.WRONG_TYPE,
+            f'{document.article} {document.title} is a mapping, lines of "key: value"; this is {describe(root)}',
+        )
+    for entry in root.entries:
+        if entry.key not in document.names:
+            raise mistake(entry.at, Reason.UNKNOWN_KEY, _unknown(entry.key, document), entry.key)
+    entries = {entry.key: entry for entry in root.entries}
+    for key in document.keys:
+        if key.required:
+            require(entries, key, root.at, "")
+    return entries
+
+
+def _unknown(name: str, document: Document) -> str:
+    other = known.ENVIRONMENT_FILE if document is known.TASK_FILE else known.TASK_FILE
+    if name in other.names:
+        return f"{show(name)} belongs in the {other.title}, not in {document.article} {document.title}"
+    if name in document.below:
+        return f'{show(name)} belongs below "{document.below[name]}:", not at the top level'
+    meant = did_you_mean(name, document.names)
+    if name in document.synonyms:
+        meant = f'; did you mean "{document.synonyms[name]}"?'
+    elsewhere = nearest(name, other.names)
+    if meant:
+        return f"unknown key {show(name)}{meant}"
+    if elsewhere:
+        return f'unknown key {show(name)}; did you mean "{elsewhere}", which belongs in the {other.title}?'
+    return (
+        f"unknown key {show(name)}; {document.article} {document.title} has {all_of(document.names)}, "
+        f'keys of your own begin with "{OWN}"'
+    )
+
+
+def require(entries: dict[str, Entry], key: Key, at: Place, below: str) -> Entry:
+    """The entry of a required key, which must be there and have a value."""
+    path = f"{below}{key.name}"
+    if key.name not in entries:
+        misspelt = next((e for e in entries.values() if nearest(e.key, [key.name])), None) if below else None
+        meant = f'; did you mean "{key.name}" by {show(misspelt.key)} on line {misspelt.at.line}?' if misspelt else ""
+        example = f", such as {key.example}" if key.shape is Shape.TEXT else ""
+        raise mistake(at, Reason.MISSING_KEY, f'"{path}" is missing: {_lower(key.description)}{meant or example}', path)
+    entry = entries[key.name]
+    if is_null(entry.value):
+        raise mistake(entry.at, Reason.MISSING_KEY, f'"{path}" has no value: {_lower(key.description)}', path)
+    return entry
+
+
+def mapping(entry: Entry | None, path: str) -> tuple[Entry, ...]:
+    """The entries of a mapping; of nothing, none."""
+    if entry is None or is_null(entry.value):
+        return ()
+    if isinstance(entry.value, Entries):
+        return entry.value.entries
+    raise mistake(
+        entry.value.at,
+        Reason.WRONG_TYPE,
+        f'{path}: a mapping belongs here, indented lines of "key: value"; this is {describe(entry.value)}',
+        path,
+    )
+
+
+def items(entry: Entry | None, path: str) -> tuple[Node, ...]:
+    """The items of a list; of nothing, none."""
+    if entry is None or is_null(entry.value):
+        return ()
+    if isinstance(entry.value, Items):
+        return entry.value.items
+    raise mistake(
+        entry.value.at,
+        Reason.WRONG_TYPE,
+        f'{path}: a list belongs here, each entry on a line that begins with "- "; this is {describe(entry.value)}',
+        path,
+    )
+
+
+def text(node: Node, path: str) -> str:
+    """The text of a scalar, exactly as written, which must not be empty."""
+    if not isinstance(node, Scalar):
+        raise mistake(node.at, Reason.WRONG_TYPE, f"{path}: text belongs here; this is {describe(node)}", path)
+    if is_null(node) or not node.text.strip():
+        raise mistake(node.at, Reason.INVALID_VALUE, f"{path}: text belongs here; this is empty", path)
+    return node.text
+
+
+def module(node: Node, path: str) -> str:
+    """A module's name, as after `import` (dashes are allowed: Luigi imports by name)."""
+    name = text(node, path)
+    if name.endswith(".py") or not _MODULE.fullmatch(name):
+        raise mistake(
+            node.at,
+            Reason.INVALID_VALUE,
+            f'{path}: {show(name)} is not a module\'s name; write it as after "import", package.module, without .py',
+            path,
+        )
+    return name
+
+
+def variables(entry: Entry | None) -> dict[str, str]:
+    """Environment variables, verbatim. No message holds a value: it may be a secret."""
+    found: dict[str, str] = {}
+    for variable in mapping(entry, "variables"):
+        path, value = f"variables.{variable.key}", variable.value
+        shown = shown_path(path)
+        if not _VARIABLE.fullmatch(variable.key):
+            raise mistake(
+                variable.at,
+                Reason.INVALID_VALUE,
+                f"variables: {show(variable.key)} is not a variable's name; "
+                "letters, digits and underscores, not beginning with a digit",
+                path,
+            )
+        if not isinstance(value, Scalar):
+            raise mistake(
+                value.at,
+                Reason.WRONG_TYPE,
+                f"{shown}: a variable holds text; this is {describe(value)}, put quotes around it",
+                path,
+            )
+        if is_null(value):
+            raise mistake(
+                value.at,
+                Reason.INVALID_VALUE,
+                f'{shown}: no value; write "" for an empty text, or "null" in quotes, or leave the line out',
+                path,
+            )
+        size = len(f"{variable.key}={value.text}".encode())
+        if size > MAX_VARIABLE:
+            raise mistake(
+                value.at,
+                Reason.TOO_LARGE,
+                f"{shown}: {size:,} bytes with its name; Linux takes {MAX_VARIABLE:,} in one variable, use a file",
+                path,
+            )
+        found[variable.key] = value.text
+    return found
+
+
+def describe(node: Node) -> str:
+    """What a node is, for "this is …"."""
+    if isinstance(node, Scalar):
+        return "empty" if is_null(node) else "text"
+    if isinstance(node, Items):
+        return "a list" if node.items else "an empty list"
+    return "a mapping" if node.entries else "an empty mapping"
+
+
+def _lower(sentence: str) -> str:
+    """A description after a colon; a name at its beginning keeps its capital."""
+    return sentence if sentence.startswith("Luigi") else sentence[0].lower() + sentence[1:]

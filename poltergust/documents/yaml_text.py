@@ -1,0 +1,248 @@
+"""Bytes to a tree of verbatim scalars: the only place that knows PyYAML.
+
+PyYAML is used at its event level, so nothing is ever constructed from a tag and no scalar is interpreted: `1.10` is the
+text `1.10`, a flag says whether it was written plainly. The tree is built with a stack of its own, so that nesting
+cannot exhaust Python's. Aliases stay aliases here; `expand.py` follows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, Union
+
+import yaml
+
+from poltergust.documents.problems import DocumentError, Place, mistake
+from poltergust.reasons import Reason
+
+MAX_BYTES = 256 * 1024
+"""Larger files are refused: both are written by hand."""
+
+MAX_NODES = 20_000
+"""Keys, values and list entries in a file, and again once its aliases are followed."""
+
+MAX_DEPTH = 32
+"""Lists and mappings within one another."""
+
+# What YAML calls non-printable (https://yaml.org/spec/1.2.2/#51-character-set); PyYAML refuses it without a line.
+_CONTROL = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Text as written, quotes and escapes undone."""
+
+    at: Place
+    text: str
+    plain: bool  # written without quotes and not as a block
+    tagged: bool = False
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A list as the events tell it."""
+
+    at: Place
+    items: list[RawNode] = field(default_factory=list)
+    tagged: bool = False
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`flat` holds keys and values in turn, as the events come."""
+
+    at: Place
+    flat: list[RawNode] = field(default_factory=list)
+    tagged: bool = False
+
+    def pairs(self) -> Iterator[tuple[RawNode, RawNode]]:
+        return zip(self.flat[::2], self.flat[1::2], strict=True)
+
+
+@dataclass(frozen=True)
+class Alias:
+    """`*name`, and what the name stands for."""
+
+    at: Place
+    target: Scalar | Sequence | Mapping
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+RawNode = Union[Scalar, Sequence, Mapping, Alias]  # noqa: UP007 - forward references
+
+
+def read(data: bytes, source: str) -> RawNode | None:
+    """The one document in `data`, None if there is nothing in it. Raises `DocumentError`."""
+    text = _text(data, source)
+    loader = yaml.SafeLoader(text)
+    try:
+        return _build(loader, source)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax(error, source) from None  # its own text may quote a piece of a secret value
+    except (ValueError, OverflowError):  # "\UFFFFFFFF" and the like end in chr()
+        at = Place(source, loader.line + 1, loader.column + 1)
+        raise mistake(at, Reason.INVALID_YAML, "not valid YAML: an escape or number out of range") from None
+    finally:
+        loader.dispose()
+
+
+def _text(data: bytes, source: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise mistake(
+            Place(source),
+            Reason.TOO_LARGE,
+            f"the file has {len(data):,} bytes, at most {MAX_BYTES:,} are read; keep data in files of its own",
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise mistake(Place(source), Reason.NOT_TEXT, "the file is UTF-16; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        raise mistake(
+            _place(source, before, len(before)),
+            Reason.NOT_TEXT,
+            f"not UTF-8 text (byte 0x{data[error.start]:02x}); save the file as UTF-8",
+        ) from None
+    control = _CONTROL.search(text)
+    if control:
+        raise mistake(
+            _place(source, text, control.start()),
+            Reason.NOT_TEXT,
+            f"control character U+{ord(control[0]):04X} in the file; delete it, or write an escape in double quotes",
+        )
+    return text
+
+
+def _place(source: str, text: str, position: int) -> Place:
+    starts = [0, *(found.end() for found in _BREAK.finditer(text, 0, position))]
+    return Place(source, len(starts), position - starts[-1] + 1)
+
+
+def _build(loader: yaml.SafeLoader, source: str) -> RawNode | None:
+    """Events to a tree. `parents` are the collections that are open; an anchor counts once its node is complete."""
+    root: RawNode | None = None
+    parents: list[Sequence | Mapping] = []
+    anchors: dict[str, Scalar | Sequence | Mapping] = {}
+    documents = count = 0
+    for event in _events(loader):
+        at = _at(source, event.start_mark)
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise mistake(
+                    at, Reason.MULTIPLE_DOCUMENTS, 'a second document begins here; a file holds one, remove the "---"'
+                )
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            parents.pop()
+            continue
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        count += 1
+        if count > MAX_NODES:
+            raise mistake(
+                at, Reason.TOO_LARGE, f"more than {MAX_NODES:,} keys and values; keep data in files of its own"
+            )
+        node = _node(event, at, anchors, parents)
+        if parents:
+            parent = parents[-1]
+            (parent.items if isinstance(parent, Sequence) else parent.flat).append(node)
+        else:
+            root = node
+        if isinstance(node, (Sequence, Mapping)):
+            parents.append(node)
+            if len(parents) > MAX_DEPTH:
+                raise mistake(at, Reason.TOO_LARGE, f"more than {MAX_DEPTH} lists and mappings within one another")
+    if isinstance(root, Scalar) and root.plain and not root.text and not root.tagged:
+        return None
+    return root
+
+
+def _at(source: str, mark: _Mark | None) -> Place:
+    return Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
+
+
+def _events(loader: yaml.SafeLoader) -> Iterator[yaml.Event]:
+    while loader.check_event():
+        yield loader.get_event()  # type: ignore[no-untyped-call]
+
+
+def _node(
+    event: yaml.NodeEvent,
+    at: Place,
+    anchors: dict[str, Scalar | Sequence | Mapping],
+    parents: list[Sequence | Mapping],
+) -> RawNode:
+    if isinstance(event, yaml.AliasEvent):
+        target = anchors.get(str(event.anchor))
+        if target is None:  # the name is not shown: `PASSWORD: *abc` is a password, not an alias
+            raise mistake(
+                at,
+                Reason.INVALID_YAML,
+                'an alias ("*…") of nothing above it; put quotes around a value that begins with "*"',
+            )
+        if any(target is parent for parent in parents):
+            raise mistake(at, Reason.INVALID_YAML, 'an alias ("*…") of something that it stands in itself')
+        return Alias(at, target)
+    node: Scalar | Sequence | Mapping
+    if isinstance(event, yaml.ScalarEvent):
+        plain = event.style in (None, "")
+        node = Scalar(at, event.value, plain, event.tag is not None)
+    elif isinstance(event, yaml.SequenceStartEvent):
+        node = Sequence(at, tagged=event.tag is not None)
+    else:
+        node = Mapping(at, tagged=getattr(event, "tag", None) is not None)
+    if event.anchor is not None:
+        anchors[event.anchor] = node
+    return node
+
+
+# A sign in PyYAML's words, whether the place where the construct began says more than where it broke, and what to do.
+_HINTS = (
+    ("'\\t'", False, "indent with spaces, not with a tab"),
+    ("mapping values are not allowed", False, 'put quotes around a value that holds ": ", or mend the indentation'),
+    ("mapping keys are not allowed", False, 'put quotes around a value that begins with "? "'),
+    ("sequence entries are not allowed", False, 'a list begins on a line of its own; quote text that begins with "- "'),
+    ("could not find expected ':'", True, 'a line without ": " where a key and its value belong'),
+    ("while scanning a quoted scalar", True, "these quotes are not closed"),
+    (
+        "while scanning a double-quoted scalar",
+        False,
+        "no such escape in double quotes; single quotes take a \\ as it is",
+    ),
+    ("while parsing a flow", True, 'this "[" or "{" is not closed, or a comma is missing; put quotes around such text'),
+    (
+        "but found '<scalar>'",
+        False,
+        "text after the end of a quoted text or alias; put one pair of quotes around it all",
+    ),
+    ("while parsing a block", False, "the indentation does not fit the lines above"),
+    ("while scanning a block scalar", False, 'put quotes around text that begins with "|" or ">"'),
+    ("while scanning an anchor", False, 'put quotes around text that begins with "&"'),
+    ("while scanning an alias", False, 'put quotes around text that begins with "*"'),
+    (" tag", False, 'put quotes around text that begins with "!"'),
+    ("incompatible YAML document", False, "only %YAML 1.x is read"),
+    ("directive", False, 'put quotes around text that begins with "%"'),
+    ("cannot start any token", False, "put quotes around text that begins with this character"),
+    ("expected '<document start>'", False, "this stands outside the one document of the file; mend its indentation"),
+)
+
+
+def _syntax(error: yaml.MarkedYAMLError, source: str) -> DocumentError:
+    """What to do, in a person's words. PyYAML's own text is not passed on: it may quote a piece of a secret value."""
+    said = f"{error.context or ''} {error.problem or ''}"
+    begins, hint = next(
+        ((begins, hint) for sign, begins, hint in _HINTS if sign in said), (False, "the structure breaks here")
+    )
+    first, second = error.problem_mark, error.context_mark
+    mark = (second or first) if begins else (first or second)
+    at = _at(source, mark)
+    return mistake(at, Reason.INVALID_YAML, f"not valid YAML: {hint}")

@@ -1,0 +1,291 @@
+"""`EnvironmentCache`: find or build the environment of a file, and keep it while it is used. The room's front door."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from poltergust.environments import (
+    Cancelled,
+    Environment,
+    EnvironmentSpec,
+    Locks,
+    Objects,
+    eviction,
+    git_credentials,
+    leases,
+    marker,
+    pip_settings,
+    resolve,
+    uv_settings,
+    virtualenv_options,
+)
+from poltergust.environments.build import Build, Layout
+from poltergust.environments.commands import Redactor, Runner, build_environment
+from poltergust.environments.downloads import Downloads
+from poltergust.environments.eviction import Cached, Evicted, Limits
+from poltergust.environments.installers import Uv, python_of
+from poltergust.environments.interpreters import Interpreter, Interpreters
+from poltergust.environments.leases import Lease
+from poltergust.environments.lines import variables
+from poltergust.environments.marker import Marker
+from poltergust.environments.origins import Origins
+from poltergust.environments.plan import Plan
+from poltergust.environments.resolve import LocalLocks
+from poltergust.errors import NodeError, UsageError
+from poltergust.names import is_cloud
+from poltergust.processes import Spawn
+from poltergust.reasons import Reason
+
+_POLL = 0.25  # seconds between looks at `cancelled` while waiting for a turn to build
+
+
+class EnvironmentCache:
+    """Implements `Environments`. `root` is made if missing; several processes may share it. `objects` reads `gs://`
+    dependencies. At most `parallel_builds` builds run at a time in this process; uv's downloads are shared by all."""
+
+    def __init__(
+        self,
+        root: Path,
+        spawn: Spawn,
+        *,
+        objects: Objects | None = None,
+        parallel_builds: int = 2,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> None:
+        self._layout = Layout(root.absolute())
+        self._spawn = spawn
+        self._limits = limits
+        self._turns = threading.BoundedSemaphore(parallel_builds)
+        self._interpreters = Interpreters(self._layout.memory / "interpreters.json")
+        self._downloads = Downloads(self._layout.downloads, objects) if objects is not None else None
+        self._origins = Origins(self._downloads)
+
+    @contextlib.contextmanager
+    def ready(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        node_env: Mapping[str, str],
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        locks: Locks | None = None,
+    ) -> Iterator[Environment]:
+        """See `Environments.ready`."""
+        started = time.monotonic()
+        plan, run = self._plan(spec, node_env, on_line, cancelled)
+        agreed = locks if locks is not None else LocalLocks(self._layout.locks)
+        with contextlib.ExitStack() as stack:
+            found, built = self._obtain(plan, run, agreed, stack)
+            folder = self._layout.environments / found.key
+            eviction.used(folder)
+            yield Environment(
+                key=found.key,
+                folder=folder,
+                python=python_of(folder),
+                version=found.version,
+                built=built,
+                seconds=time.monotonic() - started,
+                lock=found.lock,
+            )
+
+    def refresh(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        node_env: Mapping[str, str],
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        locks: Locks | None = None,
+    ) -> str:
+        """Resolve anew and replace the lock that stands; the new lock's text. Nodes build from it when they next ask.
+
+        Where pip has to install, resolving is installing: the new lock is what a trial build chose.
+        """
+        plan, run = self._plan(spec, node_env, on_line, cancelled)
+        agreed = locks if locks is not None else LocalLocks(self._layout.locks)
+        folder = self._layout.environments / f"{plan.base_key}-{secrets.token_hex(4)}"
+        with leases.lease(self._layout.leases / folder.name) as held:
+            held.exclusive(cancelled)
+            aside = LocalLocks(self._layout.work / folder.name / "trial")
+            trial = Build(plan, folder, self._layout, run, aside)
+            if plan.why_pip:
+                trial(None)
+                text = (folder / marker.LOCK_NAME).read_text(encoding="utf-8")
+            else:
+                text = trial.resolve(self._layout.work / folder.name)
+        agreed.replace(plan.lock_key, text)
+        return text
+
+    def contents(self) -> list[Cached]:
+        """Everything in the cache, most recently used first."""
+        return eviction.everything(self._layout.environments, self._layout.leases)
+
+    def show(self, key: str) -> tuple[Cached, str]:
+        """The environment whose key starts with `key`, and its lock's text. Raises `UsageError`."""
+        found = [cached for cached in self.contents() if cached.key.startswith(key)]
+        if len(found) != 1:
+            why = "no environment" if not found else f"{len(found)} environments"
+            raise UsageError(f"{why} in the cache with a key that starts with {key!r}; see `poltergust env list`")
+        path = found[0].folder / marker.LOCK_NAME
+        return found[0], path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def prune(self, *, everything: bool = False) -> Evicted:
+        """Apply the limits now, or remove every environment that is not in use."""
+        limits = Limits(max_count=0) if everything else self._limits
+        if self._downloads is not None and limits.max_age is not None:
+            self._downloads.prune(0.0 if everything else limits.max_age)
+        return eviction.keep_within(self._layout.environments, self._layout.leases, limits)
+
+    def interpreters(self, node_env: Mapping[str, str]) -> list[Interpreter]:
+        """Every Python on this node, newest first."""
+        return self._interpreters.all(self._runner(node_env, lambda line: None, lambda: False))
+
+    def _runner(self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> Runner:
+        self._layout.work.mkdir(parents=True, exist_ok=True)
+        return Runner(self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor())
+
+    def _plan(
+        self,
+        spec: EnvironmentSpec,
+        env: Mapping[str, str],
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> tuple[Plan, Runner]:
+        """Decide everything; nothing is built yet."""
+        run = self._runner(env, on_line, cancelled)
+        placed = self._origins.place(spec.dependencies, spec.url, env)
+        access = git_credentials.separate(placed, env)
+        options = virtualenv_options.read(spec.virtualenv, virtualenv_options.known(self._layout.memory, run))
+        interpreter = self._interpreter(options.python, spec.url, run)
+        configured = pip_settings.read(env)
+        settings = uv_settings.translate(configured, [item.line for item in access.placed], env)
+        hidden = [env[name] for item in placed for name in variables(item.line.text) if item.line.is_direct_url]
+        hidden += [env[name] for item in placed for _, v in item.line.options for name in variables(v)]
+        plan = Plan(
+            spec=spec,
+            interpreter=interpreter,
+            options=options,
+            placed=access.placed,
+            settings=settings,
+            git_env=access.env,
+            secrets=(*access.secrets, *settings.secrets, *hidden),
+        )
+        return plan, replace(run, env={**run.env, **access.env}, redact=Redactor(plan.secrets))
+
+    def _interpreter(self, requests: tuple[str, ...], url: str, run: Runner) -> Interpreter:
+        folder = None if is_cloud(url) else url.rpartition("/")[0]
+        last: NodeError | None = None
+        for request in requests or (None,):
+            try:
+                return self._interpreters.find(request, run, folder=folder)
+            except NodeError as error:
+                last = error
+        assert last is not None
+        raise last
+
+    def _obtain(self, plan: Plan, run: Runner, locks: Locks, stack: contextlib.ExitStack) -> tuple[Marker, bool]:
+        """A finished environment, held shared until `stack` ends; whether this call built it."""
+        while True:
+            lock = locks.get(plan.lock_key)
+            found = self._find(plan, lock, stack)
+            if found is not None:
+                return found, False
+            with leases.lease(self._layout.leases / f"{plan.base_key}.build") as building:
+                building.exclusive(run.cancelled, lambda: run.say("waiting for another build of this environment"))
+                lock = locks.get(plan.lock_key)
+                found = self._find(plan, lock, stack)
+                if found is not None:
+                    return found, False
+                built, held = self._build(plan, run, locks, lock)
+                # the change from exclusive to shared is not atomic (flock(2)): somebody may have evicted it meanwhile
+                if held.try_shared() and marker.read(self._layout.environments / built.key) is not None:
+                    stack.callback(held.release)
+                    self._tidy()
+                    return built, True
+                held.release()
+
+    def _find(self, plan: Plan, lock: str | None, stack: contextlib.ExitStack) -> Marker | None:
+        """A finished environment of this content and lock, held shared."""
+        if lock is None:
+            return None
+        wanted = resolve.name(plan.lock_key, lock)
+        for folder in self._layout.environments.glob(f"{plan.base_key}-*"):
+            if not _is_finished(folder, wanted):
+                continue
+            held = Lease(self._layout.leases / folder.name)
+            found = marker.read(folder) if held.try_shared() else None
+            if found is not None and _is_finished(folder, wanted):
+                stack.callback(held.release)
+                return found
+            held.release()
+        return None
+
+    def _build(self, plan: Plan, run: Runner, locks: Locks, lock: str | None) -> tuple[Marker, Lease]:
+        """Build under an exclusive lease, which is returned still held."""
+        folder, held = self._free_slot(plan)
+        try:
+            with self._turn(run):
+                build = Build(plan, folder, self._layout, run, locks)
+                try:
+                    return _with_disk_errors(build, lock), held
+                except NodeError as error:
+                    if error.reason is not Reason.DISK_FULL:
+                        raise
+                    run.say(f"{error}; freeing the cache, then once more")
+                    self._free_disk(run, plan)
+                    return _with_disk_errors(build, lock), held
+        except BaseException:
+            held.release()
+            raise
+
+    def _free_slot(self, plan: Plan) -> tuple[Path, Lease]:
+        """What a killed build left is built again in place; otherwise a new folder."""
+        for folder in self._layout.environments.glob(f"{plan.base_key}-*"):
+            if marker.read(folder) is None:
+                held = Lease(self._layout.leases / folder.name)
+                if held.try_exclusive():
+                    return folder, held
+                held.release()
+        folder = self._layout.environments / f"{plan.base_key}-{secrets.token_hex(4)}"
+        held = Lease(self._layout.leases / folder.name)
+        if not held.try_exclusive():
+            raise AssertionError("a new lease is held by somebody else")
+        return folder, held
+
+    @contextlib.contextmanager
+    def _turn(self, run: Runner) -> Iterator[None]:
+        while not self._turns.acquire(timeout=_POLL):
+            if run.cancelled():
+                raise Cancelled
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _tidy(self) -> None:
+        eviction.keep_within(self._layout.environments, self._layout.leases, self._limits)
+
+    def _free_disk(self, run: Runner, plan: Plan) -> None:
+        self.prune(everything=True)
+        Uv(run, plan.settings, self._layout.uv).free()
+
+
+def _is_finished(folder: Path, lock: str) -> bool:
+    mark = marker.read(folder)
+    return mark is not None and mark.lock == lock and python_of(folder).exists()
+
+
+def _with_disk_errors(build: Build, lock: str | None) -> Marker:
+    try:
+        return build(lock)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NodeError(Reason.DISK_FULL, f"{build.folder}: {error.strerror}") from error
+        raise

@@ -1,0 +1,102 @@
+"""One command of a build: run supervised, its lines passed on without secrets, its last ones kept, ended if unwanted."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from poltergust.environments import Cancelled
+from poltergust.processes import Exit, Spawn
+
+KEPT_LINES = 400
+_POLL = 0.25  # seconds; `Environments.ready` promises to look at `cancelled` at least every 0.5 s
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/@'\"]+(?=@)")
+_PLACEHOLDER = "****"
+
+# Variables that would bend the build away from the environment it is for. PIP_* and UV_* that choose the target are
+# ours to set; those that say where packages come from stay.
+_BENDING = frozenset(
+    """
+    PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE PYTHONSAFEPATH PYTHONINSPECT PYTHONUSERBASE __PYVENV_LAUNCHER__
+    VIRTUAL_ENV VIRTUAL_ENV_PROMPT CONDA_PREFIX
+    PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_DRY_RUN PIP_REPORT
+    UV_PYTHON UV_SYSTEM_PYTHON UV_BREAK_SYSTEM_PACKAGES UV_TARGET UV_PREFIX UV_WORKING_DIR UV_PROJECT
+    UV_PROJECT_ENVIRONMENT UV_NO_EDITABLE UV_LOG_CONTEXT UV_OUTPUT_FORMAT
+    """.split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and the last lines it said (without secrets)."""
+
+    exit: Exit
+    lines: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.exit.code == 0
+
+
+def build_environment(node_env: Mapping[str, str]) -> dict[str, str]:
+    """The node's environment, without what belongs to another interpreter or would move the target."""
+    kept = {k: v for k, v in node_env.items() if k not in _BENDING and not k.startswith("VIRTUALENV_")}
+    return kept | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
+
+class Redactor:
+    """Takes values out of text: the ones it was given, and credentials in any URL."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # longest first, so that no secret that contains another leaves its tail behind; very short ones (a "1") would
+        # garble every line and hide nothing
+        self._values = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for value in self._values:
+            text = text.replace(value, _PLACEHOLDER)
+        return _URL_CREDENTIALS.sub(_PLACEHOLDER, text)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything the commands of one build share."""
+
+    spawn: Spawn
+    env: Mapping[str, str]
+    cwd: Path
+    on_line: Callable[[str], None]
+    cancelled: Callable[[], bool]
+    redact: Redactor
+
+    def say(self, text: str) -> None:
+        self.on_line(self.redact(text))
+
+    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, quiet: bool = False) -> Ended:
+        """Run to the end. `env` is added to the build's environment; `quiet` keeps the lines from `on_line`.
+
+        Raises `Cancelled` (the command and its descendants are gone by then), `errors.NodeError` if it cannot start.
+        """
+        kept: deque[str] = deque(maxlen=KEPT_LINES)
+
+        def line(text: str) -> None:
+            clean = self.redact(text.rstrip("\r\n"))
+            kept.append(clean)
+            if not quiet:
+                self.on_line(clean)
+
+        child = self.spawn(list(argv), env={**self.env, **(env or {})}, cwd=self.cwd, on_line=line)
+        try:
+            ended = child.wait(_POLL)
+            while ended is None:
+                if self.cancelled():
+                    raise Cancelled
+                ended = child.wait(_POLL)
+        except BaseException:
+            child.kill()
+            child.wait(30)
+            raise
+        return Ended(ended, tuple(kept))

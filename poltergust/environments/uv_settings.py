@@ -1,0 +1,164 @@
+"""pip's settings in uv's words, so that a private index configured for pip is seen by uv too.
+
+uv reads neither pip.conf nor PIP_*. A setting that did not arrive could install a public package in place of a private
+one of the same name, so a setting that cannot be put in uv's words sends the whole installation to pip. What the node
+set for uv itself (UV_*) is its owner's word and wins. Whatever may hold credentials goes by environment variable, never
+by argument. pip takes the best version of all indexes: uv's `--index-strategy unsafe-best-match`
+(https://docs.astral.sh/uv/pip/compatibility/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poltergust.environments.lines import Line, expand
+
+# what an installation into a fresh environment of our own does not depend on
+_NO_EFFECT = frozenset(
+    """
+    disable-pip-version-check no-input quiet verbose log progress-bar no-color cache-dir no-cache-dir root-user-action
+    no-warn-script-location no-warn-conflicts break-system-packages require-virtualenv upgrade upgrade-strategy
+    force-reinstall ignore-installed compile no-compile exists-action format user target prefix root python dry-run
+    report debug no-python-version-warning src check-build-dependencies ignore-requires-python isolated no-clean
+    override no-user
+    """.split()  # noqa: SIM905
+)
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]+@")
+
+
+@dataclass
+class UvSettings:
+    """`arguments` and `env` for uv; `unmapped` says why pip has to install; `secrets` must not be shown; `fingerprint`
+    tells settings apart that lead to other packages, credentials left out."""
+
+    arguments: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    unmapped: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+
+def translate(settings: Mapping[str, str], lines: Iterable[Line], env: Mapping[str, str]) -> UvSettings:
+    """`settings` of pip and the options in `lines` as settings of uv."""
+    result = UvSettings()
+    read = tuple(lines)
+    chosen = dict(settings)
+    options = {name for line in read for name, _ in line.options}
+    if "--index-url" in options or "--no-index" in options:
+        # a line's own --index-url replaces all configured indexes (pip, req_file.py, handle_option_line)
+        for name in ("index-url", "pypi-url", "extra-index-url"):
+            chosen.pop(name, None)
+    if "--no-index" in options:
+        result.arguments.append("--no-index")
+    _indexes(result, chosen, env, several="--extra-index-url" in options)
+    for name, value in chosen.items():
+        _one(result, name, value, env)
+    for line in read:
+        for name, value in line.options:
+            _line_option(result, name, value, env, bool(line.requirement))
+    # a password in an index's URL must not appear in what the installers say
+    result.secrets += [
+        part
+        for text in chosen.values()
+        for credentials in _CREDENTIALS.findall(text)
+        for part in credentials.rstrip("@").split(":")
+    ]
+    shown = sorted((k, _CREDENTIALS.sub("", v)) for k, v in settings.items() if k not in _NO_EFFECT)
+    shown += [("file", _content(path)) for k, v in settings.items() if k.endswith("constraint") for path in v.split()]
+    result.fingerprint = hashlib.sha256(repr(shown).encode()).hexdigest()
+    return result
+
+
+def _indexes(result: UvSettings, chosen: dict[str, str], env: Mapping[str, str], *, several: bool) -> None:
+    default = chosen.pop("index-url", None) or chosen.pop("pypi-url", None)
+    chosen.pop("pypi-url", None)
+    extra = chosen.pop("extra-index-url", "").split()
+    own = {name for name in ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX") if env.get(name)}
+    if default and not own & {"UV_INDEX_URL", "UV_DEFAULT_INDEX"}:
+        result.env["UV_DEFAULT_INDEX"] = default
+    if extra and not own & {"UV_EXTRA_INDEX_URL", "UV_INDEX"}:
+        result.env["UV_EXTRA_INDEX_URL"] = " ".join(extra)
+    if (extra or several) and not env.get("UV_INDEX_STRATEGY"):
+        result.env["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+
+
+def _one(result: UvSettings, name: str, value: str, env: Mapping[str, str]) -> None:
+    on = value.lower() in ("1", "true", "yes", "on", "y", "t")
+    match name:
+        case "find-links":
+            _find_links(result, value.split(), env)
+        case "no-index":
+            result.arguments += ["--no-index"] if on else []
+        case "trusted-host":
+            result.arguments += [f"--allow-insecure-host={host}" for host in value.split()]
+        case "cert":
+            result.env["SSL_CERT_FILE"] = os.path.expanduser(value)
+        case "client-cert":
+            result.env["SSL_CLIENT_CERT"] = os.path.expanduser(value)
+        case "constraint":
+            result.arguments += [f"--constraints={path}" for path in value.split()]
+        case "build-constraint":
+            result.arguments += [f"--build-constraints={path}" for path in value.split()]
+        case "proxy":
+            result.env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _with_scheme(value))
+        case "timeout" | "default-timeout":
+            result.env.setdefault("UV_HTTP_TIMEOUT", env.get("UV_HTTP_TIMEOUT") or str(max(1, round(float(value)))))
+        case "retries":
+            result.env.setdefault("UV_HTTP_RETRIES", env.get("UV_HTTP_RETRIES") or value)
+        case "pre":
+            result.arguments += ["--prerelease=allow"] if on else []
+        case "only-binary" | "no-binary":
+            result.arguments += [f"--{name}={package}" for package in re.split(r"[\s,]+", value) if package]
+        case "no-build-isolation":
+            # pip's oldest trap: the variable PIP_NO_BUILD_ISOLATION is read as "build isolation: value"
+            result.arguments += ["--no-build-isolation"] if not on else []
+        case "require-hashes" | "no-deps":
+            result.arguments += [f"--{name}"] if on else []
+        case "keyring-provider" if value == "subprocess":
+            result.arguments.append("--keyring-provider=subprocess")
+        case "keyring-provider" if value in ("auto", "disabled"):
+            pass
+        case "uploaded-prior-to":
+            result.arguments.append(f"--exclude-newer={value}")
+        case _ if name not in _NO_EFFECT:
+            result.unmapped.append(f"pip's setting {name}")
+
+
+def _line_option(result: UvSettings, name: str, value: str, env: Mapping[str, str], on_requirement: bool) -> None:
+    """Options that uv reads past in a file, with a warning, but knows on its command line."""
+    if on_requirement:
+        return
+    match name:
+        case "--pre":
+            result.arguments.append("--prerelease=allow")
+        case "--require-hashes":
+            result.arguments.append(name)
+        case "--trusted-host":
+            result.arguments.append(f"--allow-insecure-host={expand(value, env)}")
+
+
+def _find_links(result: UvSettings, values: Iterable[str], env: Mapping[str, str]) -> None:
+    hidden = []
+    for value in values:
+        if _CREDENTIALS.search(value):
+            hidden.append(value)
+        else:
+            result.arguments.append(f"--find-links={os.path.expanduser(value)}")
+    if hidden:
+        result.env["UV_FIND_LINKS"] = ",".join([*hidden, *filter(None, [env.get("UV_FIND_LINKS")])])
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _content(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""

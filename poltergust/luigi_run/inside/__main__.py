@@ -1,0 +1,32 @@
+"""Start: load this folder as the package `poltergust_inside` without ever putting it on sys.path, then run.
+
+Python puts a script's folder at sys.path[0]; modules of a pipeline must be found in the working directory instead, and
+never here (PYTHONSAFEPATH, 3.11 on, may have left it out).
+"""
+
+import importlib.util
+import os
+import sys
+from typing import Any
+
+NAME = "poltergust_inside"
+
+
+def load() -> Any:
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.getcwd()] + [
+        entry for entry in sys.path if os.path.abspath(entry or ".") not in (here, os.getcwd())
+    ]
+    spec = importlib.util.spec_from_file_location(
+        NAME, os.path.join(here, "__init__.py"), submodule_search_locations=[here]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError("cannot load " + here)
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[NAME] = package
+    spec.loader.exec_module(package)
+    return importlib.import_module(NAME + ".running")
+
+
+if __name__ == "__main__":
+    sys.exit(load().main())

@@ -1,0 +1,175 @@
+"""The arguments of the task file as Luigi parameters.
+
+Parameters of the root task go through the parameter objects themselves, `parse(text)`: right for dates, enums, both
+kinds of booleans, lists, dicts and values that begin with dashes, none of which survive a command line unharmed.
+Parameters of other tasks (`OtherTask-param`, the root's own name included) and Luigi's options (`workers`) are put
+where Luigi looks for its parsed command line. Empty text, which Luigi drops there, goes through its configuration.
+"""
+
+import argparse
+import json
+from typing import Any, Dict, List, Optional, Tuple
+
+from .ending import Ended, did_you_mean, said
+
+KINDS = {
+    "IntParameter": "a whole number",
+    "FloatParameter": "a number",
+    "NumericalParameter": "a number in its range",
+    "BoolParameter": "true or false",
+    "DateParameter": "a date such as 2024-01-31",
+    "MonthParameter": "a month such as 2024-01",
+    "YearParameter": "a year such as 2024",
+    "DateHourParameter": "an hour such as 2024-01-31T13",
+    "DateMinuteParameter": "a minute such as 2024-01-31T1305",
+    "DateSecondParameter": "a second such as 2024-01-31T130559",
+    "DateIntervalParameter": "a date interval such as 2024-W05 or 2024-01",
+    "TimeDeltaParameter": "a duration such as 2 hours",
+    "TaskParameter": "the name of a task",
+    "EnumParameter": "one of its names",
+    "EnumListParameter": "a list of its names",
+    "DictParameter": "a mapping",
+    "ListParameter": "a list",
+    "TupleParameter": "a list",
+    "ChoiceParameter": "one of its choices",
+    "ChoiceListParameter": "a list of its choices",
+}
+LONGEST_VALUE = 60
+
+
+class Options:
+    """Stands where Luigi keeps its parsed command line: parameters look their values up in `known_args`
+    (`Parameter._value_iterator`), by ``<family>_<parameter>``."""
+
+    def __init__(self) -> None:
+        self.known_args = argparse.Namespace()
+
+
+def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, Options]:
+    """The root task and the options in force from now on.
+
+    Raises `Ended`: unknown-parameter, missing-parameter, invalid-parameter, scheduling-failed.
+    """
+    import luigi.configuration
+    from luigi.cmdline_parser import CmdlineParser
+
+    own = {dashed(name): (name, param) for name, param in cls.get_params()}
+    others = {} if all(dashed(a["name"]) in own for a in arguments) else other_flags()
+    values, options = {}, Options()
+    for argument in arguments:
+        key = dashed(argument["name"])
+        if argument["text"] is None:
+            if key not in own and key not in others:
+                raise unknown(cls, argument["name"], own, others)
+        elif key in own:
+            name, param = own[key]
+            values[name] = parsed(cls.task_family, name, param, argument)
+        elif key in others:
+            family, name, param = others[key]
+            parsed(family, name, param, argument)
+            if argument["text"]:
+                setattr(options.known_args, family + "_" + name, as_text(param, argument))
+            else:
+                luigi.configuration.get_config().set(family, name, "")
+        else:
+            raise unknown(cls, argument["name"], own, others)
+    CmdlineParser._instance = options
+    return instance(cls, values), options
+
+
+def dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def other_flags() -> Dict[str, Tuple[str, str, Any]]:
+    """Every long option of the luigi command, without its dashes."""
+    from luigi.task_register import Register
+
+    return {
+        dashed(name if without_section else family + "_" + name): (family, name, param)
+        for family, without_section, name, param in Register.get_all_params()
+    }
+
+
+def as_text(param: Any, argument: Dict[str, Any]) -> str:
+    """What `param.parse` takes. JSON lists for the two kinds that want commas are joined."""
+    import luigi.parameter
+
+    text = str(argument["text"])
+    comma_kinds = tuple(
+        getattr(luigi.parameter, kind)
+        for kind in ("EnumListParameter", "ChoiceListParameter")
+        if hasattr(luigi.parameter, kind)
+    )
+    if argument.get("json") and isinstance(param, comma_kinds):
+        value = json.loads(text)
+        if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
+            return ",".join(str(item) for item in value)
+    return text
+
+
+def parsed(family: str, name: str, param: Any, argument: Dict[str, Any]) -> Any:
+    try:
+        value = param.parse(as_text(param, argument))
+        param.normalize(value)
+    except Exception as error:
+        raise invalid(family, name, param, str(argument["text"]), error) from None
+    return value
+
+
+def invalid(family: str, name: str, param: Any, text: str, error: Exception) -> Ended:
+    from luigi.parameter import ParameterVisibility
+
+    shown = "the value"
+    if getattr(param, "visibility", ParameterVisibility.PUBLIC) == ParameterVisibility.PUBLIC:
+        shown = repr(text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…")
+        why = said(error)
+    else:
+        why = type(error).__name__  # its text may quote the value
+    kind = kind_of(param)
+    message = "parameter {} of task {}: {} is not {} ({})".format(dashed(name), family, shown, kind, why)
+    return Ended("invalid-parameter", message)
+
+
+def kind_of(param: Any) -> str:
+    for cls in type(param).__mro__:
+        if cls.__name__ in KINDS:
+            choices = getattr(param, "_choices", None) or getattr(param, "_enum", None)
+            names = [getattr(c, "name", str(c)) for c in choices] if choices is not None else []
+            return KINDS[cls.__name__] + (": " + ", ".join(sorted(names)[:10]) if names else "")
+    return "a valid {}".format(type(param).__name__)
+
+
+def unknown(cls: Any, name: str, own: Dict[str, Any], others: Dict[str, Any]) -> Ended:
+    hint = did_you_mean(dashed(name), own) or did_you_mean(dashed(name), others)
+    if not hint:
+        hint = "; it has " + ", ".join(sorted(own)[:10]) if own else "; it has none"
+    message = "task {} has no parameter {}, nor has luigi such an option{}".format(cls.task_family, dashed(name), hint)
+    return Ended("unknown-parameter", message)
+
+
+def instance(cls: Any, values: Dict[str, Any]) -> Any:
+    missing = []  # type: List[str]
+    for name, param in cls.get_params():
+        if name not in values:
+            try:
+                if not param.has_task_value(cls.task_family, name):
+                    missing.append(dashed(name))
+            except Exception as error:
+                text = "what luigi's configuration or options say"
+                raise invalid(cls.task_family, name, param, text, error) from None
+    if missing:
+        what = "parameter " + missing[0] if len(missing) == 1 else "parameters " + ", ".join(missing)
+        raise Ended("missing-parameter", "task {} needs {}".format(cls.task_family, what))
+    try:
+        return cls(**values)
+    except Exception as error:
+        raise Ended("scheduling-failed", "making task {} failed: {}".format(cls.task_family, said(error))) from error
+
+
+def given(options: Options, family: str, name: str) -> Optional[str]:
+    """The text of an option if the task file or Luigi's configuration sets it."""
+    import luigi.configuration
+
+    value = getattr(options.known_args, family + "_" + name, None)
+    return value if value is not None else luigi.configuration.get_config().get(family, name, None)

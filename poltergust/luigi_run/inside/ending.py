@@ -1,0 +1,33 @@
+"""How a run can end early: one exception with a reason code of `poltergust.reasons` and a line for people."""
+
+import difflib
+from typing import Any, Dict, Iterable, List, Optional
+
+LONGEST_DETAIL = 500
+
+
+class Ended(Exception):
+    """The run is over; `code` is a `Reason.code`."""
+
+    def __init__(self, code: str, detail: str, failures: Optional[List[Dict[str, str]]] = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = one_line(detail)
+        self.failures = failures or []
+
+
+def one_line(text: str, longest: int = LONGEST_DETAIL) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line: its type and message."""
+    return one_line("{}: {}".format(type(error).__name__, error)).rstrip(": ")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` or nothing."""
+    folded: Dict[str, Any] = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), sorted(folded), n=1, cutoff=0.6)
+    return "; did you mean {}?".format(folded[close[0]]) if close else ""

@@ -1,0 +1,112 @@
+"""How things stand, from the scheduler's graph of the root: the counts, and the verdict when there is nothing to do.
+
+The order of the questions is the outcome table's: going on counts before failure, failure for good before a failure
+that may be tried again, that before data which is not there.
+"""
+
+import json
+from typing import Any, Dict, List, NamedTuple
+
+from .ending import Ended, one_line
+
+MOST_FAILURES = 20
+LONGEST_ERROR = 8000  # characters of one exception's text, its end
+
+Graph = Dict[str, Dict[str, Any]]
+
+
+class Standing:
+    """The graph, sorted. `runnable`: PENDING, everything it needs is DONE, and some worker has offered to run it."""
+
+    def __init__(self, graph: Graph, root_id: str) -> None:
+        self.graph = graph
+        self.root_done = graph.get(root_id, {}).get("status") == "DONE"
+        self.done = self.of("DONE")
+        self.running = self.of("RUNNING", "BATCH_RUNNING")
+        self.failed = self.of("FAILED")
+        self.disabled = self.of("DISABLED")
+        pending = self.of("PENDING", "SUSPENDED")
+        done = set(self.done)
+        ready = [task for task in pending if all(dep in done for dep in graph[task].get("deps", []))]
+        self.runnable = [task for task in ready if graph[task].get("workers")]
+        self.missing = [task for task in ready if not graph[task].get("workers")]
+        self.known = bool(graph)
+
+    def of(self, *statuses: str) -> List[str]:
+        return [task_id for task_id, node in self.graph.items() if node.get("status") in statuses]
+
+    @property
+    def moving(self) -> bool:
+        """Something runs somewhere, or could: staying may be useful."""
+        return not self.root_done and bool(self.running or self.runnable)
+
+    def progress(self) -> Dict[str, int]:
+        failed = len(self.failed) + len(self.disabled)
+        done, running = len(self.done), len(self.running)
+        return {
+            "done": done,
+            "running": running,
+            "failed": failed,
+            "pending": len(self.graph) - done - running - failed,
+        }
+
+
+class Failure(NamedTuple):
+    """A failed task and the last line of its exception."""
+
+    task_id: str
+    family: str
+    error: str
+
+    @property
+    def last(self) -> str:
+        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
+        return lines[-1] if lines else "no exception was reported"
+
+
+def failures(scheduler: Any, standing: Standing, task_ids: List[str]) -> List[Failure]:
+    found = []
+    for task_id in task_ids[:MOST_FAILURES]:
+        text = scheduler.fetch_error(task_id).get("error") or ""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        error = value if isinstance(value, str) else json.dumps(value)
+        found.append(Failure(task_id, str(standing.graph[task_id].get("name", "")), error[-LONGEST_ERROR:]))
+    return found
+
+
+def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) -> Ended:
+    """Why the root is not complete although this node has nothing to do."""
+    if standing.root_done:
+        return Ended("others-run", "another node ran the root task; its complete() does not say so here")
+    if standing.running:
+        names = ", ".join(sorted({str(standing.graph[task].get("name")) for task in standing.running}))
+        return Ended("others-run", "other nodes run {} task(s): {}".format(len(standing.running), names))
+    if standing.runnable:
+        text = "{} task(s) wait for resources or for a paused scheduler"
+        return Ended("others-run", text.format(len(standing.runnable)))
+    if standing.disabled:
+        return failed_for_good(scheduler, standing)
+    if scheduling_failures:
+        return Ended("scheduling-failed", "complete() or requires() raised in " + "; ".join(scheduling_failures))
+    if standing.failed:
+        told = failures(scheduler, standing, standing.failed)
+        text = "{} failed and will be tried again: {}".format(told[0].family, told[0].last)
+        return Ended("task-retry", text, [failure._asdict() for failure in told])
+    if standing.missing:
+        names = sorted({str(standing.graph[task].get("name")) for task in standing.missing})
+        return Ended("data-missing", "external data is not there yet: " + ", ".join(names[:5]))
+    return Ended("scheduling-failed", "the scheduler knows no task that could go on")
+
+
+def failed_for_good(scheduler: Any, standing: Standing) -> Ended:
+    spent = [task for task in standing.disabled if standing.graph[task].get("re_enable_able")]
+    told = failures(scheduler, standing, spent or standing.disabled)
+    more = "" if len(told) == 1 else " (and {} more)".format(max(len(spent), len(standing.disabled)) - 1)
+    told_as = [failure._asdict() for failure in told]
+    if spent:
+        text = "{} failed as often as it may: {}{}".format(told[0].family, one_line(told[0].last, 300), more)
+        return Ended("task-failed", text, told_as)
+    return Ended("task-disabled", "{} is disabled in its code{}".format(told[0].family, more), told_as)

@@ -1,0 +1,36 @@
+"""Luigi's log: INFO, one line a record with its time, on standard error as it was when the process started.
+
+Only where the user configured none: a logging_conf_file, a [logging] section, no_configure_logging, or handlers their
+module installed on the root logger (records would come twice) are left alone.
+"""
+
+import logging
+import os
+from typing import Any
+
+from .channel import out_of_the_way
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def keep_standard_error() -> int:
+    """A descriptor of our own, so that a task that closes or redirects standard error does not end the log."""
+    return out_of_the_way(os.dup(2))
+
+
+def install(descriptor: int) -> None:
+    """Before the first `luigi.build`: Luigi calls `InterfaceLogging._default` when nothing else is configured."""
+    from luigi.setup_logging import InterfaceLogging
+
+    stream = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+    def default(opts: Any) -> bool:
+        logger = logging.getLogger("luigi-interface")
+        logger.setLevel(getattr(logging, opts.log_level, logging.INFO))
+        if not logger.handlers and not logging.getLogger().handlers:
+            handler = logging.StreamHandler(stream)
+            handler.setFormatter(logging.Formatter(FORMAT))
+            logger.addHandler(handler)
+        return True
+
+    InterfaceLogging._default = staticmethod(default)

@@ -1,0 +1,165 @@
+"""The scheduler as these runs see it: Luigi's own client with a retry budget, a memory and a shorter temper.
+
+- Every task that sets no `retry_count` of its own is sent with the run's budget, so that it is tried that often in the
+  whole cluster whatever the scheduler is configured with (luigi/worker.py `_get_retry_policy_dict`).
+- It remembers whether this process was handed the root task and reported it done.
+- `give_back` and `forgive` change what the scheduler remembers, with the calls it has.
+"""
+
+import http.client
+from typing import Any, Dict, Iterable, List
+from urllib.parse import urlsplit, urlunsplit
+
+from luigi.rpc import RemoteScheduler, RPCError
+
+YEARS = 10 * 365 * 86400  # seconds; a disable_window that no run outlives
+ACTIVE = ("RUNNING", "BATCH_RUNNING")
+
+
+class Remote(RemoteScheduler):
+    """One per thread. `attempts` and `wait` (seconds) bound how long an unreachable scheduler is tried for."""
+
+    def __init__(self, url: str, budget: int, root_id: str = "", attempts: int = 3, wait: int = 1) -> None:
+        super().__init__(url)
+        self.patience(attempts, wait)
+        self._rpc_log_retries = False  # logs a traceback and the URL with its credentials
+        self._budget = budget
+        self._policies = {}  # type: Dict[str, Dict[str, Any]]
+        self._root_id = root_id
+        self._root_handed = False
+        self.root_executed = False
+        self.scheduling_failures = []  # type: List[str]
+
+    def patience(self, attempts: int, wait: int) -> None:
+        self._rpc_retry_attempts = attempts
+        self._rpc_retry_wait = wait
+
+    def _fetch(self, url_suffix: str, body: Any) -> Any:
+        try:
+            return super()._fetch(url_suffix, body)
+        except (OSError, http.client.HTTPException) as error:  # what urllib lets through (luigi/rpc.py `raises`)
+            raise RPCError("connection lost: {}".format(error), error) from error
+
+    def add_task(self, *args: Any, **kwargs: Any) -> Any:
+        task_id = str(kwargs.get("task_id"))
+        policy = kwargs.get("retry_policy_dict") or self._policies.get(task_id) or {}  # a tracking URL sends none
+        policy = dict(policy)
+        for name, value in (("retry_count", self._budget), ("disable_window", YEARS)):
+            if policy.get(name) is None:
+                policy[name] = value
+        self._policies[task_id] = kwargs["retry_policy_dict"] = policy
+        answer = super().add_task(*args, **kwargs)
+        if task_id == self._root_id and self._root_handed and kwargs.get("status") == "DONE":
+            self.root_executed = True
+        return answer
+
+    def get_work(self, *args: Any, **kwargs: Any) -> Any:
+        work = super().get_work(*args, **kwargs)
+        if self._root_id in [work.get("task_id")] + list(work.get("batch_task_ids") or []):
+            self._root_handed = True
+        return work
+
+    def announce_scheduling_failure(self, *args: Any, **kwargs: Any) -> Any:
+        """Luigi tells the scheduler of a `complete()` or `requires()` that raised; the text is needed here."""
+        lines = [line for line in str(kwargs.get("expl", "")).splitlines() if line.strip()]
+        self.scheduling_failures.append("{}: {}".format(kwargs.get("family"), lines[-1] if lines else ""))
+        return super().announce_scheduling_failure(*args, **kwargs)
+
+    def graph(self, root_id: str) -> Dict[str, Dict[str, Any]]:
+        """Every task the root depends on, done ones too, by id."""
+        nodes = self.dep_graph(root_id, include_done=True)
+        return nodes if isinstance(nodes, dict) else {}
+
+    def give_back(self, workers: Iterable[str]) -> List[str]:
+        """Put what dead workers ran back to PENDING without charging the tasks' budgets; the ids of those tasks.
+
+        Reporting them FAILED, as the scheduler itself does for a silent worker, would count as a failure. A task that
+        yields new requirements goes from RUNNING to PENDING uncounted (luigi/scheduler.py `add_task`, `new_deps`): the
+        task itself is named as that requirement and taken out again by the second call, which sends the old list.
+        The worker is disabled first: if it lives after all, it is told to take nothing more, and its late reports are
+        ignored. Two survivors that do this at once could free a task a third has just begun; each looks again right
+        before, which leaves a window of one call.
+        """
+        prefixes = [worker for worker in workers if worker]
+        freed = []
+        disabled = set()
+        for task_id in self._running_of(prefixes):
+            node = self.dep_graph(task_id, include_done=True).get(task_id, {})
+            worker = node.get("worker_running") or ""
+            if node.get("status") not in ACTIVE or not named(worker, prefixes):
+                continue
+            if worker not in disabled:
+                self.disable_worker(worker)
+                disabled.add(worker)
+            self._return(task_id, worker, node)
+            freed.append(task_id)
+        return freed
+
+    def give_back_own(self, worker: str) -> List[str]:
+        """The same for the tasks this very process gave up; the worker is not disabled, its id is used no more."""
+        freed = []
+        for task_id in self._running_of([worker]):
+            node = self.dep_graph(task_id, include_done=True).get(task_id, {})
+            if node.get("status") in ACTIVE and node.get("worker_running") == worker:
+                self._return(task_id, worker, node)
+                freed.append(task_id)
+        return freed
+
+    def _running_of(self, prefixes: List[str]) -> List[str]:
+        found = []
+        for status in ACTIVE:
+            tasks = self.task_list(status=status, upstream_status="", limit=False)
+            if isinstance(tasks, dict):
+                found += [
+                    task_id
+                    for task_id, node in tasks.items()
+                    if isinstance(node, dict) and named(node.get("worker_running") or "", prefixes)
+                ]
+        return found
+
+    def _return(self, task_id: str, worker: str, node: Dict[str, Any]) -> None:
+        same = {
+            "worker": worker,
+            "task_id": task_id,
+            "status": "PENDING",
+            "runnable": False,
+            "resources": node.get("resources") or {},
+            "priority": node.get("priority") or 0,
+            "accepts_messages": None,
+        }
+        self.add_task(new_deps=[task_id], **same)
+        self.add_task(deps=list(node.get("deps") or []), **same)
+
+    def forgive(self, root_id: str, worker: str) -> List[str]:
+        """Clear what earlier runs left on the root's graph: disabled tasks are enabled, counted failures forgotten.
+
+        `re_enable_task` does both for a disabled task. For one that failed within its budget there is no such call:
+        its window for counting failures is set to nothing and one more failure reported, which drops them all
+        (luigi/scheduler.py `num_failures`); the policy is sent right again when the task is added.
+        """
+        forgiven = []
+        for task_id, node in self.graph(root_id).items():
+            if node.get("status") == "DISABLED" and node.get("re_enable_able"):
+                self.re_enable_task(task_id)
+            elif node.get("status") == "FAILED":
+                policy = {"retry_count": YEARS, "disable_window": -YEARS}
+                about = {"worker": worker, "task_id": task_id, "runnable": False, "retry_policy_dict": policy}
+                about.update(resources=node.get("resources") or {}, accepts_messages=None)
+                self.add_task(status="PENDING", **about)
+                self.add_task(status="FAILED", **about)
+                self._policies.pop(task_id, None)
+            else:
+                continue
+            self.forgive_failures(task_id)
+            forgiven.append(task_id)
+        return forgiven
+
+
+def named(worker: str, prefixes: Iterable[str]) -> bool:
+    """A prefix ends with a delimiter; anything else is a whole id (`node/1` is not `node/10`)."""
+    return any(worker == prefix or (not prefix[-1].isalnum() and worker.startswith(prefix)) for prefix in prefixes)
+
+
+def without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

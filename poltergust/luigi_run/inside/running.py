@@ -1,0 +1,298 @@
+"""One run, from the agent's request to the result: find the task, bind its arguments, work with the others, judge."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Dict, List, Optional
+
+from . import binding, finding, logs
+from .channel import AGENT_GONE, Channel
+from .ending import Ended, said
+
+TURNS = 3  # times the pipeline is scheduled anew because the scheduler forgot it or has work left for us
+LONG_PATIENCE = (15, 2)  # tries and seconds between them once work has begun: a scheduler may restart
+LAST_WORDS = 10.0  # seconds for the pipeline's own threads and exit handlers once the result is sent
+
+
+def main() -> int:
+    channel = Channel(os.environ)
+    log = logs.keep_standard_error()
+    interrupt_on_terminate()
+    first = channel.receive()
+    if first is None or "request" not in first:
+        return AGENT_GONE
+    run = Run(channel, first["request"], log)
+    channel.listen(run.drain, run.release)
+    result = run.result()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    channel.send({"result": result})
+    threading.Thread(target=leave_late, name="poltergust-exit", daemon=True).start()
+    return 0
+
+
+def leave_late() -> None:
+    time.sleep(LAST_WORDS)
+    os._exit(0)
+
+
+def interrupt_on_terminate() -> None:
+    """SIGTERM as SIGINT: left alone it would end this process at once and orphan its task processes."""
+    owner = os.getpid()
+
+    def handler(number: int, frame: Any) -> None:
+        if os.getpid() == owner:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)  # a forked task process: as if there were no handler
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have had it ignored
+
+
+class Run:
+    """The state that the main thread, the control thread and the watching thread share."""
+
+    def __init__(self, channel: Channel, request: Dict[str, Any], log: int) -> None:
+        self.channel = channel
+        self.request = request
+        self.log = log
+        self.root = None  # type: Any
+        self.options = None  # type: Any
+        self.scheduler = None  # type: Any
+        self.worker = None  # type: Any
+        self.progress = {}  # type: Dict[str, int]
+        self.draining = threading.Event()
+        self.ready = threading.Event()  # luigi is imported and the scheduler has answered once
+        self.over = threading.Event()
+        self._moving, self._asked, self._took = True, 0.0, 0.0
+
+    # what the control thread calls
+
+    def drain(self) -> None:
+        self.draining.set()
+        if self.worker is not None:
+            self.worker.drain()
+
+    def release(self, workers: List[str]) -> None:
+        def give_back() -> None:
+            self.ready.wait()
+            from luigi.rpc import RPCError
+
+            try:
+                self.give_back(self.remote(), workers)
+            except RPCError as error:
+                sys.stderr.write("poltergust: cannot give back the tasks of a dead node: {}\n".format(said(error)))
+
+        threading.Thread(target=give_back, name="poltergust-release", daemon=True).start()
+
+    # the main thread
+
+    def result(self) -> Dict[str, Any]:
+        try:
+            ended = self.story()
+        except Ended as early:
+            ended = early
+        except KeyboardInterrupt:
+            ended = self.interrupted()
+        except BaseException as error:
+            traceback.print_exc()
+            ended = Ended("scheduling-failed", "luigi ended with {}".format(said(error)))
+        self.over.set()
+        return {
+            "reason": ended.code,
+            "detail": ended.detail,
+            "failures": ended.failures,
+            "root_task_id": str(getattr(self.root, "task_id", "")),
+            "progress": self.progress,
+        }
+
+    def story(self) -> Ended:
+        self.unless_draining()
+        try:
+            import luigi.interface
+            import luigi.rpc
+        except ImportError as error:
+            raise finding.broken_import("luigi", error) from error
+        if "fork" in multiprocessing.get_all_start_methods():
+            multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
+        sys.argv[:] = ["luigi", self.request["task"]]
+        for name in self.request["preload"]:
+            finding.load_module(name)
+        module = finding.load_module(self.request["module"])
+        cls = finding.find_task(self.request["task"], module)
+        self.root, self.options = binding.bind(cls, self.request["arguments"])
+        if self.complete():
+            self.progress = {"done": 1}
+            return Ended("complete", "the root task was complete already")
+        self.unless_draining()
+        try:
+            return self.work()
+        except luigi.rpc.RPCError as error:
+            from .remote import without_credentials
+
+            where = without_credentials(self.request["scheduler_url"])
+            why = said(getattr(error, "sub_exception", None) or error).replace(self.request["scheduler_url"], where)
+            raise Ended("scheduler-unreachable", "the scheduler at {} does not answer: {}".format(where, why)) from None
+
+    def work(self) -> Ended:
+        self.scheduler = self.remote()
+        self.scheduler.graph(self.root.task_id)  # does it answer at all
+        self.ready.set()
+        self.give_back(self.scheduler, self.request["dead_workers"])
+        if self.request["forgive"]:
+            self.forgive()
+        self.scheduler.patience(*LONG_PATIENCE)
+        threading.Thread(target=self.watch, name="poltergust-watch", daemon=True).start()
+        logs.install(self.log)
+        for turn in range(TURNS):
+            self.scheduler.scheduling_failures = []
+            self.build()
+            ended = self.judged(last=turn + 1 == TURNS)
+            if ended is not None:
+                return ended
+            time.sleep(0.2 * 2**turn)
+        raise AssertionError("unreachable: the last turn is always judged")
+
+    def build(self) -> None:
+        import luigi
+
+        settings = {"no_lock": True, "local_scheduler": False, "scheduler_url": self.request["scheduler_url"]}
+        if binding.given(self.options, "core", "log_level") is None:
+            settings["log_level"] = "INFO"
+        luigi.build([self.root], worker_scheduler_factory=self, **settings)
+
+    # the factory that luigi.build asks
+
+    def create_remote_scheduler(self, url: str) -> Any:
+        return self.scheduler
+
+    def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Any:
+        from .working import SharedWorker
+
+        worker = SharedWorker(scheduler, self.request["worker"], worker_processes, self.useful, self.request["idle"])
+        if self.request["forgive"]:
+            worker.before_run = self.forgive  # now that every task of the graph is known to the scheduler
+        self.worker = worker
+        if self.draining.is_set():
+            worker.drain()
+        return worker
+
+    # questions
+
+    def complete(self) -> bool:
+        try:
+            return bool(self.root.complete())
+        except Exception as error:
+            traceback.print_exc()
+            text = "complete() of {} raised {}".format(self.request["task"], said(error))
+            raise Ended("scheduling-failed", text) from error
+
+    def judged(self, last: bool) -> Optional[Ended]:
+        """None: schedule it anew."""
+        from .judging import Standing, verdict
+
+        if self.complete():
+            self.look_once_more()
+            return Ended("complete", "the root task is complete")
+        if self.scheduler.root_executed:
+            self.look_once_more()
+            return Ended("executed-root", "this run executed the root task, whose complete() stays false")
+        self.unless_draining()
+        standing = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id)
+        self.progress = standing.progress()
+        mine = any(self.request["worker"] in standing.graph[task]["workers"] for task in standing.runnable)
+        if not last and (not standing.known or (mine and not standing.running and not standing.root_done)):
+            return None
+        return verdict(self.scheduler, standing, self.scheduler.scheduling_failures)
+
+    def look_once_more(self) -> None:
+        """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success."""
+        from luigi.rpc import RPCError
+
+        from .judging import Standing
+
+        try:
+            self.scheduler.patience(1, 0)
+            self.progress = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id).progress()
+        except RPCError:
+            self.progress = self.progress or {"done": 1}
+
+    def useful(self) -> bool:
+        """Whether anything of the pipeline runs or could run; asked at most three times a second, and never for more
+        than a twentieth of the time."""
+        from .judging import Standing
+
+        now = time.monotonic()
+        if now - self._asked > max(0.3, 20 * self._took):
+            self._moving = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id).moving
+            self._asked = time.monotonic()
+            self._took = self._asked - now
+        return self._moving
+
+    def unless_draining(self) -> None:
+        if self.draining.is_set():
+            raise Ended("drained", "drained: what ran was finished, nothing more was taken")
+
+    # deeds
+
+    def remote(self, attempts: int = 3) -> Any:
+        from .remote import Remote
+
+        budget, root_id = self.request["budget"], self.root.task_id
+        return Remote(self.request["scheduler_url"], budget, root_id, attempts=attempts)
+
+    def give_back(self, scheduler: Any, workers: List[str]) -> None:
+        for task_id in scheduler.give_back(workers) if workers else []:
+            sys.stderr.write("poltergust: {} ran on a node that is gone; it can run again\n".format(task_id))
+
+    def forgive(self) -> None:
+        for task_id in self.scheduler.forgive(self.root.task_id, self.request["worker"]):
+            sys.stderr.write("poltergust: earlier failures of {} are forgiven\n".format(task_id))
+        if self.worker is not None:
+            self.request["forgive"] = False
+            self.worker.before_run = None
+            self.channel.send({"forgiven": True})
+
+    def interrupted(self) -> Ended:
+        """SIGINT or SIGTERM: the tasks that ran are RUNNING for the scheduler until somebody says otherwise."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if self.scheduler is not None:
+            if self.scheduler.root_executed:
+                return Ended("executed-root", "this run executed the root task before it was stopped")
+            from luigi.rpc import RPCError
+
+            try:
+                self.remote(attempts=1).give_back_own(self.request["worker"])
+            except RPCError as error:
+                sys.stderr.write("poltergust: cannot give back what ran: {}\n".format(said(error)))
+        return Ended("drained", "stopped before the end; what ran was given back")
+
+    # the watching thread
+
+    def watch(self) -> None:
+        """Send the counts when they change, once a second at most, rarer where the graph takes long to ask for."""
+        from luigi.rpc import RPCError
+        from luigi.worker import fork_lock
+
+        from .judging import Standing
+
+        remote, sent, pause = self.remote(attempts=1), {}, 1.0  # type: Any, Dict[str, int], float
+        while not self.over.wait(pause):
+            begin = time.monotonic()
+            try:
+                with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
+                    standing = Standing(remote.graph(self.root.task_id), self.root.task_id)
+            except RPCError:
+                continue
+            finally:
+                pause = max(1.0, 20 * (time.monotonic() - begin))
+            if standing.known and standing.progress() != sent and not self.over.is_set():
+                sent = standing.progress()
+                self.progress = sent
+                self.channel.send({"progress": sent})

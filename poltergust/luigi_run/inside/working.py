@@ -1,0 +1,79 @@
+"""Luigi's worker as a shared run needs it: stays while other nodes' work may free some, leaves when that cannot be.
+
+Luigi's own `keep_alive` counts PENDING and FAILED tasks but not RUNNING ones, so a node would leave while others run
+the very task it waits for, and stay for a failure that nobody will retry.
+"""
+
+import random
+import signal
+import time
+from typing import Any, Callable, Dict, Iterator
+
+from luigi.worker import Worker
+
+SETTINGS = {
+    "keep_alive": True,
+    "wait_interval": 0.1,  # seconds between two looks at the task processes
+    "wait_jitter": 0.0,
+    "count_uniques": False,
+    "count_last_scheduled": False,
+    "retry_external_tasks": False,  # would count missing data as failures of a task
+    "no_install_shutdown_handler": True,  # drains arrive on the control pipe
+}
+LONGEST_SLEEP = 1.0  # seconds; an idle worker asks ten times a second first, then more and more rarely
+SILENT_DEATH = 5.0  # seconds a task process that exited with 0 may owe its result
+
+
+class SharedWorker(Worker):
+    """`useful()` says whether anything runs or could run on any node; `idle` bounds the wait for it (seconds)."""
+
+    def __init__(self, scheduler: Any, worker_id: str, processes: int, useful: Callable[[], bool], idle: float) -> None:
+        super().__init__(scheduler=scheduler, worker_id=worker_id, worker_processes=processes, **SETTINGS)
+        self._useful = useful
+        self._idle = idle
+        self._idle_from = 0.0
+        self._draining = False
+        self._died_at = {}  # type: Dict[str, float]
+        self.before_run = None  # type: Any
+
+    def drain(self) -> None:
+        """Finish what runs, take nothing more. From any thread."""
+        self._draining = True
+        self.handle_interrupt(signal.SIGUSR1, None)
+
+    def run(self) -> bool:
+        if self.before_run is not None:
+            self.before_run()
+        return bool(super().run())
+
+    def _run_task(self, task_id: str) -> None:
+        self._idle_from = 0.0
+        super()._run_task(task_id)
+
+    def _keep_alive(self, get_work_response: Any) -> bool:
+        if self._draining:
+            return False
+        self._idle_from = self._idle_from or time.monotonic()
+        if time.monotonic() - self._idle_from > self._idle:
+            return False
+        return bool(get_work_response.running_tasks) or self._useful()
+
+    def _sleeper(self) -> Iterator[None]:
+        while True:
+            idle = time.monotonic() - self._idle_from if self._idle_from else 0.0
+            time.sleep(min(LONGEST_SLEEP, max(0.1, idle / 10)) * random.uniform(0.75, 1.25))
+            yield
+
+    def _purge_children(self) -> None:
+        """Luigi sees a task process that died, unless it exited with 0 and left no result (`os._exit(0)`): it would
+        wait for that result for ever (luigi/worker.py `_handle_next_task`)."""
+        super()._purge_children()
+        now = time.monotonic()
+        for task_id, process in self._running_tasks.items():
+            if process.use_multiprocessing and process.exitcode == 0:
+                if now - self._died_at.setdefault(task_id, now) > SILENT_DEATH:
+                    text = "Task {} ended its process with exit code 0 and no result (os._exit?)".format(task_id)
+                    self._task_result_queue.put((task_id, "FAILED", text, [], []))
+                    self._died_at[task_id] = now
+            else:
+                self._died_at.pop(task_id, None)

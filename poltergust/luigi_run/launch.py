@@ -1,0 +1,177 @@
+"""Start a Luigi run: the environment's own Python on the folder `inside/`, the request through a pipe, a report at the end.
+
+Nothing of the request is on the command line or in the child's environment, where every user of the machine could read
+it. A child that ends without a result has died, whatever its exit code says: a task may have called `os._exit(0)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from poltergust.luigi_run import Progress, Report, Request, TaskFailure
+from poltergust.processes import Child, Exit, Spawn
+from poltergust.reasons import Reason
+
+INSIDE = Path(__file__).with_name("inside")
+LAST_GRACE = 3.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_REASONS = {reason.code: reason for reason in Reason}
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Launcher:
+    """`Launch` on top of any `Spawn`."""
+
+    def __init__(self, spawn: Spawn) -> None:
+        self._spawn = spawn
+
+    def __call__(
+        self,
+        request: Request,
+        *,
+        python: Path,
+        env: Mapping[str, str],
+        workdir: Path,
+        on_line: Callable[[str], None],
+        on_end: Callable[[], None],
+        on_forgiven: Callable[[], None] = lambda: None,
+    ) -> Run:
+        run = Run(on_end, on_forgiven)
+        child = self._spawn(
+            [str(python), str(INSIDE)],
+            env=child_environment(env, request.scheduler_url),
+            cwd=workdir,
+            on_line=on_line,
+            on_message=run._received,
+            on_exit=run._exited,
+        )
+        run._started(child)
+        child.send({"request": dataclasses.asdict(request)})
+        return run
+
+
+def child_environment(env: Mapping[str, str], scheduler_url: str) -> dict[str, str]:
+    """`env`, with output unbuffered so that the log is live, and a scheduler on loopback never asked through a proxy."""
+    full = {"PYTHONUNBUFFERED": "1", **env}
+    host = urllib.parse.urlsplit(scheduler_url).hostname
+    if host in _LOOPBACK:
+        for name in ("NO_PROXY", "no_proxy"):
+            full[name] = ",".join(filter(None, (full.get(name), host)))
+    return full
+
+
+class Run:
+    """`LuigiRun`. The three private methods are called from the child's thread."""
+
+    def __init__(self, on_end: Callable[[], None], on_forgiven: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self._on_forgiven = on_forgiven
+        self._child: Child | None = None
+        self._has_child = threading.Event()
+        self._ended = threading.Event()
+        self._stopping = False
+        self._message: Mapping[str, object] | None = None
+        self._progress = Progress()
+        self._report: Report | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process inside the environment, which is also its process group."""
+        return self._running().pid
+
+    def drain(self) -> None:
+        self._running().send({"drain": True})
+
+    def release(self, dead_workers: Sequence[str]) -> None:
+        self._running().send({"release": list(dead_workers)})
+
+    def stop(self, grace: float) -> None:
+        self._stopping = True
+        threading.Thread(target=self._stop, args=(grace,), name="luigi-stop", daemon=True).start()
+
+    def progress(self) -> Progress:
+        return self._progress
+
+    def result(self, timeout: float | None) -> Report | None:
+        return self._report if self._ended.wait(timeout) else None
+
+    def _stop(self, grace: float) -> None:
+        child = self._running()
+        for number, seconds in ((signal.SIGINT, grace), (signal.SIGTERM, LAST_GRACE)):
+            child.signal(number)
+            if child.wait(seconds) is not None:
+                return
+        child.kill()
+
+    def _running(self) -> Child:
+        self._has_child.wait()
+        assert self._child is not None
+        return self._child
+
+    def _started(self, child: Child) -> None:
+        self._child = child
+        self._has_child.set()
+
+    def _received(self, message: Mapping[str, object]) -> None:
+        if "result" in message:
+            self._message = mapping(message["result"])
+        elif "progress" in message:
+            self._progress = progress(message["progress"])
+        elif message.get("forgiven"):
+            self._on_forgiven()
+
+    def _exited(self) -> None:
+        end = self._running().wait(0)
+        self._report = self._judge(end)
+        self._progress = self._report.progress
+        self._ended.set()
+        self._on_end()
+
+    def _judge(self, end: Exit | None) -> Report:
+        told = None if self._message is None else report(self._message)
+        if told is not None:
+            return told
+        if self._stopping:
+            return Report(Reason.DRAINED, "stopped before it could say how far it came", progress=self._progress)
+        how = "" if end is None else f" with {end}"
+        if end is not None and end.out_of_memory:
+            text = f"the Luigi process was killed{how}: the machine or its memory limit ran out of memory"
+            return Report(Reason.OUT_OF_MEMORY, text, progress=self._progress)
+        text = f"the Luigi process ended{how} and without a result (a crash, a kill, or os._exit in a task)"
+        return Report(Reason.CHILD_DIED, text, progress=self._progress)
+
+
+def report(message: Mapping[str, object]) -> Report | None:
+    """The child's last message as a value, None if it is not one (a task may have written to the pipe)."""
+    reason = _REASONS.get(str(message.get("reason")))
+    if reason is None:
+        return None
+    failures = message.get("failures")
+    return Report(
+        reason,
+        str(message.get("detail", "")),
+        root_task_id=str(message.get("root_task_id", "")),
+        failures=tuple(failure(entry) for entry in failures) if isinstance(failures, list) else (),
+        progress=progress(message.get("progress")),
+    )
+
+
+def failure(value: object) -> TaskFailure:
+    fields = mapping(value)
+    return TaskFailure(str(fields.get("task_id")), str(fields.get("family")), str(fields.get("error")))
+
+
+def progress(value: object) -> Progress:
+    counts = mapping(value)
+    known = (counts.get(name) for name in ("done", "running", "pending", "failed"))
+    return Progress(*(count if isinstance(count, int) else 0 for count in known))
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}

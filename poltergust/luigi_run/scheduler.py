@@ -1,0 +1,255 @@
+"""The Luigi scheduler as a node sees it: ask it, judge what it says, and find out whether it takes over quickly.
+
+`SchedulerClient` speaks luigid's own JSON calls (`/api/<method>`, luigi/server.py) with short timeouts; every failure
+is a `Temporary`. `judge` is pure: from a dependency graph to "can this pipeline go on?", the heart of two rows of the
+outcome table. `EmbeddedScheduler` (in `embedded.py`) runs a luigid of the agent's own installation.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn, cast
+
+from poltergust.errors import Temporary, UsageError
+from poltergust.luigi_run import Progress
+from poltergust.luigi_run.embedded import EmbeddedScheduler
+from poltergust.reasons import Reason
+
+__all__ = ["EmbeddedScheduler", "Graph", "Judgement", "SchedulerClient", "Task", "Worker", "judge"]
+
+_RUNNING = ("RUNNING", "BATCH_RUNNING")
+_UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCH_RUNNING, DONE, FAILED, DISABLED,
+    UNKNOWN); `workers` are the live workers that could run it, empty for an external task whose data is missing;
+    `running_on` is the worker that runs it."""
+
+    task_id: str
+    family: str
+    status: str
+    deps: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+    running_on: str | None = None
+    re_enable_able: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The root task and everything below it, done tasks too. Empty if the scheduler does not know the root."""
+
+    root: str
+    tasks: Mapping[str, Task]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A Luigi worker the scheduler counts as alive. `last_active` is in seconds since 1970 by the scheduler's clock."""
+
+    worker_id: str
+    host: str
+    last_active: float
+    running: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a graph says, as task ids. `running` anywhere; `runnable` are PENDING with all dependencies DONE and a live
+    worker that could take them; `unclaimed` are the same without any such worker (external data that is missing, or
+    every process that announced them has ended: only a new process can tell); `retrying` are FAILED, which the
+    scheduler makes PENDING again after its retry_delay; `disabled` are failed for good (budget spent) or disabled by
+    Luigi."""
+
+    progress: Progress
+    running: tuple[str, ...] = ()
+    runnable: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    retrying: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+    root_done: bool = False
+    known: bool = False
+
+    @property
+    def stuck(self) -> bool:
+        """The pipeline cannot go on, for anybody: something failed for good, nothing runs, nothing is left to try."""
+        return bool(self.disabled) and not (
+            self.running or self.runnable or self.unclaimed or self.retrying or self.root_done
+        )
+
+    @property
+    def worth_a_process(self) -> bool:
+        """Whether a new Luigi process here would find anything to do, as far as the scheduler knows; also for a root that
+        is done (its process asks `complete()`, in case the node that ran it died before the rename)."""
+        return not self.known or self.root_done or bool(self.runnable or self.unclaimed or self.retrying)
+
+
+def judge(graph: Graph) -> Judgement:
+    """Pure. A dependency the scheduler has forgotten (done tasks are dropped after remove_delay, 600 s) counts as
+    `unclaimed`: a new process announces it again and learns how it stands."""
+    found: dict[str, list[str]] = {key: [] for key in ("running", "runnable", "unclaimed", "retrying", "disabled")}
+    counts = dict.fromkeys(("done", "running", "pending", "failed"), 0)
+    for task in graph.tasks.values():
+        if task.status == "DONE":
+            counts["done"] += 1
+        elif task.status in _RUNNING:
+            counts["running"] += 1
+            found["running"].append(task.task_id)
+        elif task.status in ("FAILED", "DISABLED"):
+            counts["failed"] += 1
+            found["retrying" if task.status == "FAILED" else "disabled"].append(task.task_id)
+        else:
+            counts["pending"] += 1
+            if task.status == _UNKNOWN:
+                found["unclaimed"].append(task.task_id)
+            elif all(dep in graph.tasks and graph.tasks[dep].status == "DONE" for dep in task.deps):
+                found["runnable" if task.workers else "unclaimed"].append(task.task_id)
+    root = graph.tasks.get(graph.root)
+    return Judgement(
+        progress=Progress(**counts),
+        root_done=root is not None and root.status == "DONE",
+        known=bool(graph.tasks),
+        **{key: tuple(sorted(ids)) for key, ids in found.items()},
+    )
+
+
+class SchedulerClient:
+    """Calls to one luigid; `timeout` in seconds bounds each. Usable from any thread. Every method that asks raises
+    `Temporary(SCHEDULER_UNREACHABLE)`; the message names the URL without its credentials."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                f"the scheduler's URL {parts.scheme}://{parts.hostname or ''} is not of the form http://host:8082"
+            )
+        host = parts.netloc.rpartition("@")[2]
+        self.url = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        self._headers = {}
+        if parts.username:
+            pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+            self._headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        self._timeout = timeout
+        # The machine's proxy is for the world outside; luigid on loopback is never behind it.
+        handlers = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def healthy(self) -> bool:
+        """Whether luigid answers its health check (`HEAD /` is 204) within the timeout."""
+        try:
+            request = urllib.request.Request(self.url + "/", method="HEAD", headers=self._headers)
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                return bool(answer.status == 204)
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def graph(self, root_task_id: str) -> Graph:
+        """All tasks below the root, done ones too. Asking also makes the scheduler prune dead workers."""
+        found = self._call("dep_graph", task_id=root_task_id, include_done=True)
+        return Graph(root_task_id, _tasks(found))
+
+    def errors(self, task_id: str) -> str:
+        """The text of the task's last failure, empty if there is none."""
+        error = self._mapping(self._call("fetch_error", task_id=task_id)).get("error")
+        if not isinstance(error, str):
+            return ""
+        try:
+            decoded = json.loads(error)  # workers send the traceback as a JSON string
+        except ValueError:
+            return error
+        return decoded if isinstance(decoded, str) else error
+
+    def re_enable(self, task_id: str) -> bool:
+        """Forget the failures of a task that the scheduler disabled; False if it is not such a task."""
+        return bool(self._call("re_enable_task", task_id=task_id))
+
+    def disabled(self) -> Mapping[str, Task]:
+        """All disabled tasks of the whole scheduler by task id."""
+        return _tasks(self._call("task_list", status="DISABLED", upstream_status="", limit=False))
+
+    def workers(self) -> tuple[Worker, ...]:
+        """All workers that count as alive. Asking also makes the scheduler prune dead ones."""
+        answer = self._call("worker_list", include_running=True)
+        if not isinstance(answer, list):
+            self._fail("its list of workers is no list: is this a luigid?")
+        return tuple(
+            Worker(
+                worker_id=str(worker["name"]),
+                host=str(worker.get("host", "")),
+                last_active=float(worker["last_active"]),
+                running=tuple(worker.get("running", ())),
+            )
+            for worker in answer
+        )
+
+    def takes_over_within(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> bool:
+        """Measure whether the scheduler notices a dead worker within `seconds`; blocks that long when it does not.
+
+        luigid does not tell its settings, so a worker without tasks is announced, never heard of again, and looked for
+        among the living: gone in time means a short worker_disconnect_delay (Luigi's default is 60 s). retry_delay
+        (default 900 s) shows in nothing a client can ask for; who sets one sets both.
+        """
+        probe = f"poltergust-probe-{uuid.uuid4().hex}"
+        self._call("add_worker", worker=probe, info={"host": "poltergust-probe"})
+        end = time.monotonic() + seconds
+        while any(worker.worker_id == probe for worker in self.workers()):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            wait(min(0.5, left))
+        return True
+
+    def _call(self, method: str, **arguments: object) -> object:
+        body = urllib.parse.urlencode({"data": json.dumps(arguments)}).encode()
+        request = urllib.request.Request(f"{self.url}/api/{method}", data=body, headers=self._headers)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                return cast("dict[str, object]", json.load(answer))["response"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            self._fail(f"{method} answered HTTP {error.code}", error)
+        except urllib.error.URLError as error:
+            self._fail(str(error.reason), error)
+        except (OSError, http.client.HTTPException) as error:
+            self._fail(str(error) or type(error).__name__, error)
+        except (ValueError, KeyError, TypeError) as error:
+            self._fail(f"{method} did not answer as luigid does", error)
+
+    def _mapping(self, answer: object) -> Mapping[str, object]:
+        if not isinstance(answer, dict):
+            self._fail("its answer is no mapping: is this a luigid?")
+        return answer
+
+    def _fail(self, why: str, cause: BaseException | None = None) -> NoReturn:
+        text = f"the Luigi scheduler at {self.url} cannot be asked: {why}"
+        raise Temporary(Reason.SCHEDULER_UNREACHABLE, text) from cause
+
+
+def _tasks(answer: object) -> dict[str, Task]:
+    """Serialized tasks as dep_graph and task_list give them (luigi/scheduler.py, _serialize_task)."""
+    if not isinstance(answer, dict):
+        return {}
+    return {
+        task_id: Task(
+            task_id=task_id,
+            family=str(entry["name"]),
+            status=str(entry["status"]),
+            deps=tuple(entry.get("deps", ())),
+            workers=tuple(entry.get("workers", ())),
+            running_on=entry.get("worker_running"),
+            re_enable_able=bool(entry.get("re_enable_able", False)),
+        )
+        for task_id, entry in answer.items()
+        if isinstance(entry, dict)
+    }

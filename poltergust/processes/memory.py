@@ -1,0 +1,49 @@
+"""How often the kernel killed a process for want of memory: the one trace that an out-of-memory kill leaves us.
+
+The counters know nothing of single processes. A command counts as killed for memory when it died by a SIGKILL that we
+did not send (or ended with 137, as shells and Luigi report such a death of their own child) and the counter rose while
+it ran. With several commands on one node an unlucky coincidence can name the wrong reason; never the wrong outcome row,
+since both reasons are "this node cannot".
+
+Sources: cgroup v2 ``memory.events`` (`oom_kill`, which counts the cgroup and all below it), where the kernel shows it;
+else cgroup v1 ``memory.oom_control``; and always ``/proc/vmstat`` (`oom_kill`, the whole machine, Linux 4.13 on).
+https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def oom_kills(cgroup_file: Path = Path("/proc/self/cgroup"), vmstat: Path = Path("/proc/vmstat")) -> int:
+    """The sum of all readable counters; only a difference between two calls means something. 0 where there is none."""
+    return sum(_count(path) for path in (*_counters(cgroup_file), vmstat))
+
+
+def _counters(cgroup_file: Path) -> list[Path]:
+    try:
+        lines = cgroup_file.read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        below = path.lstrip("/")
+        if controllers == "":
+            found.append(_CGROUPS / below / "memory.events")
+        elif "memory" in controllers.split(","):
+            found.append(_CGROUPS / "memory" / below / "memory.oom_control")
+    return found
+
+
+def _count(path: Path) -> int:
+    try:
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    except OSError:
+        return 0  # not on this kernel, or not shown in this container
+    return 0

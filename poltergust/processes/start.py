@@ -1,0 +1,110 @@
+"""From an argv list to a running supervisor, or one clear `NodeError`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from poltergust.errors import NodeError
+from poltergust.processes.pipes import Pipes
+from poltergust.reasons import Reason
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_START_TIMEOUT = 60.0  # seconds; a supervisor starts in 0.02 s on an idle machine
+
+
+def failed(name: str, why: str) -> NodeError:
+    return NodeError(Reason.START_FAILED, f"cannot start {name!r}: {why}")
+
+
+def check(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Refuse what execve(2) cannot carry, naming the argument or variable but never its value."""
+    if not argv or not argv[0]:
+        raise failed("", "the command is empty")
+    for place, argument in enumerate(argv):
+        if "\0" in argument:
+            raise failed(argv[0].replace("\0", ""), f"argument {place} contains a NUL character")
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name:
+            raise failed(argv[0], f"{name!r} is no name for an environment variable")
+        if "\0" in value:
+            raise failed(argv[0], f"the value of the environment variable {name} contains a NUL character")
+
+
+def supervise(pipes: Pipes) -> subprocess.Popen[bytes]:
+    """Start the supervisor; it inherits the agent's environment (an interpreter may need its LD_LIBRARY_PATH)."""
+    fds = (pipes.order_read, pipes.status_write, pipes.control_read, pipes.result_write)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, fds)],
+        stdin=subprocess.DEVNULL,
+        stdout=pipes.output_write,
+        stderr=pipes.output_write,
+        close_fds=True,
+        pass_fds=[fd for fd in fds if fd >= 0],
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> tuple[int, bytes]:
+    """Hand over the command and wait until it runs: its pid and what the supervisor said after that."""
+    end = time.monotonic() + _START_TIMEOUT
+    _write(name, pipes, request, end)
+    said = b""
+    while b"\n" not in said:
+        if not _ready(pipes.status_read, select.POLLIN, end):
+            raise failed(name, f"its supervisor did not answer within {_START_TIMEOUT:g} s")
+        data = os.read(pipes.status_read, 4096)
+        if not data:
+            raise failed(name, f"its supervisor died at start: {_last_words(pipes)}")
+        said += data
+    line, _, rest = said.partition(b"\n")
+    what, *values = line.decode().split()
+    if what == "started":
+        return int(values[0]), rest
+    stage, number = values[0], int(values[1])
+    raise failed(name, _explain(stage, number, cwd))
+
+
+def _explain(stage: str, number: int, cwd: str) -> str:
+    if stage == "cwd":
+        return f"its working directory {cwd!r}: {os.strerror(number)}"
+    if number == errno.ENOENT:
+        return "not found (or the interpreter its first line names is not)"
+    if number == errno.EACCES:
+        return "not executable: Permission denied"
+    if number == errno.E2BIG:
+        return "its arguments and environment variables are too long for the kernel"
+    return os.strerror(number)
+
+
+def _write(name: str, pipes: Pipes, request: bytes, end: float) -> None:
+    view = memoryview(request)
+    try:
+        while view:
+            if not _ready(pipes.order_write, select.POLLOUT, end):
+                raise failed(name, f"its supervisor did not read within {_START_TIMEOUT:g} s")
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(pipes.order_write, view[:65536]) :]
+    except BrokenPipeError:
+        raise failed(name, f"its supervisor died at start: {_last_words(pipes)}") from None
+
+
+def _ready(fd: int, event: int, end: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(max(0.0, end - time.monotonic()) * 1000))
+
+
+def _last_words(pipes: Pipes) -> str:
+    with contextlib.suppress(BlockingIOError):
+        lines = os.read(pipes.output_read, 65536).decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return "it said nothing"

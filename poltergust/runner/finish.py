@@ -1,0 +1,130 @@
+"""The outcome protocol: rename the config to its outcome, once in the whole cluster, and know who did it.
+
+The rename is one conditional operation of the store; exactly one caller wins. Around it stand the three things a rename
+alone does not settle: a success that comes after another node's error supersedes it, an answer lost on the way leaves
+open who won, and older outcomes of the same name have to go.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+from poltergust.errors import RunError
+from poltergust.names import OUTCOMES, Kind, Path
+from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Store
+
+log = logging.getLogger(__name__)
+
+
+class Ending(Enum):
+    """What came of the try to rename."""
+
+    WON = "won"  # this node did it
+    LOST = "lost"  # another node did, or somebody removed the config: a normal outcome
+    NEWER = "newer"  # another generation stands there now
+    REFUSED = "refused"  # the storage does not allow it, for now
+
+
+@dataclass(frozen=True)
+class Config:
+    """The very config a run belongs to."""
+
+    name: str
+    generation: str
+    data: bytes
+
+
+class Finisher:
+    """Renames configs below one path as one node. `nonce` tells this agent's marks from everybody else's."""
+
+    def __init__(self, store: Store, path: Path, nonce: str) -> None:
+        self._store = store
+        self._path = path
+        self._nonce = nonce.encode()
+
+    def finish(self, config: Config, kind: Kind) -> tuple[Ending, str]:
+        """Rename `config` to its outcome; the ending and, where refused, the storage's words.
+
+        Raises `errors.Temporary` if the storage does not answer: nothing is decided then, call again.
+        """
+        older = self._standing_generations(config.name, kind)
+        source = self._path.of(config.name, Kind.CONFIG)
+        target = self._path.of(config.name, kind)
+        try:
+            sure = self._store.move(source, config.generation, target)
+        except Conflict:
+            return Ending.NEWER, ""
+        except NotFound:
+            if kind is Kind.DONE:
+                return self._supersede_error(config)
+            return Ending.LOST, ""
+        except Denied as error:
+            return Ending.REFUSED, str(error)
+        if not self._first(config, kind, sure):
+            return Ending.LOST, ""
+        self._remove(config.name, older)
+        return Ending.WON, ""
+
+    def standing(self, config: Config) -> Kind | None:
+        """The outcome that took this very config's place: of the same bytes. An older run's does not count."""
+        for kind in OUTCOMES:
+            try:
+                if self._store.read(self._path.of(config.name, kind), limit=len(config.data)).data == config.data:
+                    return kind
+            except NotFound:
+                continue
+        return None
+
+    def _supersede_error(self, config: Config) -> tuple[Ending, str]:
+        """Success is never lost: the error another node gave this very config becomes done."""
+        url = self._path.of(config.name, Kind.ERROR)
+        try:
+            error = self._store.read(url, limit=len(config.data))
+            if error.data != config.data:
+                return Ending.LOST, ""
+            sure = self._store.move(url, error.generation, self._path.of(config.name, Kind.DONE))
+        except (NotFound, Conflict):
+            return Ending.LOST, ""
+        except Denied as refusal:
+            return Ending.REFUSED, str(refusal)
+        return (Ending.WON if self._first(config, Kind.DONE, sure) else Ending.LOST), ""
+
+    def _first(self, config: Config, kind: Kind, sure: bool) -> bool:
+        """Whether this node is the one that renamed. An answer lost on the way leaves it to a mark that can be made
+        only once: everybody who may have renamed tries to make it."""
+        url = f"{self._path.runs(config.name, config.generation)}.{kind.value}-by"
+        try:
+            self._store.write(url, self._nonce, if_generation=ABSENT)
+            return True
+        except Conflict:
+            try:
+                return self._store.read(url).data == self._nonce
+            except RunError as error:
+                log.warning("cannot read who renamed %s: %s", config.name, error)
+        except RunError as error:
+            log.warning("cannot note who renamed %s: %s", config.name, error)
+        return sure
+
+    def _standing_generations(self, name: str, kind: Kind) -> dict[str, str]:
+        """Outcomes of an earlier run that the new one does not overwrite: URL to generation. Seen before the rename,
+        so that nothing newer can be among them."""
+        found = {}
+        for other in OUTCOMES:
+            url = self._path.of(name, other)
+            if other is not kind:
+                try:
+                    found[url] = self._store.read(url, limit=0).generation
+                except NotFound:
+                    continue
+        return found
+
+    def _remove(self, name: str, older: dict[str, str]) -> None:
+        for url, generation in older.items():
+            try:
+                self._store.delete(url, if_generation=generation)
+            except Conflict:
+                log.info("%s was written anew meanwhile and stays", url)
+            except RunError as error:
+                log.warning("the older outcome %s of %s could not be removed: %s", url, name, error)

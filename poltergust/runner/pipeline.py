@@ -1,0 +1,216 @@
+"""One attempt at a run on this node: the environment is made ready, then Luigi runs in it, watched over."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as Folder
+
+from poltergust.documents import TaskFile
+from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
+from poltergust.errors import RunError
+from poltergust.luigi_run import Launch, LuigiRun, Report, Request
+from poltergust.reasons import Reason, Row
+from poltergust.records import Records, State
+from poltergust.redact import Redactor, one_line, plain
+from poltergust.runlog import RunLog
+from poltergust.runner.forgive import Forgiveness
+from poltergust.runner.run import Run, Verdict
+from poltergust.runner.watch import Watch
+from poltergust.settings import Settings
+from poltergust.stopping import Stopping
+from poltergust.workqueue import Item
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between looks at what nobody wakes us for: a drain, a deadline."""
+
+STOP_GRACE = 10.0
+"""Seconds between an interrupt and a kill for a run that no longer counts."""
+
+MAX_FAILURES = 20
+MAX_FAILURE_TEXT = 4000
+"""How many failed tasks a record names, and how many characters of each exception, its end."""
+
+_NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The parts an attempt needs. `wait` blocks on an event for at most so many seconds."""
+
+    settings: Settings
+    scheduler_url: str
+    nonce: str
+    environments: Environments
+    locks: Locks | None
+    launch: Launch
+    forgiveness: Forgiveness
+    records: Records
+    open_log: Callable[[str, Redactor], RunLog]  # by URL
+    stopping: Stopping
+    clock: Callable[[], float]
+    wait: Callable[[threading.Event, float], object] = threading.Event.wait
+
+    def attempt(self, run: Run, task: TaskFile, spec: EnvironmentSpec, item: Item, watch: Watch) -> Verdict:
+        """Environment, Luigi, verdict. Raises what the environment raises."""
+        redact = Redactor((self.settings.environ, spec.variables, task.variables))
+        url = self.settings.path.log(run.name, run.config.generation, self.settings.node)
+        with self.open_log(url, redact) as runlog:
+            runlog.note(f"attempt {run.record.attempts} on {self.settings.node}: {task.module}.{task.name}")
+            try:
+                verdict = _redacted(self._in_environment(run, task, spec, item, watch, runlog), redact)
+            except RunError as error:
+                runlog.note(f"{error.reason.code}: {error}")
+                raise
+            runlog.note(f"{verdict.reason.code}: {verdict.text}")
+            for failure in verdict.failures:
+                for line in (f"failed: {failure.task_id}", *failure.error.splitlines()):
+                    runlog.line(line)
+            return verdict
+
+    def _in_environment(
+        self, run: Run, task: TaskFile, spec: EnvironmentSpec, item: Item, watch: Watch, runlog: RunLog
+    ) -> Verdict:
+        lost: list[Reason] = []
+
+        def cancelled() -> bool:
+            reason = watch.reason()
+            if reason is not None:
+                lost.append(reason)
+            return reason is not None
+
+        try:
+            with self.environments.ready(
+                spec,
+                node_env=self.settings.environ,
+                on_line=runlog.line,
+                cancelled=cancelled,
+                locks=self.locks,
+            ) as environment:
+                run.phase_timings["environment"] = round(environment.seconds, 3)
+                word = "built" if environment.built else "ready"
+                runlog.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
+                return self._in_luigi(run, task, spec, environment, item, watch, runlog)
+        except Cancelled:
+            return Verdict(lost[-1], "stopped while its environment was made ready")
+
+    def _in_luigi(
+        self,
+        run: Run,
+        task: TaskFile,
+        spec: EnvironmentSpec,
+        environment: Environment,
+        item: Item,
+        watch: Watch,
+        runlog: RunLog,
+    ) -> Verdict:
+        before = run.record.worker
+        worker = self._worker(run)
+        request = Request(
+            module=task.module,
+            task=task.name,
+            arguments=task.arguments,
+            scheduler_url=self.scheduler_url,
+            worker=worker,
+            budget=(self.settings.retries if task.retries is None else task.retries) + 1,
+            preload=spec.preload,
+            forgive=self.forgiveness.mine(run.config),
+            dead_workers=(before,) if before else (),
+        )
+        run.note(
+            self.records,
+            state=State.RUNNING,
+            worker=worker,
+            timings=dict(run.phase_timings),
+            environment={
+                "url": spec.url,
+                "key": environment.key,
+                "python": environment.version,
+                "lock": environment.lock,
+                "built": environment.built,
+            },
+        )
+        started = self.clock()
+        scratch = self.settings.cache / "work"
+        scratch.mkdir(parents=True, exist_ok=True)
+        # Removing what a task left there must not fail the run: what cannot be removed is the next start's to remove.
+        with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as workdir:
+            luigi = self.launch(
+                request,
+                python=environment.python,
+                env=self._child_environment(environment, spec.variables, task.variables),
+                workdir=Folder(workdir),
+                on_line=runlog.line,
+                on_end=item.wake.set,
+                on_forgiven=lambda: self.forgiveness.say_done(run.config),
+            )
+            run.progress = luigi.progress
+            verdict = self._watch_over(luigi, item, watch)
+        run.phase_timings["luigi"] = round(self.clock() - started, 3)
+        return self._believe(run, verdict)
+
+    def _watch_over(self, luigi: LuigiRun, item: Item, watch: Watch) -> tuple[Report, Reason | None]:
+        """Until it ended: by itself (no reason), or because it should not go on."""
+        why: Reason | None = None
+        kill_at: float | None = None
+        while (report := luigi.result(0)) is None:
+            self.wait(item.wake, TICK)
+            item.wake.clear()
+            if why is None:
+                why = watch.reason()
+                if why is Reason.DRAINED:
+                    luigi.drain()
+                    kill_at = self.clock() + self.settings.drain_timeout
+                elif why is not None:
+                    log.info("stopping the local run: %s", why.code)
+                    luigi.stop(STOP_GRACE)
+            if self.stopping.now:
+                luigi.stop(0)
+            elif kill_at is not None and self.clock() >= kill_at:
+                luigi.stop(STOP_GRACE)
+                kill_at = None
+        return report, why
+
+    def _believe(self, run: Run, ended: tuple[Report, Reason | None]) -> Verdict:
+        """What the report means. Success is never lost, even if it came while the run was being stopped."""
+        report, why = ended
+        text = report.detail
+        run.record_progress(report)
+        if why is not None and report.reason.row is not Row.DONE:
+            texts = {
+                Reason.TIMEOUT: f"not complete within the task file's timeout; last seen: {text}",
+                Reason.DRAINED: "this node was asked to stop",
+            }
+            return Verdict(why, texts.get(why, "stopped: the config is gone or was replaced"))
+        if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not self.forgiveness.done(run.config):
+            return Verdict(Reason.TASK_RETRY, "another node is clearing earlier failures", delay=1.0)
+        return Verdict(report.reason, text, failures=report.failures)
+
+    def _child_environment(self, environment: Environment, *variables: Mapping[str, str]) -> dict[str, str]:
+        """The node's own, then the environment file's, then the task file's; with the virtualenv active."""
+        merged = {key: value for key, value in self.settings.environ.items() if key not in _NOT_INHERITED}
+        merged["PATH"] = f"{environment.python.parent}:{merged.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
+        merged["VIRTUAL_ENV"] = str(environment.folder)
+        for layer in variables:
+            merged.update(layer)
+        return merged
+
+    def _worker(self, run: Run) -> str:
+        """A Luigi worker id that no other process has: names the node for people, the run and attempt for us."""
+        what = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
+        return f"poltergust-{self.settings.node}-{self.nonce}-{what}-{run.record.attempts}"
+
+
+def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:
+    """Fit for records, logs and people: the text on one line, no secrets, no terminal codes, bounded."""
+    failures = tuple(
+        replace(failure, error=plain(redact(failure.error))[-MAX_FAILURE_TEXT:])
+        for failure in verdict.failures[:MAX_FAILURES]
+    )
+    return replace(verdict, text=one_line(redact(verdict.text)), failures=failures)

@@ -1,0 +1,34 @@
+"""One frozen value with everything a user can set for one agent. Made by the command line, read by everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poltergust import names
+
+HEARTBEAT_SECONDS = 60.0
+"""How often a node says it is alive when nothing changes."""
+
+LIVE_SECONDS = 3 * HEARTBEAT_SECONDS
+"""A node whose heartbeat is older than this, by the storage server's clock, is taken for gone."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All durations in seconds, all sizes in bytes."""
+
+    path: names.Path
+    node: str
+    scheduler_url: str | None = None  # None: an embedded luigid
+    subscription: str | None = None  # full name, projects/P/subscriptions/S
+    topic: str | None = None  # full name, projects/P/topics/T: the node makes its own subscription
+    reconcile_interval: float = 300.0
+    parallel: int = 8
+    retries: int = 3
+    drain_timeout: float = 600.0
+    cache: Path = Path("~/.cache/poltergust")
+    allow_environments: tuple[str, ...] = ()
+    log_limit: int = 64 * 1024 * 1024
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the node's own environment

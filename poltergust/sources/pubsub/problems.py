@@ -1,0 +1,54 @@
+"""Google's errors in one line for a person: what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+from google.api_core import exceptions
+from google.auth import exceptions as auth
+
+from poltergust.sources.pubsub.notifications import printable
+
+Errors = (exceptions.GoogleAPICallError, exceptions.RetryError, auth.GoogleAuthError)
+"""Everything Google's client raises that is about the cloud and not about our code."""
+
+
+class TopicDeleted(Exception):
+    """The subscription is there, its topic is not: the stream would stay open and silent for ever."""
+
+
+class StreamEnded(Exception):
+    """The stream ended without saying why."""
+
+
+def explain(error: Exception, subscription: str, topic: str | None) -> str:
+    """One line. `topic` is set when the node makes the subscription itself."""
+    subject = f"subscription {subscription}"
+    if isinstance(error, TopicDeleted):
+        todo = (
+            f"create topic {topic} and the bucket's notification again"
+            if topic
+            else "create the topic, the bucket's notification and this subscription again"
+        )
+        return f"{subject}: its topic was deleted; {todo}"
+    if isinstance(error, exceptions.NotFound):
+        if topic:
+            return f"topic {topic} does not exist; create it, or correct --topic"
+        return f"{subject} does not exist; create it, or correct --subscription, or let the node make one with --topic"
+    if isinstance(error, (exceptions.PermissionDenied, exceptions.Forbidden)):
+        if topic:
+            return (
+                f"not allowed to make {subject} on topic {topic}; grant the node pubsub.subscriptions.create and "
+                "pubsub.subscriptions.consume on the project and pubsub.topics.attachSubscription on the topic"
+            )
+        return f"not allowed to read {subject}; grant the node roles/pubsub.subscriber on it"
+    if isinstance(error, (exceptions.Unauthenticated, exceptions.Unauthorized, auth.GoogleAuthError)):
+        return f"{subject}: the node's credentials are not accepted ({_detail(error)}); renew them"
+    if isinstance(error, exceptions.InvalidArgument):
+        return f"{subject} is refused ({_detail(error)}); correct the name"
+    if isinstance(error, StreamEnded):
+        return f"{subject}: the stream ended without an error; it is being opened again"
+    return f"{subject}: Pub/Sub does not answer ({_detail(error)}); check the network, it is tried again"
+
+
+def _detail(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error)
+    return printable(" ".join(text.split()) or type(error).__name__, 200)

@@ -1,0 +1,165 @@
+"""Subscriptions: full names from short ones, one of a node's own, and whether one still has its topic.
+
+A node's own subscription is for a fleet whose size nobody knows beforehand: made when the node starts, removed when it
+stops, and expired by Pub/Sub a day after a node that died.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import google.auth
+from google.api_core import exceptions
+from google.auth import exceptions as auth
+
+from poltergust.errors import UsageError
+from poltergust.names import Path
+from poltergust.sources.pubsub.problems import TopicDeleted
+
+TIMEOUT = 20.0
+"""Seconds for each call about a subscription."""
+
+DELETED_TOPIC = "_deleted-topic_"
+"""What `topic` reads once the topic is gone:
+https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic"""
+
+MAX_FILTER = 256
+"""Bytes: https://cloud.google.com/pubsub/docs/subscription-message-filter"""
+
+_RETENTION = timedelta(hours=1)  # the scan finds what is older, at the start if not before
+_EXPIRATION = timedelta(days=1)  # the least there is; must not be below the retention
+_ACK_DEADLINE = 30  # seconds; messages are acknowledged as they come
+
+# Letters, digits and -_.~+%, 3 to 255 of them, a letter first: https://cloud.google.com/pubsub/docs/pubsub-basics
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+_PLAIN = re.compile(r"[A-Za-z0-9 /._=+-]*")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A subscription that somebody made for this node. `name` is a full one. Never made again here when it is gone: its
+    filter, grants and owner are not known."""
+
+    name: str
+    topic: None = None
+
+
+@dataclass(frozen=True)
+class Own:
+    """A subscription the node makes for itself. `topic` is a full name; the subscription lives in its project."""
+
+    topic: str
+    node: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Named after the node, and after what it listens to: two agents of one machine never share one."""
+        what = hashlib.sha256("\n".join([self.topic, self.path.root, self.filter]).encode()).hexdigest()[:8]
+        node = re.sub(r"[^A-Za-z0-9._~+%-]", "-", self.node)[:200]
+        return f"projects/{self.topic.split('/')[1]}/subscriptions/poltergust-{node}-{what}"
+
+    @property
+    def filter(self) -> str:
+        """Finalized objects below the path, as far as that can be said in 256 bytes of plain text."""
+        bucket, _, key = self.path.prefix.removeprefix("gs://").partition("/")
+        text = 'attributes.eventType = "OBJECT_FINALIZE"'
+        for value, clause in (
+            (key, f'hasPrefix(attributes.objectId, "{key}")'),
+            (bucket, f'attributes.bucketId = "{bucket}"'),
+        ):
+            longer = f"{text} AND {clause}"
+            if value and _PLAIN.fullmatch(value) and len(longer) <= MAX_FILTER:
+                text = longer
+        return text
+
+    def create(self, client: Any) -> None:
+        """Make it unless it is there. Raises Google's errors, NotFound if the topic is missing."""
+        request = {
+            "name": self.name,
+            "topic": self.topic,
+            "filter": self.filter,
+            "ack_deadline_seconds": _ACK_DEADLINE,
+            "message_retention_duration": _RETENTION,
+            "expiration_policy": {"ttl": _EXPIRATION},
+            "labels": {"made-by": "poltergust"},
+        }
+        try:
+            client.create_subscription(request=request, retry=None, timeout=TIMEOUT)
+        except exceptions.AlreadyExists:
+            # From before, of this topic and with this filter: both are part of the name. If the topic was deleted and
+            # made again it is an orphan all the same.
+            if has_topic(client, self.name) is False:
+                self.remove(client)
+                client.create_subscription(request=request, retry=None, timeout=TIMEOUT)
+
+    def remove(self, client: Any) -> None:
+        """Delete it; missing is fine. Raises Google's errors."""
+        try:
+            client.delete_subscription(request={"subscription": self.name}, retry=None, timeout=TIMEOUT)
+        except exceptions.NotFound:
+            return
+
+
+def has_topic(client: Any, subscription: str) -> bool | None:
+    """Whether the subscription still has its topic; None if the node may not ask (``pubsub.subscriptions.get`` is not
+    in roles/pubsub.subscriber). Raises Google's errors, NotFound if there is no such subscription."""
+    try:
+        found = client.get_subscription(request={"subscription": subscription}, retry=None, timeout=TIMEOUT)
+    except exceptions.PermissionDenied:
+        return None
+    return bool(found.topic != DELETED_TOPIC)
+
+
+def check(client: Any, subscription: str) -> bool:
+    """Raise what is wrong with the subscription; False if the node may not ask."""
+    found = has_topic(client, subscription)
+    if found is False:
+        raise TopicDeleted
+    return found is not None
+
+
+def project_of_credentials() -> str | None:
+    """The project that Google's default credentials name, if any."""
+    try:
+        project = google.auth.default()[1]
+    except auth.DefaultCredentialsError:
+        return None
+    return None if project is None else str(project)
+
+
+def full_subscription(name: str, project: str | None) -> str:
+    """``projects/P/subscriptions/S`` from that or from S. Raises UsageError if it cannot be one."""
+    return _full("subscription", name, project)
+
+
+def full_topic(name: str, project: str | None) -> str:
+    """``projects/P/topics/T`` from that or from T. Raises UsageError if it cannot be one."""
+    return _full("topic", name, project)
+
+
+def _full(kind: str, name: str, project: str | None) -> str:
+    parts = name.split("/")
+    if len(parts) == 1:
+        if not project:
+            raise UsageError(
+                f"--{kind} {name!r} is a short name and the credentials name no project; "
+                f"give --project, or projects/PROJECT/{kind}s/{name}"
+            )
+        parts = ["projects", project, f"{kind}s", name]
+    if (
+        len(parts) != 4
+        or (parts[0], parts[2]) != ("projects", f"{kind}s")
+        or not re.fullmatch(r"[A-Za-z0-9.:_-]+", parts[1])
+        or not _ID.fullmatch(parts[3])
+        or parts[3].lower().startswith("goog")
+    ):
+        raise UsageError(
+            f"--{kind} {name!r} is not a {kind}'s name; expected projects/PROJECT/{kind}s/NAME, the name of 3 to 255 "
+            "letters, digits and -_.~+% beginning with a letter and not with goog"
+        )
+    return "/".join(parts)

@@ -1,0 +1,144 @@
+"""One file: its generation, reading it whole, writing it whole, and the operating system's errors as ours.
+
+A generation is the inode change time in nanoseconds and a digest of the content. The change time because
+`mv x.error.yaml x.config.yaml` must count as a new upload although content and modification time stay; the digest
+because two writes may fall into one tick of the kernel's clock. So `chmod`, `chown` and a hard link make a new
+generation too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from poltergust.errors import NodeError, Permanent, PoltergustError, Temporary
+from poltergust.reasons import Reason
+from poltergust.stores import Denied, NotFound
+from poltergust.stores.text import shown
+
+HIDDEN = ".poltergust-"
+"""How every name begins that the store makes for itself inside a folder; never listed, never ends in .yaml."""
+
+_DIGESTED = 1024 * 1024  # bytes; a longer file is no config, its size and change time tell it well enough
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one `fstat` says of a file. Two equal looks around a read mean that nobody wrote meanwhile."""
+
+    inode: int
+    size: int
+    modified: int  # ns
+    changed: int  # ns
+
+    @classmethod
+    def at(cls, descriptor: int) -> Look:
+        found = os.fstat(descriptor)
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def same_content_as(self, other: Look) -> bool:
+        """Equal but for the change time, which a rename or a link of ours alters too."""
+        return (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
+
+    def generation(self, digest: str) -> str:
+        return f"{self.changed}-{digest}"
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor to read a regular file (links are followed). NotFound for anything else, pipes included."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotFound(f"{shown(path)} is not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_bytes(descriptor: int, limit: int | None) -> bytes:
+    """From the start to the end of the file, or its first `limit` bytes."""
+    data = bytearray()
+    while limit is None or len(data) < limit:
+        chunk = os.pread(descriptor, 1024 * 1024 if limit is None else min(limit - len(data), 1024 * 1024), len(data))
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data)
+
+
+def digest(descriptor: int) -> str:
+    """Twelve hex digits over the first MiB, as they stand in a generation."""
+    return hashlib.sha256(read_bytes(descriptor, _DIGESTED)).hexdigest()[:12]
+
+
+def write_new(folder: str, data: bytes, *, durable: bool) -> str:
+    """A new hidden file in `folder` with these bytes; its path. With `durable` it outlives a power cut."""
+    path = os.path.join(folder, f"{HIDDEN}{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)  # the umask decides
+    try:
+        write_all(descriptor, data)
+        if durable:
+            os.fsync(descriptor)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def rename_new(source: str, target: str) -> bool:
+    """Rename without replacing: False, and `source` stays, if something stands at `target`."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without hard links (FAT, some network mounts): looking first leaves a moment in between.
+        if os.path.lexists(target):
+            return False
+        os.rename(source, target)
+        return True
+    os.unlink(source)
+    return True
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """`OSError`s of the body as the store's errors, worded with `path`."""
+    try:
+        yield
+    except PoltergustError:
+        raise
+    except OSError as error:
+        raise _ours(error, shown(path)) from error
+    except ValueError as error:  # an embedded null byte: there can be no such file
+        raise NotFound(f"{shown(path)} is no file name: {error}") from error
+
+
+def _ours(error: OSError, where: str) -> PoltergustError:
+    why = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        return NotFound(f"{where} does not exist")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NodeError(Reason.DISK_FULL, f"{where}: {why}; make room on its file system")
+    if error.errno == errno.ENAMETOOLONG:
+        return Permanent(Reason.NAME_TOO_LONG, f"{where}: {why}; choose a shorter name")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTEMPTY):
+        return Denied(f"{where}: {why}; the node's user needs to read and write there")
+    return Temporary(Reason.STORAGE_UNAVAILABLE, f"{where}: {why}; it is tried again")

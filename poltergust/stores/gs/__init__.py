@@ -1,0 +1,245 @@
+"""The store on Cloud Storage: six operations over the JSON API, each safe to repeat after a lost answer.
+
+The rename is `objects.move` with a source-generation precondition, one atomic step on the server. Servers that lack
+that call get `copying.move_by_copy` instead; which of the two is found out once per store and logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+from poltergust.errors import Temporary
+from poltergust.reasons import Reason
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
+from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
+from poltergust.stores.gs.copying import Copier
+from poltergust.stores.text import content_type, shown
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1000  # the most that one answer holds, https://cloud.google.com/storage/docs/json_api/v1/objects/list
+_PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the client would start a resumable upload
+_GLOB = frozenset("*?[]{}\\")
+
+
+class GsStore:
+    """See `poltergust.stores.Store`. Takes a `google.cloud.storage.Client`; `GsStore.connect` makes one."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._copier = Copier(client)
+        self._lacks_move = False
+
+    @classmethod
+    def connect(cls, project: str | None = None) -> GsStore:
+        """With application-default credentials or STORAGE_EMULATOR_HOST. Raises `UsageError` without credentials."""
+        return cls(connect(project))
+
+    def close(self) -> None:
+        """Close the connections; the store is not used any more."""
+        self._client.close()
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+        bucket, start = split(prefix)
+        glob = f"**{suffix}" if suffix and not _GLOB & set(suffix) else None  # "**" crosses slashes
+        pages = self._client.list_blobs(
+            bucket,
+            prefix=start,  # always: an IAM condition on objectListPrefix refuses a listing without it
+            match_glob=glob,  # only saves traffic: servers that do not know it send all, hence the test below
+            fields="items(name,size,updated),nextPageToken",  # without the token the listing ends after one page
+            page_size=_PAGE,
+            timeout=TIMEOUT,
+            retry=POLICY,
+        )
+        with translated(prefix):
+            for blob in pages:
+                if blob.name.startswith(start) and blob.name.endswith(suffix):
+                    yield _entry(f"gs://{bucket}/{blob.name}", blob)
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        """Content, generation and time come from the one answer, so that they belong together.
+
+        The client library's download hides Last-Modified and cannot stop at a limit, hence the plain request.
+        """
+        bucket, key = split(url)
+        address = f"{self._client.api_endpoint}/download/storage/v1/b/{quote(bucket)}/o/{quote(key, safe='')}"
+
+        def request() -> Blob:
+            with self._client._http.get(
+                address,
+                params={"alt": "media"},
+                headers={"Accept-Encoding": "identity"},  # what was uploaded compressed is unpacked by the server
+                stream=True,
+                timeout=TIMEOUT,
+            ) as answer:
+                if answer.status_code != 200:
+                    raise status_error(answer)
+                generation = answer.headers.get("X-Goog-Generation")
+                if not generation:
+                    raise Denied(f"{shown(url)}: the server does not say which generation this is (x-goog-generation)")
+                changed = answer.headers.get("Last-Modified") or answer.headers["Date"]
+                data = _at_most(answer.iter_content(64 * 1024), limit)
+                return Blob(url, data, generation, parsedate_to_datetime(changed).timestamp())
+
+        return ask(request, url)
+
+    def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
+        return _entry(url, self._upload(url, data, if_generation))
+
+    def append(self, url: str, data: bytes) -> None:
+        """By upload of the new bytes beside the object (`….part`) and a compose of the two, then the part is removed.
+
+        A part left by a crash is overwritten by the next append and matches no config, record or log. A composite
+        object may be appended to without limit (https://cloud.google.com/storage/docs/composite-objects#appends);
+        each append costs four requests however long the object is.
+        """
+        for start in range(0, max(1, len(data)), _PIECE):
+            self._append(url, data[start : start + _PIECE])
+
+    def move(self, source: str, generation: str, target: str) -> bool:
+        if self._lacks_move:
+            return self._copier.move(source, generation, target)
+        (bucket_name, old), (target_bucket, new) = split(source), split(target)
+        if bucket_name != target_bucket:
+            raise ValueError(f"a move stays in its bucket: {shown(source)} to {shown(target)}")
+        bucket = self._client.bucket(bucket_name)
+        before = self._generation(target)
+        lost = Lost()
+        try:
+            ask(
+                lambda: bucket.move_blob(
+                    bucket.blob(old), new, if_source_generation_match=int(generation), timeout=TIMEOUT, retry=None
+                ),
+                source,
+                lost,
+            )
+        except (NotFound, Conflict) as error:
+            if isinstance(error, NotFound) and refuses_call(error.__cause__):
+                return self._move_without_call(source, generation, target, error)
+            standing = self._generation(source)
+            if standing == generation:  # 412 about something else than the source
+                raise
+            if standing is not None:
+                raise Conflict(f"{shown(source)} is another generation now") from error
+            if lost and self._generation(target) not in (None, before):
+                return False
+            raise NotFound(f"{shown(source)} does not exist") from error
+        except (Denied, Temporary) as error:
+            if refuses_call(error.__cause__):
+                return self._move_without_call(source, generation, target, error)
+            raise
+        return True
+
+    def delete(self, url: str, *, if_generation: str | None = None) -> None:
+        condition = None if if_generation is None else int(if_generation)
+        try:
+            ask(lambda: self._blob(url).delete(if_generation_match=condition, timeout=TIMEOUT, retry=None), url)
+        except NotFound:
+            return  # somebody was quicker, or our own lost answer was
+        except Conflict:
+            if self._generation(url) is not None:
+                raise
+
+    def _move_without_call(self, source: str, generation: str, target: str, why: Exception) -> bool:
+        moved = self._copier.move(source, generation, target)
+        self._lacks_move = True  # only now: a server that refuses the copy as well refused something else
+        log.warning("this storage server does not know objects.move (%s); renaming by conditional copy and delete", why)
+        return moved
+
+    def _upload(self, url: str, data: bytes, if_generation: str | None) -> Any:
+        condition = None if if_generation is None else int(if_generation)
+        lost = Lost()
+
+        def request() -> Any:
+            blob = self._blob(url)
+            blob.upload_from_string(data, content_type(url), if_generation_match=condition, timeout=TIMEOUT, retry=None)
+            return blob
+
+        try:
+            return ask(request, url, lost)
+        except Conflict:
+            standing = self._look(url) if lost else None
+            digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+            if standing is not None and standing.md5_hash == digest:
+                return standing  # these very bytes arrived with the answer that was lost
+            raise
+
+    def _append(self, url: str, piece: bytes) -> None:
+        for _ in range(3):  # one writer per object, but somebody may delete it between our requests
+            standing = self._look(url)
+            try:
+                if standing is None:
+                    self._upload(url, piece, ABSENT)
+                elif piece:
+                    self._compose(url, standing, piece)
+            except (Conflict, NotFound):
+                continue
+            return
+        raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{shown(url)} changes while it is appended to; it is tried again")
+
+    def _compose(self, url: str, standing: Any, piece: bytes) -> None:
+        part_url = f"{url}.part"
+        part = self._upload(part_url, piece, None)
+        lost = Lost()
+
+        def request() -> None:
+            whole = self._blob(url)
+            whole.content_type = content_type(url)
+            whole.compose(
+                [standing, part],
+                if_generation_match=standing.generation,
+                if_source_generation_match=[standing.generation, part.generation],
+                timeout=TIMEOUT,
+                retry=None,
+            )
+
+        try:
+            ask(request, url, lost)
+        except Conflict:
+            now = self._look(url) if lost else None
+            if now is None or now.size != standing.size + len(piece):
+                raise
+        finally:
+            self.delete(part_url, if_generation=str(part.generation))
+
+    def _blob(self, url: str) -> Any:
+        bucket, key = split(url)
+        return self._client.bucket(bucket).blob(key)
+
+    def _look(self, url: str) -> Any:
+        """The object's metadata, None if it is not there."""
+        bucket, key = split(url)
+        return ask(lambda: self._client.bucket(bucket).get_blob(key, timeout=TIMEOUT, retry=None), url)
+
+    def _generation(self, url: str) -> str | None:
+        found = self._look(url)
+        return None if found is None else str(found.generation)
+
+
+def split(url: str) -> tuple[str, str]:
+    """`gs://bucket/key` as bucket and key; the key may be empty."""
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "gs" or not bucket:
+        raise ValueError(f"not a gs:// URL: {shown(url)}")
+    return bucket, key
+
+
+def _entry(url: str, blob: Any) -> Entry:
+    return Entry(url, int(blob.size or 0), blob.updated.timestamp())
+
+
+def _at_most(chunks: Iterable[bytes], limit: int | None) -> bytes:
+    """All bytes, or the first `limit` + 1."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if limit is not None and len(data) > limit:
+            return bytes(data[: limit + 1])
+    return bytes(data)

@@ -1,0 +1,169 @@
+"""How Cloud Storage is asked: the client, one retry policy for every request, and answers turned into our errors.
+
+Every request is made with the client library's own retries off and repeated here instead, so that a store operation
+knows whether an earlier answer was lost: only then may "not found" or "precondition failed" mean "it was me".
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import requests
+import requests.adapters
+import urllib3.exceptions
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.cloud import storage
+from google.cloud.storage import exceptions as media
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from poltergust.errors import PoltergustError, Temporary, UsageError
+from poltergust.reasons import Reason
+from poltergust.stores import Conflict, Denied, NotFound
+from poltergust.stores.text import shown
+
+T = TypeVar("T")
+
+CONNECTIONS = 32
+"""Kept open to the server: as many as an agent has threads that may ask at once (requests keeps 10 by default)."""
+TIMEOUT = (5.0, 10.0)
+"""Seconds to connect, and without a byte from the server."""
+PATIENCE = 30.0
+"""Seconds after which an operation stops repeating itself and the work queue's back-off takes over."""
+POLICY: Any = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0, multiplier=2.0).with_timeout(PATIENCE)
+
+_TRANSPORT = (
+    api.GoogleAPIError,
+    auth.GoogleAuthError,
+    media.InvalidResponse,
+    media.DataCorruption,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    ConnectionError,
+)
+_SLOW_DOWN = {"rateLimitExceeded", "userRateLimitExceeded"}  # may come as 403: docs/json_api/v1/status-codes
+
+
+class Lost:
+    """Counts the answers that never came, or told to come again: the effect may have happened all the same."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, _error: Exception) -> None:
+        self.count += 1
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+def connect(project: str | None) -> Any:
+    """A client with application-default credentials, or for STORAGE_EMULATOR_HOST; `project` may be unknown.
+
+    Raises `UsageError` where there are no credentials or the emulator's address is no URL.
+    """
+    try:
+        client = storage.Client(project=project)
+    except auth.DefaultCredentialsError as error:
+        raise UsageError(
+            f"no Google credentials for gs:// ({shown(str(error).splitlines()[0])}); on this node run "
+            "`gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
+        ) from error
+    if not client.api_endpoint.startswith(("http://", "https://")):
+        raise UsageError(
+            f"STORAGE_EMULATOR_HOST must be a URL such as http://127.0.0.1:9023, not {shown(client.api_endpoint)!r}"
+        )
+    session = client._http  # no public name; Google's own advice for the pool's size (python-storage issue 253)
+    if not getattr(session, "is_mtls", False):  # with a client certificate an adapter of Google's is mounted already
+        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+    # With OpenTelemetry importable (Pub/Sub's client brings it) the library fetches each bucket's metadata in a thread
+    # of its own, for its traces: a request and a permission (storage.buckets.get) that a node can do without.
+    client._bucket_metadata_cache = None
+    return client
+
+
+def ask(request: Callable[[], T], where: str, lost: Lost | None = None) -> T:
+    """Call `request` until it is answered, at most `PATIENCE` seconds; `lost` counts the answers that went missing."""
+    with translated(where):
+        answer: T = POLICY(request, on_error=lost)()
+        return answer
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Google's, requests' and urllib3's errors as `Conflict`, `NotFound`, `Denied` or `Temporary`."""
+    try:
+        yield
+    except PoltergustError:
+        raise
+    except _TRANSPORT as error:
+        raise _ours(error, shown(where)) from error
+
+
+def status_error(answer: requests.Response) -> Exception:
+    """The error that the client library would have raised for this answer."""
+    made: Any = api
+    error: Exception = made.from_http_response(answer)
+    return error
+
+
+def refuses_call(error: BaseException | None) -> bool:
+    """Whether this is how servers answer that do not know a call: 400, 405, 501, or a 404 that is not the API's."""
+    if not isinstance(error, api.GoogleAPICallError):
+        return False
+    if error.code == http.client.NOT_FOUND:
+        return _answer(error) is None  # a web server's "404 page not found", not an API's {"error": …}
+    return error.code in (400, 405, 501)
+
+
+def _ours(error: Exception, where: str) -> PoltergustError:
+    cause = error.cause if isinstance(error, api.RetryError) and error.cause is not None else error
+    code = getattr(cause, "code", None)
+    if isinstance(cause, media.InvalidResponse):
+        code = cause.response.status_code
+    said = _said(cause)
+    if code == 404:
+        return NotFound(f"{where} does not exist")
+    if code == 412:
+        return Conflict(f"{where} is another generation now")
+    if code in (400, 401, 403, 405) and not _reasons(cause) & _SLOW_DOWN:
+        return Denied(f"{where}: the storage refuses: {said}")
+    if isinstance(cause, auth.RefreshError) and not cause.retryable:
+        return Denied(f"{where}: the node's Google credentials are refused; renew them ({type(cause).__name__})")
+    return Temporary(
+        Reason.STORAGE_UNAVAILABLE, f"{where}: no good answer from the storage ({said}); it is tried again"
+    )
+
+
+def _answer(error: Any) -> dict[str, Any] | None:
+    """The `error` object of the API's JSON answer, None where the answer is something else."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return None
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RuntimeError):  # RuntimeError: the body of a streamed answer was already consumed
+        return None
+    found = body.get("error") if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _said(error: Exception) -> str:
+    """The server's own words, or the kind of failure. Never a request's URL, which may hold an upload's secret id."""
+    answer = _answer(error)
+    status = getattr(error, "code", None)
+    if answer and isinstance(answer.get("message"), str):
+        return shown(f"{status or answer.get('code')}: {answer['message']}")
+    return f"{int(status)} {type(error).__name__}" if isinstance(status, int) else type(error).__name__
+
+
+def _reasons(error: Exception) -> set[str]:
+    listed = (_answer(error) or {}).get("errors")
+    return {str(one.get("reason")) for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()

@@ -1,0 +1,312 @@
+"""The Pub/Sub source on Google's emulator: what is delivered, what is not, and everything that can happen to a stream."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path as FilePath
+
+import pytest
+
+from poltergust.errors import UsageError
+from poltergust.names import Path
+from poltergust.sources.pubsub import Named, Own, PubSubSource
+from tests.emulators import pubsub
+from tests.emulators.servers import free_port, wait_until
+
+PATH = Path("gs://bucket/pipeline")
+PROJECT = "project"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pubsub.pubsub_emulator(tmp_path_factory.mktemp("emulator") / "log") as host:
+        yield host
+
+
+@pytest.fixture
+def topic(shared: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A topic of the test's own, and a subscription `node` to it."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", shared)
+    topic = f"topic-{abs(hash(request.node.name))}"
+    pubsub.create_topic(shared, PROJECT, topic)
+    pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
+    return topic
+
+
+def named(topic: str) -> Named:
+    return Named(f"projects/{PROJECT}/subscriptions/node-{topic}")
+
+
+def own(topic: str) -> Own:
+    return Own(f"projects/{PROJECT}/topics/{topic}", "node-1", PATH)
+
+
+@contextmanager
+def listening(
+    subscription: Named | Own,
+    *,
+    check_interval: float = 0.2,
+    renew_after: float = 3600,
+    changed: Callable[[str], None] | None = None,
+) -> Iterator[tuple[PubSubSource, list[str]]]:
+    heard: list[str] = []
+    source = PubSubSource(
+        subscription, PATH, check_interval=check_interval, renew_after=renew_after, retry=(0.05, 0.5), draw=lambda: 0
+    )
+    source.start(changed or heard.append)
+    try:
+        yield source, heard
+    finally:
+        source.stop()
+
+
+def url(name: str) -> str:
+    return f"gs://bucket/pipeline/{name}"
+
+
+def test_delivers_and_acknowledges(shared: str, topic: str) -> None:
+    with listening(named(topic)) as (source, heard):
+        assert source.state().alive
+        assert source.state().problem == ""
+        assert source.state().last_event is None
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/ünï code.config.yaml")
+        wait_until(lambda: heard, "the notification")
+        assert heard == [url("ünï code.config.yaml")]
+        assert source.state().last_event is not None
+    assert not source.state().alive
+    # Acknowledged: the next listener hears the next message only.
+    with listening(named(topic)) as (_, heard):
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/second.config.yaml")
+        wait_until(lambda: heard, "the second notification")
+        assert heard == [url("second.config.yaml")]
+
+
+def test_duplicates_are_all_handed_on(shared: str, topic: str) -> None:
+    with listening(named(topic)) as (source, heard):
+        for _ in range(100):
+            pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: len(heard) >= 100, "all of them")
+        assert set(heard) == {url("a.config.yaml")}
+        assert source.deliveries().accepted == len(heard)
+
+
+def test_what_is_none_of_ours_is_counted_and_does_no_harm(
+    shared: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = {"eventType": "OBJECT_FINALIZE", "bucketId": "bucket", "objectId": "pipeline/x.config.yaml"}
+    malformed: list[dict[str, str]] = [
+        {"some": "thing"},
+        {key: value for key, value in good.items() if key != "objectId"},
+        good | {"bucketId": "bucket/pipeline"},
+        good | {"objectId": "pipeline/" + "x" * 1020},
+    ]
+    ignored = [
+        good | {"eventType": "OBJECT_DELETE"},
+        good | {"eventType": "\x1b]0;owned\x07\n\x1b[31m"},
+        good | {"bucketId": "bucket2"},
+        good | {"objectId": "pipeline2/x.config.yaml"},
+        good | {"objectId": "pipeline.poltergust/nodes/n.json"},
+    ]
+    with caplog.at_level(logging.INFO, "poltergust"), listening(named(topic)) as (source, heard):
+        for attributes in malformed + ignored:
+            pubsub.publish(shared, PROJECT, topic, attributes, b"\x00\xff not looked at")
+        wait_until(
+            lambda: (source.deliveries().malformed, source.deliveries().ignored) == (len(malformed), len(ignored)),
+            "all of them to be counted",
+        )
+        pubsub.publish(shared, PROJECT, topic, good)
+        wait_until(lambda: heard, "the good one")
+        assert heard == [url("x.config.yaml")]
+    said = [record for record in caplog.records if "notification ignored" in record.getMessage()]
+    assert len(said) == 1, "not rate-limited"
+    assert "\x1b" not in caplog.text
+
+
+def test_a_receiver_that_raises_is_not_asked_for_ever(
+    shared: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[str] = []
+
+    def changed(url: str) -> None:
+        calls.append(url)
+        if url.endswith("bad.config.yaml"):
+            raise RuntimeError("ours")
+
+    with listening(named(topic), changed=changed) as (source, _):
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/bad.config.yaml")
+        wait_until(lambda: source.deliveries().failed, "the failure to be counted")
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/good.config.yaml")
+        wait_until(lambda: url("good.config.yaml") in calls, "the good one")
+    assert calls == [url("bad.config.yaml"), url("good.config.yaml")]
+    assert "a notification was dropped" in caplog.text
+
+
+def test_a_subscription_deleted_and_made_again(shared: str, topic: str) -> None:
+    with listening(named(topic), check_interval=3600) as (source, heard):
+        pubsub.delete_subscription(shared, PROJECT, f"node-{topic}")
+        wait_until(lambda: not source.state().alive, "the loss to be noticed")
+        assert "does not exist; create it" in source.state().problem
+        pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
+        wait_until(lambda: source.state().alive, "the stream to be back")
+        assert source.state().problem == ""
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+
+
+def test_a_missing_subscription_is_waited_for(shared: str, topic: str) -> None:
+    pubsub.delete_subscription(shared, PROJECT, f"node-{topic}")
+    with listening(named(topic)) as (source, _):
+        assert not source.state().alive
+        assert source.state().problem == (
+            f"subscription projects/project/subscriptions/node-{topic} does not exist; "
+            "create it, or correct --subscription, or let the node make one with --topic"
+        )
+        pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
+        wait_until(lambda: source.state().alive, "the stream")
+
+
+def test_a_deleted_topic_is_noticed(shared: str, topic: str) -> None:
+    with listening(named(topic)) as (source, heard):
+        pubsub.delete_topic(shared, PROJECT, topic)
+        wait_until(lambda: "its topic was deleted" in source.state().problem, "the deleted topic to be noticed")
+        assert not source.state().alive
+        pubsub.create_topic(shared, PROJECT, topic)
+        pubsub.delete_subscription(shared, PROJECT, f"node-{topic}")
+        pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
+        wait_until(lambda: source.state().alive, "the stream to be back")
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+
+
+def test_own_subscription_lives_as_long_as_the_node(shared: str, topic: str) -> None:
+    subscription = own(topic)
+    short = subscription.name.rpartition("/")[2]
+    with listening(subscription) as (source, heard):
+        assert source.state().alive
+        stored = pubsub.subscription(shared, PROJECT, short)
+        assert stored is not None
+        assert stored["topic"] == subscription.topic
+        assert stored["messageRetentionDuration"] == "3600s"
+        assert stored["expirationPolicy"] == {"ttl": "86400s"}
+        assert stored["filter"] == subscription.filter
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+    assert pubsub.subscription(shared, PROJECT, short) is None
+
+
+def test_own_subscription_of_an_earlier_life_is_used_again(shared: str, topic: str) -> None:
+    subscription = own(topic)
+    pubsub.create_subscription(shared, PROJECT, subscription.name.rpartition("/")[2], topic)
+    pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/missed.config.yaml")
+    with listening(subscription) as (_, heard):
+        wait_until(lambda: heard, "what was written while the node was dead")
+
+
+def test_own_subscription_is_made_again(shared: str, topic: str) -> None:
+    subscription = own(topic)
+    short = subscription.name.rpartition("/")[2]
+    with listening(subscription) as (source, heard):
+        pubsub.delete_subscription(shared, PROJECT, short)
+        wait_until(lambda: source.deliveries().streams == 2 and source.state().alive, "a new stream")
+        pubsub.delete_topic(shared, PROJECT, topic)
+        wait_until(lambda: "does not exist; create it, or correct --topic" in source.state().problem, "the problem")
+        pubsub.create_topic(shared, PROJECT, topic)
+        wait_until(lambda: source.state().alive, "the stream to be back")
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+    assert pubsub.subscription(shared, PROJECT, short) is None
+
+
+def test_own_orphan_of_a_topic_made_again_while_nobody_looked(shared: str, topic: str) -> None:
+    subscription = own(topic)
+    pubsub.create_subscription(shared, PROJECT, subscription.name.rpartition("/")[2], topic)
+    pubsub.delete_topic(shared, PROJECT, topic)
+    pubsub.create_topic(shared, PROJECT, topic)
+    with listening(subscription) as (source, heard):
+        assert source.state().alive
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+
+
+def test_own_subscription_is_removed_although_stopped_while_in_trouble(shared: str, topic: str) -> None:
+    subscription = own(topic)
+    with listening(subscription) as (source, _):
+        pubsub.delete_topic(shared, PROJECT, topic)
+        wait_until(lambda: source.state().problem, "the problem")
+    assert pubsub.subscription(shared, PROJECT, subscription.name.rpartition("/")[2]) is None
+
+
+def test_a_silent_stream_is_opened_anew(shared: str, topic: str) -> None:
+    with listening(named(topic), check_interval=0.05, renew_after=0.2) as (source, heard):
+        wait_until(lambda: source.deliveries().streams >= 3, "new streams")
+        assert source.state().alive
+        pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
+        wait_until(lambda: heard, "the notification")
+
+
+def test_an_emulator_killed_and_started_empty(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+    with contextmanager_pair(tmp_path, port) as (start, kill):
+        host = start()
+        pubsub.create_topic(host, PROJECT, "topic")
+        with listening(own("topic")) as (source, heard):
+            assert source.state().alive
+            kill()
+            wait_until(lambda: "does not answer" in source.state().problem, "the outage to be noticed")
+            assert not source.state().alive
+            start()
+            wait_until(lambda: "does not exist" in source.state().problem, "the empty server to be noticed")
+            pubsub.create_topic(host, PROJECT, "topic")
+            wait_until(lambda: source.state().alive, "the stream to be back")
+            pubsub.finalize(host, PROJECT, "topic", "bucket", "pipeline/a.config.yaml")
+            wait_until(lambda: heard, "the notification")
+            kill()
+        # Left with the server down: no hang, no traceback.
+
+
+@contextmanager
+def contextmanager_pair(folder: FilePath, port: int) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
+    """Start and stop an emulator on a fixed port, as often as wanted."""
+    from contextlib import ExitStack
+
+    stack = ExitStack()
+
+    def start() -> str:
+        return stack.enter_context(pubsub.pubsub_emulator(folder / "log", port))
+
+    with stack:
+        yield start, stack.close
+
+
+def test_streams_made_again_leave_no_thread_and_no_descriptor(shared: str, topic: str) -> None:
+    def usage() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    with listening(named(topic), check_interval=3600) as (source, _):
+        counts = []
+        for round_ in range(8):
+            wait_until(lambda: source.state().alive, "the stream")
+            wait_until(lambda before=round_: source.deliveries().streams == before + 1, "one stream a round")  # type: ignore[misc]
+            counts.append(usage())
+            pubsub.delete_subscription(shared, PROJECT, f"node-{topic}")
+            wait_until(lambda: not source.state().alive, "the loss to be noticed")
+            pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
+    assert max(counts[3:]) <= max(counts[:3]), counts
+    wait_until(lambda: not [each for each in threading.enumerate() if "pubsub" in each.name.lower()], "no thread")
+
+
+def test_no_credentials_is_one_line_for_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> None:
+    for name in ("PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    source = PubSubSource(Named("projects/p/subscriptions/sub"), PATH)
+    with pytest.raises(UsageError, match="no Google credentials found") as caught:
+        source.start(lambda _: None)
+    assert "\n" not in str(caught.value)
+    source.stop()

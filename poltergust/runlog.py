@@ -82,16 +82,16 @@ class RunLog:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)
                 return
-            if len(self._pending) + len(data) > BUFFER:
-                self._changed.notify_all()
-                if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER, HELD_BACK):
-                    self._dropped += 1
-                    return
+            if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER, HELD_BACK):
+                self._dropped += 1
+                return
             if self._dropped:
                 self._pending += f"[poltergust: {self._dropped} lines lost, the storage did not take them]\n".encode()
                 self._dropped = 0
             self._pending += data
             self._written += len(data)
+            if len(self._pending) > BUFFER // 2:
+                self._changed.notify_all()  # here and not where somebody waits for room: who fills it may never wait
 
     def note(self, text: str) -> None:
         """A line of Poltergust's own, marked as such and with the time."""
@@ -107,10 +107,14 @@ class RunLog:
     def _ship(self) -> None:
         interval = FIRST_INTERVAL
         last = 0.0
+        stored = True
         while True:
             with self._changed:
-                # Sooner than the interval only at the end, or when the buffer is nearly full.
-                self._changed.wait_for(lambda: self._closing or len(self._pending) > BUFFER // 2, interval)
+                # Sooner than the interval only at the end, or when the buffer is half full and the storage answers.
+                self._changed.wait_for(
+                    lambda: self._closing or (stored and len(self._pending) > BUFFER // 2),  # noqa: B023
+                    interval,
+                )
             # Interruptible by nobody on purpose: it is at most `spacing`.
             time.sleep(max(0.0, last + self._spacing - time.monotonic()))
             with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,3 +33,13 @@ class Settings:
     allow_environments: tuple[str, ...] = ()
     log_limit: int = 64 * 1024 * 1024
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the node's own environment
+
+    @property
+    def digest(self) -> str:
+        """Of the path: tells agents that share a cache folder apart."""
+        return hashlib.sha256(self.path.root.encode()).hexdigest()[:16]
+
+    @property
+    def work(self) -> Path:
+        """Where this agent, and no other, makes the working directories of its runs."""
+        return self.cache / "work" / f"{self.digest}-{self.node}"

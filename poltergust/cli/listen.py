@@ -38,7 +38,7 @@ Examples:
 @option("--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable).")
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", help="The agent's own log, on stderr.")
 @click.pass_obj
-def listen(debug: bool, **options: Any) -> None:
+def listen(debug: bool, /, **options: Any) -> None:
     """Run this machine as a node: react to every config that lands in PATH, until SIGTERM or Ctrl-C.
 
     The first signal takes nothing new and lets running tasks finish, the second stops at once. Whoever can write to

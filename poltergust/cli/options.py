@@ -28,7 +28,7 @@ def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
     return decorate
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """``90``, ``90s``, ``5m``, ``1h30m``, ``2d``; a number of seconds as a float."""
 
     name = "duration"

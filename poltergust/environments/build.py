@@ -164,6 +164,7 @@ class Build:
     def _install_apart(self, work: Path) -> None:
         """Lines such as `package --no-deps`: an option of pip's command line is for that line alone."""
         for number, line in enumerate(self.plan.apart):
+            self.run.say(f"pip installs {line.origin} by itself ({line.text})")
             options = [name if not value else f"{name}={value}" for name, value in line.command_options]
             if not line.requirement:
                 continue

@@ -162,7 +162,7 @@ class EnvironmentCache:
         run = self._runner(env, on_line, cancelled)
         placed = self._origins.place(spec.dependencies, spec.url, env)
         access = git_credentials.separate(placed, env)
-        options = virtualenv_options.read(spec.virtualenv, virtualenv_options.known(self._layout.memory, run))
+        options = virtualenv_options.read(spec.virtualenv, lambda: virtualenv_options.known(self._layout.memory, run))
         interpreter = self._interpreter(options.python, spec.url, run)
         configured = pip_settings.read(env)
         settings = uv_settings.translate(configured, [item.line for item in access.placed], env)

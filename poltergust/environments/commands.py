@@ -1,4 +1,4 @@
-"""One command of a build: run supervised, its lines passed on without secrets, its last ones kept, ended if unwanted."""
+"""One command of a build: run supervised, its lines passed on without secrets, its last ones kept, ended at wish."""
 
 from __future__ import annotations
 

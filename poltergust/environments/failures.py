@@ -95,7 +95,8 @@ def last_words(lines: Sequence[str]) -> str:
     kept = [line.strip() for line in lines if not _NOISE.match(line)]
     starts = [i for i, line in enumerate(kept) if re.match(r"(?:error|ERROR|×)\b|error:|× ", line)]
     said = kept[starts[0] :][:8] if starts else kept[-4:]
-    text = " ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line) for line in said)
+    text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in said)
+    text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)
     return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
 
 
@@ -111,7 +112,8 @@ def _conflict(text: str) -> bool:
 
 def _at(text: str, lines: Iterable[Line], found: re.Match[str] | None = None) -> str:
     """`line 7 (pandas): ` for the line of the file that the output is about; empty if it cannot be told."""
-    named = {canonicalize_name(name): line for line in lines if (name := requirement_name(line))}
+    read = [line for line in lines if line.requirement]
+    named = {canonicalize_name(name): line for line in read if (name := requirement_name(line))}
     candidates = [group for group in (found.groups() if found else ()) if group]
     candidates += re.findall(r"you require ([\w.-]+?)(?=[\[<>=!~;,\s]|$)", text)
     candidates += re.findall(r"`([\w.-]+?)(?:==[^`]*)?`", text)
@@ -119,4 +121,5 @@ def _at(text: str, lines: Iterable[Line], found: re.Match[str] | None = None) ->
         line = named.get(canonicalize_name(candidate))
         if line is not None:
             return f"{line.origin} ({line.requirement}): "
-    return ""
+    quoted = [line for line in read if line.requirement in text] if not candidates else []
+    return f"{quoted[0].origin}: " if len(quoted) == 1 else ""

@@ -24,7 +24,6 @@ from poltergust.environments.commands import Runner
 from poltergust.errors import NodeError, Permanent
 from poltergust.reasons import Reason
 
-# Old enough syntax for any Python that may stand on a PATH.
 _QUESTION = (
     "import json,platform,sys,sysconfig;"
     "print('poltergust:'+json.dumps({'executable':sys.executable,'version':'.'.join(map(str,sys.version_info[:3])),"
@@ -66,6 +65,7 @@ class Interpreters:
         self._memory = memory
         self._lock = threading.Lock()
         self._known: dict[str, Interpreter | None] | None = None
+        self._listed: dict[Path, tuple[int, tuple[str, ...]]] = {}
 
     def find(self, request: str | None, run: Runner, *, folder: str | None = None) -> Interpreter:
         """The interpreter for `request` (None: the one Poltergust runs on). A relative path starts from `folder`.
@@ -87,7 +87,7 @@ class Interpreters:
     def all(self, run: Runner) -> list[Interpreter]:
         """Every interpreter of this node, newest first, each real file once."""
         found: dict[str, Interpreter] = {}
-        for path in _everywhere(run.env):
+        for path in self._everywhere(run.env):
             interpreter = self._ask(path, run)
             if interpreter is not None:
                 found.setdefault(os.path.realpath(interpreter.executable), interpreter)
@@ -144,11 +144,27 @@ class Interpreters:
                 return interpreter
         raise self._missing(request, run)
 
+    def _everywhere(self, env: Mapping[str, str]) -> Iterator[Path]:
+        for folder in [*_folders(env), *_pyenv(env)]:
+            for name in self._programs(folder):
+                yield folder / name
+
+    def _programs(self, folder: Path) -> tuple[str, ...]:
+        """Names of interpreters in a folder; a folder is listed again when its time changes."""
+        try:
+            changed = folder.stat().st_mtime_ns
+            if self._listed.get(folder, (0, ()))[0] != changed:
+                names = sorted((name for name in os.listdir(folder) if _PROGRAM.fullmatch(name)), reverse=True)
+                self._listed[folder] = (changed, tuple(names))
+        except OSError:
+            return ()
+        return self._listed[folder][1]
+
     def _missing(self, request: str, run: Runner) -> NodeError:
         there = ", ".join(f"{i.version} ({i.path})" for i in self.all(run)) or "none"
         return NodeError(
             Reason.INTERPRETER_MISSING,
-            f"python {request} is not on this node; here are: {there}; "
+            f"virtualenv: python: {request} is not on this node; here are: {there}; "
             "install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         )
 
@@ -161,9 +177,13 @@ class Interpreters:
                 self._known = self._load()
             if signature in self._known:
                 return self._known[signature]
-        # -I: no site of the user, no PYTHON* variable; -S would hide sysconfig on some builds
-        ended = run([str(path), "-I" if "python2" not in path.name else "-E", "-c", _QUESTION], quiet=True)
-        answer = _parse(str(path), ended.lines) if ended.ok else None
+        try:
+            # -I: nothing of the user's, no PYTHON* variable; Python 2 knows no -I and is none of ours anyway
+            ended = run([str(path), "-I", "-c", _QUESTION], quiet=True)
+        except NodeError:  # a script whose interpreter is gone, a binary of another machine
+            answer = None
+        else:
+            answer = _parse(str(path), ended.lines) if ended.ok else None
         with self._lock:
             self._known[signature] = answer
             self._save(self._known)
@@ -239,12 +259,3 @@ def _candidates(names: Sequence[str], short: str, env: Mapping[str, str]) -> Ite
     for name in names:
         yield from (folder / name for folder in folders)
         yield from (folder / name for folder in pyenv)
-
-
-def _everywhere(env: Mapping[str, str]) -> Iterator[Path]:
-    for folder in [*_folders(env), *_pyenv(env)]:
-        try:
-            names = sorted(name for name in os.listdir(folder) if _PROGRAM.fullmatch(name))
-        except OSError:
-            continue
-        yield from (folder / name for name in reversed(names))

@@ -1,7 +1,7 @@
 """Lines: the entries of `dependencies` read as pip reads a requirements file, enough to know who can install each.
 
-Nothing is rewritten here. What pip knows: https://pip.pypa.io/en/stable/reference/requirements-file-format/. What uv 0.13
-refuses: `-e git+…`, `--config-settings`, `--global-option`, options of the command line on a line.
+Nothing is rewritten here. What pip knows: https://pip.pypa.io/en/stable/reference/requirements-file-format/. What uv
+0.13 refuses: `-e git+…`, `--config-settings`, `--global-option`, options of the command line on a line.
 """
 
 from __future__ import annotations

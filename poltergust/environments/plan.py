@@ -52,10 +52,10 @@ class Plan:
 
     @property
     def why_pip(self) -> tuple[str, ...]:
-        """Why pip has to install; empty if uv can."""
+        """Why pip has to install everything; empty if uv can. (Lines that stand `apart` are pip's in any case.)"""
         if self.spec.installer == "pip":
             return ("installer: pip",)
-        by_line = tuple(f"{i.line.origin}: {why}" for i in self.placed if (why := i.line.for_pip) is not None)
+        by_line = tuple(f"{line.origin}: {why}" for line in self.lines if (why := line.for_pip) is not None)
         return by_line + tuple(self.settings.unmapped)
 
     @property

@@ -17,6 +17,7 @@ from pathlib import Path
 from poltergust.environments import Locks, marker
 from poltergust.environments.lines import Line, read_text
 
+_EXTRAS = re.compile(r"\[[^]]*\]")  # no constraint may have any (pip)
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?=[#\s]|$)")
 
 
@@ -68,7 +69,7 @@ def from_resolution(text: str, lines: Iterable[Line]) -> str:
         target = entry.partition(" @ ")[2]
         if target.startswith("file:") or (target and _location(entry) in urls) or entry.startswith(("-e ", "/", ".")):
             continue
-        kept.append(entry)
+        kept.append(" ".join(entry.split()))
     return "".join(f"{entry}\n" for entry in kept)
 
 
@@ -83,7 +84,7 @@ def from_installed(installed: Mapping[str, str], direct: Iterable[str]) -> str:
 def constraints(lock: str) -> str:
     """The lock for pip's `--constraint`: versions only (hashes would oblige every other line to have some)."""
     entries = (entry.split(" ")[0] for entry in _entries(lock) if " @ " not in entry)
-    return "".join(f"{re.sub(r'[[][^]]*[]]', '', entry)}\n" for entry in entries)
+    return "".join(_EXTRAS.sub("", entry) + "\n" for entry in entries)
 
 
 def installation(lock: str, lines: Sequence[Line]) -> tuple[list[str], list[Line]]:

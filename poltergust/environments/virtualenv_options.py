@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +51,8 @@ _REFUSED = frozenset(
         "venv-redirect",
     }
 )
+# what we act on ourselves; `wheel` is gone from virtualenv 21
+_UNDERSTOOD = frozenset({"python", "p", *_SEEDS, "no-wheel", "no-seed", "without-pip", "no-pip", "no-setuptools"})
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
@@ -80,18 +82,16 @@ def known(memory: Path, run: Runner) -> frozenset[str]:
     return names
 
 
-def read(values: Values, names: frozenset[str]) -> Options:
-    """Raises `Permanent(UNKNOWN_VIRTUALENV_OPTION)` with a near miss."""
+def read(values: Values, ask: Callable[[], frozenset[str]]) -> Options:
+    """Raises `Permanent(UNKNOWN_VIRTUALENV_OPTION)` with a near miss. `ask` (see `known`) is only called if needed."""
     python: list[str] = []
     arguments: list[str] = []
     seeds: list[str] = []
     chosen = {_normal(key): value for key, value in values.items()}
     own_seeder = any(name in _OWN_SEEDER and value is not False for name, value in chosen.items())
     for name, value in chosen.items():
-        if name in ("wheel", "no-wheel"):  # gone from virtualenv 21, still understood here
-            pass
-        elif name not in names or name in _REFUSED:
-            raise _unknown(name, names)
+        if name not in _UNDERSTOOD and (name in _REFUSED or name not in ask()):
+            raise _unknown(name, ask())
         if value is False:
             continue
         given = value if isinstance(value, tuple) else (value,)

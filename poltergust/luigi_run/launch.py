@@ -1,4 +1,4 @@
-"""Start a Luigi run: the environment's own Python on the folder `inside/`, the request through a pipe, a report at the end.
+"""Start a Luigi run: the environment's own Python on the folder `inside/`, the request by a pipe, at the end a report.
 
 Nothing of the request is on the command line or in the child's environment, where every user of the machine could read
 it. A child that ends without a result has died, whatever its exit code says: a task may have called `os._exit(0)`.
@@ -57,7 +57,7 @@ class Launcher:
 
 
 def child_environment(env: Mapping[str, str], scheduler_url: str) -> dict[str, str]:
-    """`env`, with output unbuffered so that the log is live, and a scheduler on loopback never asked through a proxy."""
+    """`env`, with output unbuffered for a live log, and a scheduler on loopback never asked through a proxy."""
     full = {"PYTHONUNBUFFERED": "1", **env}
     host = urllib.parse.urlsplit(scheduler_url).hostname
     if host in _LOOPBACK:

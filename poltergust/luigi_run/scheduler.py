@@ -90,8 +90,8 @@ class Judgement:
 
     @property
     def worth_a_process(self) -> bool:
-        """Whether a new Luigi process here would find anything to do, as far as the scheduler knows; also for a root that
-        is done (its process asks `complete()`, in case the node that ran it died before the rename)."""
+        """Whether a new Luigi process here would find anything to do, as far as the scheduler knows; also for a root
+        that is done (its process asks `complete()`, in case the node that ran it died before the rename)."""
         return not self.known or self.root_done or bool(self.runnable or self.unclaimed or self.retrying)
 
 

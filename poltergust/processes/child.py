@@ -84,6 +84,8 @@ def spawn(
             pipes.close()  # the supervisor reads EOF and ends what it had started
         if supervisor is not None:
             _collect(supervisor)
+            if supervisor.returncode < 0:  # killed, perhaps with the command started already
+                end_orphans(mark, -1, _spared)
         if isinstance(error, OSError | RuntimeError | UnicodeError):  # RuntimeError: "can't start new thread"
             raise failed(argv[0], getattr(error, "strerror", None) or str(error)) from error
         raise
@@ -128,6 +130,11 @@ class SupervisedChild:
     @property
     def supervisor_pid(self) -> int:
         return self._supervisor.pid
+
+    @property
+    def supervisor_died(self) -> bool:
+        """Whether the supervisor itself was killed, so that the agent had to do its work."""
+        return self._done.is_set() and not self._gone
 
     def send(self, message: Mapping[str, object]) -> None:
         if self._outbox is None:

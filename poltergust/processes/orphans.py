@@ -29,7 +29,7 @@ def become_reaper() -> bool:
 
 
 def end_orphans(mark: str, session: int, spare: Callable[[], frozenset[int]]) -> list[int]:
-    """SIGKILL and collect every process that carries `mark` or belongs to `session`, and all below them.
+    """SIGKILL and collect every process that carries `mark` or belongs to `session` (-1: unknown), and all below them.
 
     `spare` tells the pids that are never touched (other supervisors). Returns the pids still there after 10 seconds.
     """
@@ -39,8 +39,9 @@ def end_orphans(mark: str, session: int, spare: Callable[[], frozenset[int]]) ->
     while True:
         table = parents()
         if not table:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(session, signal.SIGKILL)
+            if session > 0:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(session, signal.SIGKILL)
             return []
         alive = _belonging(needle, session, table, spare())
         collect |= alive

@@ -1,8 +1,8 @@
 """The process between the agent and one command; it outlives neither for longer than it takes to clean up.
 
-Run as a script by the agent's own interpreter (``python -I -S supervisor.py FD FD FD FD``): standard library only, any
-CPython from 3.8 on, few imports, because every run pays for its start (about 20 ms). Nothing of the command is on its
-command line: argv, environment and folder arrive on the order pipe (`encode` below is the agent's end of that).
+Run on its own by the agent's interpreter (see `start.supervise`): standard library only, any CPython from 3.8 on, few
+imports, because every run pays for its start (about 20 ms). Nothing of the command is on its command line: argv,
+environment and folder arrive on the order pipe (`encode` below is the agent's end of that).
 
 It becomes a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): whatever the command starts, in sessions of its own or
 forked twice, is re-parented to this process and not to init, so "no child left" (ECHILD) means "no descendant left".
@@ -23,14 +23,16 @@ import ctypes
 import errno
 import os
 import select
-import signal
 import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing would cost every run 5 ms
+    import signal
     from collections.abc import Iterable, Mapping, Sequence
     from typing import NoReturn
+else:
+    import _signal as signal  # the same functions without the enums, whose making costs every start 7 ms
 
 CONTROL_FD = "POLTERGUST_CONTROL_FD"
 RESULT_FD = "POLTERGUST_RESULT_FD"
@@ -38,8 +40,7 @@ RESULT_FD = "POLTERGUST_RESULT_FD"
 TERM_GRACE = 0.5  # seconds between SIGTERM and SIGKILL for what a command left behind when it ended by itself
 GIVE_UP = 10.0  # seconds after which descendants that SIGKILL does not end are named and left
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # for the agent; it tells us by the order pipe
 
 
@@ -163,14 +164,13 @@ class Supervisor:
 
     def _start(self, cwd: bytes, argv: list[bytes], env: dict[bytes, bytes]) -> bool:
         read, write = os.pipe()  # closed by a successful exec, else it brings the errno
-        me = os.getpid()
         try:
             self._pid = os.fork()
         except OSError as error:
             self._say(f"failed fork {error.errno}")
             return False
         if self._pid == 0:
-            self._become(cwd, argv, env, write, me)
+            self._become(cwd, argv, env, write)
         os.close(write)
         for fd in self._messages:
             os.close(fd)
@@ -184,13 +184,14 @@ class Supervisor:
         self._say(f"started {self._pid}")
         return True
 
-    def _become(self, cwd: bytes, argv: list[bytes], env: dict[bytes, bytes], report: int, parent: int) -> NoReturn:
-        """In the forked child: turn into the command, or report the stage and errno and exit."""
+    def _become(self, cwd: bytes, argv: list[bytes], env: dict[bytes, bytes], report: int) -> NoReturn:
+        """In the forked child: turn into the command, or report the stage and errno and exit.
+
+        No PR_SET_PDEATHSIG: it would end the command alone when the supervisor is killed, before the agent could see by
+        the tree of parents what else belongs to it."""
         stage = "setup"
         try:
             os.setsid()
-            if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) and os.getppid() != parent:
-                os._exit(127)  # the supervisor died in between
             for fd in self._messages:
                 os.set_inheritable(fd, True)
             # Ignored signals and the mask survive exec, and Python ignores SIGPIPE: the command gets a clean table.
@@ -266,6 +267,8 @@ class Supervisor:
         """End all descendants: SIGTERM, after `grace` seconds SIGKILL, again until none is left."""
         start = time.monotonic()
         told: set[int] = set()
+        if not parents():  # no /proc: the process group is all we know, also when the command itself has been reaped
+            self._kill(-self._pid, signal.SIGKILL)
         while self._reap():
             waited = time.monotonic() - start
             found = self._found()
@@ -286,10 +289,7 @@ class Supervisor:
                 grace = 0.0
 
     def _found(self) -> set[int]:
-        table = parents()
-        if table:
-            return descendants([os.getpid()], table)
-        return {-self._pid}  # no /proc: the command's process group
+        return descendants([os.getpid()], parents())
 
     def _order_ended(self) -> bool:
         """During the grace: whether the agent died or wants no grace."""
@@ -324,8 +324,9 @@ def _exec(argv: list[bytes], env: dict[bytes, bytes]) -> None:
     raise denied or FileNotFoundError(errno.ENOENT, "not found")
 
 
-if __name__ == "__main__":
+def main(fds: Sequence[str]) -> None:
+    """Serve one command; `fds` are the numbers of the order, status, control and result descriptors, -1 for none."""
     try:
-        Supervisor(*map(int, sys.argv[1:5])).run()
+        Supervisor(*map(int, fds)).run()
     except _AgentGone:
         pass  # before it had asked for anything

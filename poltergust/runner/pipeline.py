@@ -137,7 +137,7 @@ class Pipeline:
             },
         )
         started = self.clock()
-        scratch = self.settings.cache / "work"
+        scratch = self.settings.work
         scratch.mkdir(parents=True, exist_ok=True)
         # Removing what a task left there must not fail the run: what cannot be removed is the next start's to remove.
         with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as workdir:

@@ -24,6 +24,9 @@ EXCLUDED: dict[tuple[str, str], str] = {
     ("fake", "test_of_movers_to_different_targets_one_wins_and_no_other_object_is_left"): (
         "fake-gcs-server has no objects.move: by copy and delete the losers' targets stay"
     ),
+    ("fake", "test_of_sixteen_movers_exactly_one_wins"): (
+        "fake-gcs-server's delete is not one step: of two at the same moment both may be told that they did it"
+    ),
     ("live", "test_lists_more_than_one_page"): "a thousand uploads cost money and minutes; the strict server shows it",
 }
 """(store, test) that are left out, and why."""

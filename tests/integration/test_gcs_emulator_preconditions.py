@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
+from google.cloud.storage.exceptions import InvalidResponse
 
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
@@ -69,6 +70,8 @@ def status(call: Callable[[], object]) -> int:
         call()
     except GoogleAPICallError as error:
         return int(error.code or 0)
+    except InvalidResponse as error:  # what the client's file-like uploads raise
+        return int(error.response.status_code)
     return 200
 
 

@@ -146,11 +146,12 @@ class Terraform:
         shown: dict[str, Any] = json.loads(self.run("show", "-json", "standin.tfplan").stdout)
         return shown
 
-    def pending(self) -> dict[str, list[str]]:
-        """What a plan would do now: address to actions, without those where there is nothing to do."""
-        changes = self.plan().get("resource_changes", [])
-        doing = {each["address"]: each["change"]["actions"] for each in changes}
-        return {address: actions for address, actions in doing.items() if actions not in (["no-op"], ["read"])}
+    def pending(self) -> dict[str, str]:
+        """What a plan would do now: address to create, update, replace or delete; empty when all is as it should be."""
+        lines = self.run("plan", "-input=false", "-json").stdout.splitlines()
+        events = [json.loads(line) for line in lines]
+        changes = [event["change"] for event in events if event["type"] == "planned_change"]
+        return {change["resource"]["addr"]: change["action"] for change in changes if change["action"] != "read"}
 
     def apply(self) -> dict[str, Any]:
         """Apply; answers the outputs."""

@@ -6,6 +6,7 @@ Parameters of other tasks (`OtherTask-param`, the root's own name included) and 
 where Luigi looks for its parsed command line. Empty text, which Luigi drops there, goes through its configuration.
 """
 
+# mypy: allow-untyped-calls
 import argparse
 import json
 from typing import Any, Dict, List, Optional, Tuple
@@ -73,7 +74,8 @@ def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, Options]:
                 luigi.configuration.get_config().set(family, name, "")
         else:
             raise unknown(cls, argument["name"], own, others)
-    CmdlineParser._instance = options
+    vars_of_parser: Any = CmdlineParser
+    vars_of_parser._instance = options
     return instance(cls, values), options
 
 
@@ -112,23 +114,26 @@ def parsed(family: str, name: str, param: Any, argument: Dict[str, Any]) -> Any:
     try:
         value = param.parse(as_text(param, argument))
         param.normalize(value)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the parameter's class raises
         raise invalid(family, name, param, str(argument["text"]), error) from None
     return value
 
 
-def invalid(family: str, name: str, param: Any, text: str, error: Exception) -> Ended:
+def invalid(family: str, name: str, param: Any, text: Optional[str], error: Exception) -> Ended:
+    """`text` is None for a value that the task file did not give. Private values are never shown."""
     from luigi.parameter import ParameterVisibility
 
-    shown = "the value"
-    if getattr(param, "visibility", ParameterVisibility.PUBLIC) == ParameterVisibility.PUBLIC:
+    public = getattr(param, "visibility", ParameterVisibility.PUBLIC) == ParameterVisibility.PUBLIC
+    if text is None:
+        shown = "what luigi's configuration or options say"
+    elif public:
         shown = repr(text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…")
-        why = said(error)
     else:
-        why = type(error).__name__  # its text may quote the value
-    kind = kind_of(param)
-    message = "parameter {} of task {}: {} is not {} ({})".format(dashed(name), family, shown, kind, why)
-    return Ended("invalid-parameter", message)
+        shown = "the value"
+    why = said(error) if public else type(error).__name__  # an error's text may quote the value
+    return Ended(
+        "invalid-parameter", f"parameter {dashed(name)} of task {family}: {shown} is not {kind_of(param)} ({why})"
+    )
 
 
 def kind_of(param: Any) -> str:
@@ -137,37 +142,36 @@ def kind_of(param: Any) -> str:
             choices = getattr(param, "_choices", None) or getattr(param, "_enum", None)
             names = [getattr(c, "name", str(c)) for c in choices] if choices is not None else []
             return KINDS[cls.__name__] + (": " + ", ".join(sorted(names)[:10]) if names else "")
-    return "a valid {}".format(type(param).__name__)
+    return f"a valid {type(param).__name__}"
 
 
 def unknown(cls: Any, name: str, own: Dict[str, Any], others: Dict[str, Any]) -> Ended:
     hint = did_you_mean(dashed(name), own) or did_you_mean(dashed(name), others)
     if not hint:
         hint = "; it has " + ", ".join(sorted(own)[:10]) if own else "; it has none"
-    message = "task {} has no parameter {}, nor has luigi such an option{}".format(cls.task_family, dashed(name), hint)
+    message = f"task {cls.task_family} has no parameter {dashed(name)}, nor has luigi such an option{hint}"
     return Ended("unknown-parameter", message)
 
 
 def instance(cls: Any, values: Dict[str, Any]) -> Any:
-    missing = []  # type: List[str]
+    missing: List[str] = []
     for name, param in cls.get_params():
         if name not in values:
             try:
                 if not param.has_task_value(cls.task_family, name):
                     missing.append(dashed(name))
-            except Exception as error:
-                text = "what luigi's configuration or options say"
-                raise invalid(cls.task_family, name, param, text, error) from None
+            except Exception as error:  # noqa: BLE001 - whatever the parameter's class raises
+                raise invalid(cls.task_family, name, param, None, error) from None
     if missing:
         what = "parameter " + missing[0] if len(missing) == 1 else "parameters " + ", ".join(missing)
-        raise Ended("missing-parameter", "task {} needs {}".format(cls.task_family, what))
+        raise Ended("missing-parameter", f"task {cls.task_family} needs {what}")
     try:
         return cls(**values)
     except Exception as error:
-        raise Ended("scheduling-failed", "making task {} failed: {}".format(cls.task_family, said(error))) from error
+        raise Ended("scheduling-failed", f"making task {cls.task_family} failed: {said(error)}") from error
 
 
-def given(options: Options, family: str, name: str) -> Optional[str]:
+def given(options: Options, family: str, name: str) -> Any:
     """The text of an option if the task file or Luigi's configuration sets it."""
     import luigi.configuration
 

@@ -23,11 +23,11 @@ def one_line(text: str, longest: int = LONGEST_DETAIL) -> str:
 
 def said(error: BaseException) -> str:
     """An exception in one line: its type and message."""
-    return one_line("{}: {}".format(type(error).__name__, error)).rstrip(": ")
+    return one_line(f"{type(error).__name__}: {error}").rstrip(": ")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` or nothing."""
     folded: Dict[str, Any] = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), sorted(folded), n=1, cutoff=0.6)
-    return "; did you mean {}?".format(folded[close[0]]) if close else ""
+    return f"; did you mean {folded[close[0]]}?" if close else ""

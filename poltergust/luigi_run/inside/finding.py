@@ -5,6 +5,7 @@ A module that cannot be found at all, or whose parent cannot, is `unknown-module
 or this one with another installation, may well import it.
 """
 
+# mypy: allow-untyped-calls
 import importlib
 import pkgutil
 import sys
@@ -18,7 +19,7 @@ def load_module(name: str) -> Any:
     """Raises `Ended`: unknown-module, import-error."""
     if not all(part.isidentifier() for part in name.split(".")):
         hint = ": write it as Python imports it, such as package.module"
-        raise Ended("unknown-module", "module {!r} is not a module name{}".format(name, hint))
+        raise Ended("unknown-module", f"module {name!r} is not a module name{hint}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -38,8 +39,8 @@ def unknown_module(name: str, missing: str) -> str:
         near = did_you_mean(last, (found.name for found in pkgutil.iter_modules(where)))
     except (KeyError, OSError, ImportError):
         near = ""
-    what = "module {}".format(name) + ("" if missing == name else " ({})".format(missing))
-    return "{} is not in the environment nor on PYTHONPATH{}".format(what, near)
+    what = f"module {name}" + ("" if missing == name else f" ({missing})")
+    return f"{what} is not in the environment nor on PYTHONPATH{near}"
 
 
 def broken_import(name: str, error: BaseException) -> Ended:
@@ -48,8 +49,8 @@ def broken_import(name: str, error: BaseException) -> Ended:
     if not isinstance(error, SyntaxError):
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame[0]]
         if len(frames) > 1:
-            where = " ({}:{})".format(frames[-1][0], frames[-1][1])
-    return Ended("import-error", "importing {} failed: {}{}".format(name, said(error), where))
+            where = f" ({frames[-1][0]}:{frames[-1][1]})"
+    return Ended("import-error", f"importing {name} failed: {said(error)}{where}")
 
 
 def find_task(family: str, module: Any) -> Any:
@@ -64,10 +65,10 @@ def find_task(family: str, module: Any) -> Any:
             raise Ended("unknown-task", message.format(family)) from None
     own = tasks_of(module.__name__)
     near = [name for name in own if name.rpartition(".")[2] == family]
-    hint = "; did you mean {}?".format(near[0]) if near else did_you_mean(family, own)
+    hint = f"; did you mean {near[0]}?" if near else did_you_mean(family, own)
     if not hint:
         hint = "; it has " + ", ".join(own[:10]) if own else "; it has no tasks"
-    raise Ended("unknown-task", "module {} has no task {}{}".format(module.__name__, family, hint))
+    raise Ended("unknown-task", f"module {module.__name__} has no task {family}{hint}")
 
 
 def tasks_of(module: str) -> List[str]:

@@ -27,10 +27,12 @@ class Standing:
         self.disabled = self.of("DISABLED")
         pending = self.of("PENDING", "SUSPENDED")
         done = set(self.done)
-        ready = [task for task in pending if all(dep in done for dep in graph[task].get("deps", []))]
+        # A task that is just being given back names itself for a moment (`Remote.give_back`).
+        ready = [task for task in pending if done.issuperset(set(graph[task].get("deps", [])) - {task})]
         self.runnable = [task for task in ready if graph[task].get("workers")]
         self.missing = [task for task in ready if not graph[task].get("workers")]
-        self.known = bool(graph)
+        known = self.running or self.runnable or self.missing or self.failed or self.disabled or self.root_done
+        self.forgotten = not known  # a restart, or `remove_delay`: all of it has to be announced again
 
     def of(self, *statuses: str) -> List[str]:
         return [task_id for task_id, node in self.graph.items() if node.get("status") in statuses]
@@ -83,7 +85,7 @@ def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) 
         return Ended("others-run", "another node ran the root task; its complete() does not say so here")
     if standing.running:
         names = ", ".join(sorted({str(standing.graph[task].get("name")) for task in standing.running}))
-        return Ended("others-run", "other nodes run {} task(s): {}".format(len(standing.running), names))
+        return Ended("others-run", f"other nodes run {len(standing.running)} task(s): {names}")
     if standing.runnable:
         text = "{} task(s) wait for resources or for a paused scheduler"
         return Ended("others-run", text.format(len(standing.runnable)))
@@ -93,20 +95,20 @@ def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) 
         return Ended("scheduling-failed", "complete() or requires() raised in " + "; ".join(scheduling_failures))
     if standing.failed:
         told = failures(scheduler, standing, standing.failed)
-        text = "{} failed and will be tried again: {}".format(told[0].family, told[0].last)
+        text = f"{told[0].family} failed and will be tried again: {told[0].last}"
         return Ended("task-retry", text, [failure._asdict() for failure in told])
     if standing.missing:
-        names = sorted({str(standing.graph[task].get("name")) for task in standing.missing})
-        return Ended("data-missing", "external data is not there yet: " + ", ".join(names[:5]))
-    return Ended("scheduling-failed", "the scheduler knows no task that could go on")
+        missing = sorted({str(standing.graph[task].get("name")) for task in standing.missing})
+        return Ended("data-missing", "external data is not there yet: " + ", ".join(missing[:5]))
+    return Ended("scheduling-failed", "the scheduler forgot tasks of this pipeline as soon as they were announced")
 
 
 def failed_for_good(scheduler: Any, standing: Standing) -> Ended:
     spent = [task for task in standing.disabled if standing.graph[task].get("re_enable_able")]
     told = failures(scheduler, standing, spent or standing.disabled)
-    more = "" if len(told) == 1 else " (and {} more)".format(max(len(spent), len(standing.disabled)) - 1)
+    more = "" if len(told) == 1 else f" (and {max(len(spent), len(standing.disabled)) - 1} more)"
     told_as = [failure._asdict() for failure in told]
     if spent:
-        text = "{} failed as often as it may: {}{}".format(told[0].family, one_line(told[0].last, 300), more)
+        text = f"{told[0].family} failed as often as it may: {one_line(told[0].last, 300)}{more}"
         return Ended("task-failed", text, told_as)
-    return Ended("task-disabled", "{} is disabled in its code{}".format(told[0].family, more), told_as)
+    return Ended("task-disabled", f"{told[0].family} is disabled in its code{more}", told_as)

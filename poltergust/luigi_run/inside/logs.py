@@ -33,4 +33,5 @@ def install(descriptor: int) -> None:
             logger.addHandler(handler)
         return True
 
-    InterfaceLogging._default = staticmethod(default)
+    setup: Any = InterfaceLogging
+    setup._default = staticmethod(default)

@@ -7,16 +7,19 @@
 """
 
 import http.client
+import importlib
 from typing import Any, Dict, Iterable, List
 from urllib.parse import urlsplit, urlunsplit
 
-from luigi.rpc import RemoteScheduler, RPCError
+rpc = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
+RemoteScheduler: Any = rpc.RemoteScheduler
+RPCError: Any = rpc.RPCError
 
 YEARS = 10 * 365 * 86400  # seconds; a disable_window that no run outlives
 ACTIVE = ("RUNNING", "BATCH_RUNNING")
 
 
-class Remote(RemoteScheduler):
+class Remote(RemoteScheduler):  # type: ignore[misc]
     """One per thread. `attempts` and `wait` (seconds) bound how long an unreachable scheduler is tried for."""
 
     def __init__(self, url: str, budget: int, root_id: str = "", attempts: int = 3, wait: int = 1) -> None:
@@ -24,11 +27,11 @@ class Remote(RemoteScheduler):
         self.patience(attempts, wait)
         self._rpc_log_retries = False  # logs a traceback and the URL with its credentials
         self._budget = budget
-        self._policies = {}  # type: Dict[str, Dict[str, Any]]
+        self._policies: Dict[str, Dict[str, Any]] = {}
         self._root_id = root_id
         self._root_handed = False
         self.root_executed = False
-        self.scheduling_failures = []  # type: List[str]
+        self.scheduling_failures: List[str] = []
 
     def patience(self, attempts: int, wait: int) -> None:
         self._rpc_retry_attempts = attempts
@@ -38,7 +41,7 @@ class Remote(RemoteScheduler):
         try:
             return super()._fetch(url_suffix, body)
         except (OSError, http.client.HTTPException) as error:  # what urllib lets through (luigi/rpc.py `raises`)
-            raise RPCError("connection lost: {}".format(error), error) from error
+            raise RPCError(f"connection lost: {error}", error) from error
 
     def add_task(self, *args: Any, **kwargs: Any) -> Any:
         task_id = str(kwargs.get("task_id"))
@@ -55,7 +58,7 @@ class Remote(RemoteScheduler):
 
     def get_work(self, *args: Any, **kwargs: Any) -> Any:
         work = super().get_work(*args, **kwargs)
-        if self._root_id in [work.get("task_id")] + list(work.get("batch_task_ids") or []):
+        if self._root_id in (work.get("task_id"), *(work.get("batch_task_ids") or [])):
             self._root_handed = True
         return work
 
@@ -70,14 +73,14 @@ class Remote(RemoteScheduler):
         nodes = self.dep_graph(root_id, include_done=True)
         return nodes if isinstance(nodes, dict) else {}
 
-    def give_back(self, workers: Iterable[str]) -> List[str]:
+    def give_back(self, workers: Iterable[str], by: str) -> List[str]:
         """Put what dead workers ran back to PENDING without charging the tasks' budgets; the ids of those tasks.
 
         Reporting them FAILED, as the scheduler itself does for a silent worker, would count as a failure. A task that
         yields new requirements goes from RUNNING to PENDING uncounted (luigi/scheduler.py `add_task`, `new_deps`): the
-        task itself is named as that requirement and taken out again by the second call, which sends the old list.
-        The worker is disabled first: if it lives after all, it is told to take nothing more, and its late reports are
-        ignored. Two survivors that do this at once could free a task a third has just begun; each looks again right
+        task itself is named as that requirement and taken out again by the second call, which sends the old list in the
+        name of the live worker `by`. The dead one is disabled first: if it lives after all, it is told to take nothing
+        more and its late reports are ignored, and so is the first call where the task is not RUNNING any more. Two survivors that do this at once could free a task a third has just begun; each looks again right
         before, which leaves a window of one call.
         """
         prefixes = [worker for worker in workers if worker]
@@ -91,7 +94,7 @@ class Remote(RemoteScheduler):
             if worker not in disabled:
                 self.disable_worker(worker)
                 disabled.add(worker)
-            self._return(task_id, worker, node)
+            self._return(task_id, node, worker, by)
             freed.append(task_id)
         return freed
 
@@ -101,7 +104,7 @@ class Remote(RemoteScheduler):
         for task_id in self._running_of([worker]):
             node = self.dep_graph(task_id, include_done=True).get(task_id, {})
             if node.get("status") in ACTIVE and node.get("worker_running") == worker:
-                self._return(task_id, worker, node)
+                self._return(task_id, node, worker, worker)
                 freed.append(task_id)
         return freed
 
@@ -117,9 +120,8 @@ class Remote(RemoteScheduler):
                 ]
         return found
 
-    def _return(self, task_id: str, worker: str, node: Dict[str, Any]) -> None:
+    def _return(self, task_id: str, node: Dict[str, Any], worker: str, by: str) -> None:
         same = {
-            "worker": worker,
             "task_id": task_id,
             "status": "PENDING",
             "runnable": False,
@@ -127,8 +129,8 @@ class Remote(RemoteScheduler):
             "priority": node.get("priority") or 0,
             "accepts_messages": None,
         }
-        self.add_task(new_deps=[task_id], **same)
-        self.add_task(deps=list(node.get("deps") or []), **same)
+        self.add_task(worker=worker, new_deps=[task_id], **same)
+        self.add_task(worker=by, deps=list(node.get("deps") or []), **same)
 
     def forgive(self, root_id: str, worker: str) -> List[str]:
         """Clear what earlier runs left on the root's graph: disabled tasks are enabled, counted failures forgotten.

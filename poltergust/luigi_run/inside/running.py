@@ -1,5 +1,6 @@
 """One run, from the agent's request to the result: find the task, bind its arguments, work with the others, judge."""
 
+# mypy: allow-untyped-calls
 import multiprocessing
 import os
 import signal
@@ -61,11 +62,11 @@ class Run:
         self.channel = channel
         self.request = request
         self.log = log
-        self.root = None  # type: Any
-        self.options = None  # type: Any
-        self.scheduler = None  # type: Any
-        self.worker = None  # type: Any
-        self.progress = {}  # type: Dict[str, int]
+        self.root: Any = None
+        self.options: Any = None
+        self.scheduler: Any = None
+        self.worker: Any = None
+        self.progress: Dict[str, int] = {}
         self.draining = threading.Event()
         self.ready = threading.Event()  # luigi is imported and the scheduler has answered once
         self.over = threading.Event()
@@ -86,7 +87,7 @@ class Run:
             try:
                 self.give_back(self.remote(), workers)
             except RPCError as error:
-                sys.stderr.write("poltergust: cannot give back the tasks of a dead node: {}\n".format(said(error)))
+                sys.stderr.write(f"poltergust: cannot give back the tasks of a dead node: {said(error)}\n")
 
         threading.Thread(target=give_back, name="poltergust-release", daemon=True).start()
 
@@ -99,9 +100,9 @@ class Run:
             ended = early
         except KeyboardInterrupt:
             ended = self.interrupted()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the result must tell whatever Luigi let through
             traceback.print_exc()
-            ended = Ended("scheduling-failed", "luigi ended with {}".format(said(error)))
+            ended = Ended("scheduling-failed", f"luigi ended with {said(error)}")
         self.over.set()
         return {
             "reason": ended.code,
@@ -137,7 +138,7 @@ class Run:
 
             where = without_credentials(self.request["scheduler_url"])
             why = said(getattr(error, "sub_exception", None) or error).replace(self.request["scheduler_url"], where)
-            raise Ended("scheduler-unreachable", "the scheduler at {} does not answer: {}".format(where, why)) from None
+            raise Ended("scheduler-unreachable", f"the scheduler at {where} does not answer: {why}") from None
 
     def work(self) -> Ended:
         self.scheduler = self.remote()
@@ -206,7 +207,8 @@ class Run:
         standing = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id)
         self.progress = standing.progress()
         mine = any(self.request["worker"] in standing.graph[task]["workers"] for task in standing.runnable)
-        if not last and (not standing.known or (mine and not standing.running and not standing.root_done)):
+        left_early = mine and not (self.worker.waited_enough or standing.running or standing.root_done)
+        if not last and (left_early or (standing.forgotten and not self.scheduler.scheduling_failures)):
             return None
         return verdict(self.scheduler, standing, self.scheduler.scheduling_failures)
 
@@ -247,12 +249,12 @@ class Run:
         return Remote(self.request["scheduler_url"], budget, root_id, attempts=attempts)
 
     def give_back(self, scheduler: Any, workers: List[str]) -> None:
-        for task_id in scheduler.give_back(workers) if workers else []:
-            sys.stderr.write("poltergust: {} ran on a node that is gone; it can run again\n".format(task_id))
+        for task_id in scheduler.give_back(workers, by=self.request["worker"]) if workers else []:
+            sys.stderr.write(f"poltergust: {task_id} ran on a node that is gone; it can run again\n")
 
     def forgive(self) -> None:
         for task_id in self.scheduler.forgive(self.root.task_id, self.request["worker"]):
-            sys.stderr.write("poltergust: earlier failures of {} are forgiven\n".format(task_id))
+            sys.stderr.write(f"poltergust: earlier failures of {task_id} are forgiven\n")
         if self.worker is not None:
             self.request["forgive"] = False
             self.worker.before_run = None
@@ -270,7 +272,7 @@ class Run:
             try:
                 self.remote(attempts=1).give_back_own(self.request["worker"])
             except RPCError as error:
-                sys.stderr.write("poltergust: cannot give back what ran: {}\n".format(said(error)))
+                sys.stderr.write(f"poltergust: cannot give back what ran: {said(error)}\n")
         return Ended("drained", "stopped before the end; what ran was given back")
 
     # the watching thread
@@ -282,7 +284,8 @@ class Run:
 
         from .judging import Standing
 
-        remote, sent, pause = self.remote(attempts=1), {}, 1.0  # type: Any, Dict[str, int], float
+        remote, pause = self.remote(attempts=1), 1.0
+        sent: Dict[str, int] = {}
         while not self.over.wait(pause):
             begin = time.monotonic()
             try:
@@ -292,7 +295,7 @@ class Run:
                 continue
             finally:
                 pause = max(1.0, 20 * (time.monotonic() - begin))
-            if standing.known and standing.progress() != sent and not self.over.is_set():
+            if standing.graph and standing.progress() != sent and not self.over.is_set():
                 sent = standing.progress()
                 self.progress = sent
                 self.channel.send({"progress": sent})

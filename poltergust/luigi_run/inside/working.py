@@ -4,6 +4,7 @@ Luigi's own `keep_alive` counts PENDING and FAILED tasks but not RUNNING ones, s
 the very task it waits for, and stay for a failure that nobody will retry.
 """
 
+# mypy: allow-untyped-calls
 import random
 import signal
 import time
@@ -33,8 +34,9 @@ class SharedWorker(Worker):
         self._idle = idle
         self._idle_from = 0.0
         self._draining = False
-        self._died_at = {}  # type: Dict[str, float]
-        self.before_run = None  # type: Any
+        self.waited_enough = False  # it left because of `idle`
+        self._died_at: Dict[str, float] = {}
+        self.before_run: Any = None
 
     def drain(self) -> None:
         """Finish what runs, take nothing more. From any thread."""
@@ -55,6 +57,7 @@ class SharedWorker(Worker):
             return False
         self._idle_from = self._idle_from or time.monotonic()
         if time.monotonic() - self._idle_from > self._idle:
+            self.waited_enough = True
             return False
         return bool(get_work_response.running_tasks) or self._useful()
 
@@ -72,7 +75,7 @@ class SharedWorker(Worker):
         for task_id, process in self._running_tasks.items():
             if process.use_multiprocessing and process.exitcode == 0:
                 if now - self._died_at.setdefault(task_id, now) > SILENT_DEATH:
-                    text = "Task {} ended its process with exit code 0 and no result (os._exit?)".format(task_id)
+                    text = f"Task {task_id} ended its process with exit code 0 and no result (os._exit?)"
                     self._task_result_queue.put((task_id, "FAILED", text, [], []))
                     self._died_at[task_id] = now
             else:

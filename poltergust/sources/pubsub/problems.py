@@ -10,6 +10,9 @@ from poltergust.sources.pubsub.notifications import printable
 Errors = (exceptions.GoogleAPICallError, exceptions.RetryError, auth.GoogleAuthError)
 """Everything Google's client raises that is about the cloud and not about our code."""
 
+Unreachable = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError, auth.TransportError)
+"""Those that pass by themselves, and from which an open stream recovers by itself."""
+
 
 class TopicDeleted(Exception):
     """The subscription is there, its topic is not: the stream would stay open and silent for ever."""

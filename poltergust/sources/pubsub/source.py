@@ -27,7 +27,7 @@ from poltergust.names import Path
 from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
-from poltergust.sources.pubsub.problems import Errors, StreamEnded, TopicDeleted, explain
+from poltergust.sources.pubsub.problems import Errors, StreamEnded, TopicDeleted, Unreachable, explain
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,8 @@ class PubSubSource:
     def start(self, changed: Changed) -> None:
         """Raises UsageError if there are no credentials."""
         self._changed = changed
+        for name in ("google.api_core.bidi", "grpc._channel"):
+            logging.getLogger(name).addFilter(_worth_saying)  # a filter that is there already is not added twice
         self._thread = threading.Thread(target=self._run, name="pubsub-source", daemon=True)
         self._thread.start()
         self._tried.wait(_FIRST_TRY)
@@ -108,6 +110,7 @@ class PubSubSource:
             raise self._refused
 
     def stop(self) -> None:
+        """Prompt; up to about 10 s while Pub/Sub does not answer (Google's client waits between its attempts)."""
         self._stopping.set()
         self._nudge.set()
         if self._thread is not None:
@@ -190,24 +193,42 @@ class PubSubSource:
                 self._deliveries = replace(self._deliveries, streams=self._deliveries.streams + 1)
             if not checkable:
                 self._nudge.wait(_SETTLE)
-            opened = time.monotonic()
-            while not (future.done() or self._stopping.is_set()):
+            self._watch(client, future)
+            if future.done() and not self._stopping.is_set():
+                raise future.exception(0) or StreamEnded
+        finally:
+            _end(future, client)
+
+    def _watch(self, client: Any, future: Any) -> None:
+        """Stay until the stream ended, was silent for too long, cannot deliver any more, or the source is to stop."""
+        opened = time.monotonic()
+        outage: float | None = None
+        while not (future.done() or self._stopping.is_set()):
+            if outage is None:
                 if self.state().problem:
                     log.info("listening to subscription %s", self._subscription.name)
                 self._say(alive=True, problem="")
                 self._tried.set()
-                self._nudge.wait(self._check_interval)
-                if future.done() or self._stopping.is_set():
-                    break
+            self._nudge.wait(self._check_interval if outage is None else min(self._check_interval, self._retry[0] * 5))
+            if future.done() or self._stopping.is_set():
+                return
+            now = time.monotonic()
+            try:
                 self._check(client)
-                quiet_since = max(opened, self.state().last_event or opened)
-                if time.monotonic() - quiet_since > self._renew_after:
-                    log.debug("nothing heard for %.0f s: opening the stream anew", self._renew_after)
-                    return
-            if not self._stopping.is_set():
-                raise future.exception(0) or StreamEnded
-        finally:
-            _end(future, client)
+                outage = None
+            except Unreachable as error:
+                # The stream mends itself; but a channel that failed for long tries only every two minutes
+                # (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md): a new one is quicker then.
+                self._trouble(error)
+                outage = outage or now
+                if now - outage > self._retry[1]:
+                    raise
+            except (*Errors, TopicDeleted) as error:
+                self._trouble(error)  # now, because ending the stream takes its time
+                raise
+            if outage is None and now - max(opened, self.state().last_event or opened) > self._renew_after:
+                log.debug("nothing heard for %.0f s: opening the stream anew", self._renew_after)
+                return
 
     def _check(self, client: Any) -> bool:
         checkable = subscriptions.check(client, self._subscription.name)
@@ -308,3 +329,9 @@ def _end(future: Any, client: Any) -> None:
             return  # why it ended is known to whoever ended it
         else:
             return
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Not what Google's client says, with a traceback, when a stream is closed while it tries to reach the server."""
+    text = record.getMessage()
+    return "Channel closed" not in text and "Background thread did not exit" not in text

@@ -135,6 +135,8 @@ def _one(text: str, at: int) -> tuple[Json, int]:
     while end < len(text) and (depth or text[end] not in ",)"):
         depth += {"(": 1, ")": -1}.get(text[end], 0)
         end += 1
+    if at == end:
+        raise invalid(f"Invalid field selection {text!r}")
     return _selectors(text[at:end], 0)[0], end
 
 

@@ -147,7 +147,11 @@ class StrictGcs:
         return self._service.faults.add(fault)
 
     def hold(self, call: str, *, skip: int = 0, times: int | None = 1, user_agent: str | None = None) -> Fault:
-        """Stop the next call before its effect: `wait_reached()`, then `release()` or `drop()`."""
+        """Stop the next call before its effect: `wait_reached()`, then `release()` or `drop()`.
+
+        With `skip` counting up from 0, a client can be killed between any two requests. Use `objects.*` for that rather
+        than `*`: google-cloud-storage also asks for the bucket (`buckets.get`) in a background thread of its own.
+        """
         return self.fail(call, how="hold", times=times, skip=skip, user_agent=user_agent)
 
     def heal(self) -> None:

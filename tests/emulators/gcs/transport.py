@@ -52,6 +52,10 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
             super().handle()
 
+    def finish(self) -> None:
+        with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
+            super().finish()
+
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._chunked()

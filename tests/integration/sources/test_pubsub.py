@@ -1,4 +1,4 @@
-"""The Pub/Sub source on Google's emulator: what is delivered, what is not, and everything that can happen to a stream."""
+"""The Pub/Sub source on Google's emulator: what is delivered, what is not, all that can happen to a stream."""
 
 from __future__ import annotations
 

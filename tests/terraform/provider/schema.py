@@ -70,6 +70,7 @@ def settle(block: Block, value: dict[str, Any], given: dict[str, Any]) -> dict[s
     """`value` with what was known after apply taken from `given`, or null where the service says nothing."""
     settled = {name: given.get(name) if item is Unknown else item for name, item in value.items()}
     for name, nested in block.get("block_types", {}).items():
-        if isinstance(settled.get(name), list):
-            settled[name] = [settle(nested["block"], item, {}) for item in settled[name]]
+        items = settled.get(name)
+        if isinstance(items, list):
+            settled[name] = [settle(nested["block"], item, {}) for item in items]
     return settled

@@ -32,6 +32,10 @@ def test_a_billion_laughs() -> None:
     assert refusal(f"{levels(9, 10, 'lol')}{HEAD}  x: *a9\n") == (Reason.TOO_LARGE, MULTIPLY)
 
 
+def test_a_billion_of_nothing() -> None:
+    assert refusal(f"{levels(9, 10, '[]')}{HEAD}  x: *a9\n") == (Reason.TOO_LARGE, MULTIPLY)
+
+
 def test_a_bomb_that_nobody_uses_harms_nobody() -> None:
     assert parse_task_file(f"{levels(9, 10, 'lol')}{HEAD}".encode(), "f").name == "A"
 

@@ -61,7 +61,7 @@ GOOD = [
     ("task-file", T + "timeout: 90\nretries:\nvariables:\n"),
     (
         "task-file",
-        "environment: gs://b/e.yaml\ntask: {name: n.A, module: a.b, workers: 4, date: 2024-01-01, l: [1], m: {a: b}, n: }",
+        "environment: gs://b/e.yaml\ntask: {name: n.A, module: a.b, workers: 4, day: 2024-01-01, l: [1], m: {a: b}}",
     ),
     ("environment-file", "{}"),
     ("environment-file", "virtualenv:\ndependencies:\nvariables:\ninstaller: pip\npreload: [pandas]\nx-a: {}\n"),

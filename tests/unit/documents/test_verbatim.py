@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poltergust.documents import Argument, DocumentError, parse_environment_file, parse_task_file
@@ -20,41 +20,11 @@ def argument(written: str) -> Argument:
 
 
 PLAIN = [
-    "a b",
-    "a  b",
-    *[
-        "1.10",
-        "007",
-        "0x1F",
-        "1e3",
-        "1_000",
-        "+5",
-        "3.",
-        "2024-01-01",
-        "2024-01-01T10:00:00Z",
-        "10:30:00",
-        "true",
-        "True",
-        "TRUE",
-        "false",
-        "yes",
-        "No",
-        "on",
-        "off",
-        ".inf",
-        "-.NaN",
-        "nulls",
-        "a#b",
-        "a:b",
-        "=",
-        "-x",
-        "--flag",
-        "<<",
-        "${HOME}",
-        "$(x)",
-        "a\\nb",
-    ],
-]
+    "1.10", "007", "0x1F", "1e3", "1_000", "+5", "3.", "2024-01-01", "2024-01-01T10:00:00Z", "10:30:00",
+    "true", "True", "TRUE", "false", "yes", "No", "on", "off", ".inf", "-.NaN",
+    "nulls", "a#b", "a:b", "=", "-x", "--flag", "<<", "${HOME}", "$(x)", "a\\b",
+    "a b", "a  b",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("written", PLAIN)
@@ -110,11 +80,13 @@ def quoted(text: str) -> str:
     return '"' + "".join(c if c.isascii() and c.isalnum() else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_any_text_in_double_quotes(text: str) -> None:
     assert argument(quoted(text)) == Argument("arg", text)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=60))
 def test_any_visible_text_in_single_quotes(text: str) -> None:
     written = text.replace("'", "''")
@@ -128,6 +100,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(JSON, max_size=5) | st.dictionaries(TEXT, JSON, max_size=5), st.booleans())
 def test_any_json_value(value: Any, ascii_only: bool) -> None:
     written = json.dumps(value, ensure_ascii=ascii_only)
@@ -141,6 +114,7 @@ def test_any_json_value(value: Any, ascii_only: bool) -> None:
     assert json.loads(parsed.text or "") == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{}'\"&*!|>%@#?,~<\n\t \\ux0", max_size=80).map(str.encode))
 def test_whatever_is_in_it_a_file_parses_or_says_why(data: bytes) -> None:
     for parse in (parse_task_file, parse_environment_file):

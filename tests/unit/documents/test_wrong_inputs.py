@@ -73,6 +73,11 @@ def test_an_odd_key_keeps_the_message_on_one_line() -> None:
     assert error.key.isprintable()
 
 
+def test_a_byte_order_mark_takes_no_column() -> None:
+    error = error_of(parse_task_file, b"\xef\xbb\xbf\x07")
+    assert str(error).startswith("f.yaml:1:1: control character U+0007 in the file")
+
+
 SECRET = "hunter2"
 
 

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Undoes dataproc-create-cluster.sh: the cluster, then its wiring. The bucket stays, unless it is asked for.
+set -Eeuo pipefail
+
+HERE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+readonly HERE
+# shellcheck source=clusters/lib.sh
+source "${HERE}/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: dataproc-delete-cluster.sh CLUSTER [options]
+
+Deletes the cluster, waits until it is gone, and destroys its wiring: topic, subscriptions, rights, service account.
+
+  --project PROJECT   default: the one gcloud is set to
+  --region REGION     default: us-central1
+  --bucket BUCKET     default: PROJECT-CLUSTER
+  --prefix PREFIX     default: pipeline
+  --delete-bucket     delete the bucket too, with everything in it
+  --state-dir DIR     where Terraform's state is kept; default: ~/.local/state/poltergust/PROJECT/CLUSTER
+  --dry-run           print what would be run, and run nothing
+  -h, --help          this text
+TEXT
+}
+
+parse() {
+  local -a words=()
+  PROJECT='' REGION=us-central1 BUCKET='' PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
+  while (($# > 0)); do
+    case "$1" in
+      -h | --help) usage && exit 0 ;;
+      --delete-bucket) DELETE_BUCKET=true ;;
+      --dry-run) DRY_RUN=true ;;
+      --*=*)
+        local option="$1"
+        shift
+        set -- "${option%%=*}" "${option#*=}" "$@"
+        continue
+        ;;
+      --*)
+        (($# > 1)) || die "$1 needs a value"
+        case "$1" in
+          --project) PROJECT="$2" ;;
+          --region) REGION="$2" ;;
+          --bucket) BUCKET="${2#gs://}" ;;
+          --prefix) PREFIX="${2%/}" ;;
+          --state-dir) STATE_DIR="$2" ;;
+          *) die "unknown option $1; see --help" ;;
+        esac
+        shift
+        ;;
+      *) words+=("$1") ;;
+    esac
+    shift
+  done
+  ((${#words[@]} == 1)) || die "write: dataproc-delete-cluster.sh CLUSTER; see --help"
+  CLUSTER="${words[0]}"
+  check_cluster "${CLUSTER}"
+  need gcloud terraform
+  PROJECT="$(resolve_project "${PROJECT}")"
+  BUCKET="${BUCKET:-${PROJECT//[:.]/-}-${CLUSTER}}"
+  STATE_DIR="${STATE_DIR:-${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}}"
+  readonly PROJECT REGION BUCKET PREFIX STATE_DIR DELETE_BUCKET DRY_RUN CLUSTER
+}
+
+delete_cluster() {
+  step "delete the cluster ${CLUSTER}"
+  if [[ "${DRY_RUN}" == true ]] || exists_cluster; then
+    run gcloud dataproc clusters delete "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --quiet
+  fi
+}
+
+destroy_wiring() {
+  step "destroy its wiring"
+  if [[ "${DRY_RUN}" == false && ! -f "${STATE_DIR}/terraform.tfstate" ]]; then
+    say "no state in ${STATE_DIR}: nothing to destroy (was it created on another machine? see --state-dir)"
+    return
+  fi
+  wiring_init
+  wiring destroy -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
+    -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var workers=2 -var "bucket=${BUCKET}" \
+    -var "prefix=${PREFIX}/"
+}
+
+delete_bucket() {
+  step "delete the bucket gs://${BUCKET}"
+  if [[ "${DRY_RUN}" == true ]] ||
+    gcloud storage buckets describe "gs://${BUCKET}" --format='value(name)' >/dev/null 2>&1; then
+    run gcloud storage rm --recursive "gs://${BUCKET}"
+  fi
+}
+
+main() {
+  parse "$@"
+  trap on_error ERR
+  delete_cluster
+  destroy_wiring
+  if [[ "${DELETE_BUCKET}" == true ]]; then
+    delete_bucket
+  else
+    say "gs://${BUCKET} is kept, with every task file and outcome; --delete-bucket removes it"
+  fi
+}
+
+main "$@"

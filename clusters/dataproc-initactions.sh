@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# Initialization action of a Dataproc cluster: the Luigi scheduler on the master, a Poltergust agent on every worker,
+# both as systemd services. Runs as root on each machine, again without harm.
+#
+# Instance metadata (see dataproc-create-cluster.sh):
+#   poltergust-path      gs://bucket/prefix
+#   poltergust-project   project of the subscriptions
+#   poltergust-name      what the subscriptions' names begin with: <name>-<host name>
+#   poltergust-package   poltergust==VERSION, or gs://bucket/…/poltergust-….whl
+#
+# Secrets that pipelines need (tokens of private indexes) do not belong in metadata, which every program on the machine
+# can read: put NAME=value lines into /etc/poltergust/secrets.env, mode 0600, and restart poltergust-agent.
+set -euo pipefail
+
+readonly METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
+readonly UV_VERSION=0.13.9
+readonly HOME_DIR=/opt/poltergust
+readonly ETC=/etc/poltergust
+readonly UNITS=/etc/systemd/system
+
+metadata() {
+  curl --fail --silent --show-error --retry 5 --retry-connrefused --max-time 20 \
+    --header 'Metadata-Flavor: Google' "${METADATA}/instance/$1"
+}
+
+# The first Python that Poltergust runs on and that can make a virtual environment: the image's own, or Dataproc's conda.
+find_python() {
+  local python
+  for python in python3.13 python3.12 python3.11 python3.10 python3 /opt/conda/default/bin/python3; do
+    if "${python}" -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      command -v "${python}"
+      return
+    fi
+  done
+  echo "error: no Python 3.10 to 3.13 with ensurepip on this image; on Debian: apt-get install python3-venv" >&2
+  return 1
+}
+
+make_user() {
+  getent passwd poltergust >/dev/null ||
+    useradd --system --user-group --home-dir /var/lib/poltergust --shell /usr/sbin/nologin poltergust
+}
+
+# In an environment of its own: neither the image's packages nor a pipeline's can disturb it.
+install_package() {
+  local package="$1" wheels python
+  python="$(find_python)"
+  [[ -x "${HOME_DIR}/bin/python" ]] || "${python}" -m venv "${HOME_DIR}"
+  "${HOME_DIR}/bin/python" -m pip install --quiet --disable-pip-version-check "uv==${UV_VERSION}"
+  if [[ "${package}" == gs://* ]]; then
+    wheels="$(mktemp -d)"
+    gcloud storage cp "${package}" "${wheels}/"
+    package="${wheels}/${package##*/}"
+  fi
+  "${HOME_DIR}/bin/uv" pip install --quiet --python "${HOME_DIR}/bin/python" "${package}"
+}
+
+# write FILE MODE: standard input into FILE, in one step.
+write() {
+  local file="$1" mode="$2"
+  mkdir -p "$(dirname "${file}")"
+  cat >"${file}.new"
+  chmod "${mode}" "${file}.new"
+  mv "${file}.new" "${file}"
+}
+
+# What both units promise. A pipeline may use the network and its own folders, and nothing else of the machine.
+hardening() {
+  cat <<'UNIT'
+User=poltergust
+Group=poltergust
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+PrivateTmp=yes
+PrivateDevices=yes
+DevicePolicy=closed
+RemoveIPC=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+UNIT
+}
+
+# Restart with a growing delay, where systemd knows how (254 and newer; before, always the same delay).
+restart() {
+  cat <<'UNIT'
+Restart=always
+RestartSec=5s
+UNIT
+  if (($(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') >= 254)); then
+    printf 'RestartSteps=6\nRestartMaxDelaySec=2min\n'
+  fi
+}
+
+write_scheduler() {
+  # The settings that let a worker take over a dead one's tasks within seconds; Luigi's own need 17 minutes.
+  write "${ETC}/luigi.cfg" 0644 <<'CFG'
+[scheduler]
+state_path = /var/lib/poltergust-scheduler/state.pickle
+worker_disconnect_delay = 10
+retry_delay = 3
+prune_on_get_work = true
+record_task_history = false
+batch_emails = false
+CFG
+  # The machine's own address: luigid knows no passwords, so it is neither on other interfaces nor open to other
+  # networks. Stopped by SIGTERM it saves its state.
+  write "${UNITS}/poltergust-scheduler.service" 0644 <<UNIT
+[Unit]
+Description=Luigi scheduler of the Poltergust nodes
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+Environment=HOME=/var/lib/poltergust-scheduler LUIGI_CONFIG_PATH=${ETC}/luigi.cfg
+ExecStart=${HOME_DIR}/bin/luigid --address $(metadata network-interfaces/0/ip) --port 8082
+$(restart)
+TimeoutStopSec=1min
+StateDirectory=poltergust-scheduler
+StateDirectoryMode=0700
+IPAddressDeny=any
+IPAddressAllow=localhost 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16
+MemoryDenyWriteExecute=yes
+$(hardening)
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+write_agent() {
+  local node
+  node="$(hostname -s)"
+  # Every option of `poltergust listen` has such a variable.
+  write "${ETC}/agent.env" 0644 <<ENV
+POLTERGUST_PATH=$(metadata attributes/poltergust-path)
+POLTERGUST_SUBSCRIPTION=projects/$(metadata attributes/poltergust-project)/subscriptions/$(metadata attributes/poltergust-name)-${node}
+POLTERGUST_NODE=${node}
+POLTERGUST_SCHEDULER_URL=http://$(metadata attributes/dataproc-master):8082
+POLTERGUST_CACHE_DIR=/var/cache/poltergust
+POLTERGUST_DRAIN_TIMEOUT=10m
+POLTERGUST_LOG_FORMAT=json
+ENV
+  # Stop: the agent alone is asked, drains within its ten minutes, and then whatever is left of the service is killed.
+  write "${UNITS}/poltergust-agent.service" 0644 <<UNIT
+[Unit]
+Description=Poltergust agent
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+WatchdogSec=2min
+TimeoutStartSec=5min
+Environment=HOME=/var/lib/poltergust PATH=${HOME_DIR}/bin:/usr/local/bin:/usr/bin:/bin
+EnvironmentFile=${ETC}/agent.env
+EnvironmentFile=-${ETC}/secrets.env
+WorkingDirectory=/var/lib/poltergust
+ExecStart=${HOME_DIR}/bin/poltergust listen
+$(restart)
+KillMode=mixed
+TimeoutStopSec=11min
+StateDirectory=poltergust
+StateDirectoryMode=0700
+CacheDirectory=poltergust
+CacheDirectoryMode=0700
+$(hardening)
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+start() {
+  systemctl daemon-reload
+  systemctl enable "$1"
+  systemctl restart "$1"
+}
+
+main() {
+  local role
+  role="$(metadata attributes/dataproc-role)"
+  make_user
+  install_package "$(metadata attributes/poltergust-package)"
+  if [[ "${role}" == Master ]]; then
+    write_scheduler
+    start poltergust-scheduler.service
+  else
+    write_agent
+    start poltergust-agent.service
+  fi
+}
+
+main "$@"

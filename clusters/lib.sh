@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# What the create and delete scripts share. To be sourced; sets nothing but functions.
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+die() {
+  say "error: $*"
+  exit 2
+}
+
+# Run a command that changes something; with --dry-run only print it.
+run() {
+  if [[ "${DRY_RUN}" == true ]]; then
+    printf '%q ' "$@"
+    printf '\n'
+  else
+    "$@"
+  fi
+}
+
+# Say what is being done; a failure names it.
+step() {
+  STEP="$1"
+  say "==> ${STEP}"
+}
+
+on_error() {
+  say "error: failed to ${STEP:-start}; what is done is kept, the same command run again goes on from there"
+}
+
+need() {
+  local program
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || die "${program} is not on PATH"
+  done
+}
+
+# The project of --project, else the one that gcloud is set to.
+resolve_project() {
+  local project="$1"
+  if [[ -z "${project}" ]]; then
+    project="$(gcloud config get-value project 2>/dev/null)"
+  fi
+  [[ "${project}" =~ ^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] ||
+    die "no project: add --project PROJECT, or set one with: gcloud config set project PROJECT"
+  printf '%s' "${project}"
+}
+
+check_cluster() {
+  [[ "$1" =~ ^[a-z][a-z0-9-]{0,22}[a-z0-9]$ ]] ||
+    die "cluster '$1': 2 to 24 lower-case letters, digits and dashes, beginning with a letter"
+}
+
+# Terraform on the wiring of one cluster, with its state in STATE_DIR and nothing written beside the sources.
+wiring() {
+  run env TF_IN_AUTOMATION=1 TF_DATA_DIR="${STATE_DIR}/data" \
+    terraform -chdir="${STATE_DIR}/source/clusters/dataproc" "$@"
+}
+
+# A copy of the sources in STATE_DIR: the lock file of the providers belongs to the cluster, not to the sources.
+wiring_init() {
+  if [[ "${DRY_RUN}" == false ]]; then
+    (
+      umask 077
+      mkdir -p "${STATE_DIR}/source/clusters/dataproc" "${STATE_DIR}/source/infra/terraform"
+      cp "${HERE}"/dataproc/*.tf "${STATE_DIR}/source/clusters/dataproc/"
+      cp "${HERE}"/../infra/terraform/*.tf "${STATE_DIR}/source/infra/terraform/"
+    )
+  fi
+  wiring init -input=false -no-color
+}
+
+# A list, not a look at the one: that it is not there and that one may not look are different answers.
+exists_cluster() {
+  local found
+  # shellcheck disable=SC2153 # PROJECT is the scripts' own, set by their parse()
+  found="$(gcloud dataproc clusters list --project="${PROJECT}" --region="${REGION}" \
+    --filter="clusterName = ${CLUSTER}" --format='value(clusterName)')"
+  [[ -n "${found}" ]]
+}

@@ -1,0 +1,171 @@
+"""Settings to a working agent: which concrete part stands behind each interface."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from poltergust import names
+from poltergust.agent import Agent
+from poltergust.environments.cache import EnvironmentCache
+from poltergust.locks import StoreLocks
+from poltergust.luigi_run import Standing
+from poltergust.luigi_run.embedded import EmbeddedScheduler
+from poltergust.luigi_run.launch import Launcher
+from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.processes.child import spawn
+from poltergust.processes.orphans import become_reaper
+from poltergust.records import Records
+from poltergust.redact import Redactor
+from poltergust.runlog import RunLog
+from poltergust.runner.finish import Finisher
+from poltergust.runner.forgive import Forgiveness
+from poltergust.runner.patience import Patience
+from poltergust.runner.pipeline import Pipeline
+from poltergust.runner.run import Runs
+from poltergust.runner.runner import Runner
+from poltergust.settings import Settings
+from poltergust.sources import Source
+from poltergust.stopping import Stopping, signals_stop
+from poltergust.stores import Blob, Entry, Store
+from poltergust.workqueue import WorkQueue
+
+
+class Stores:
+    """The store for a URL: one for folders, one for Cloud Storage, whose client is made when the first URL needs it."""
+
+    def __init__(self, path: names.Path) -> None:
+        self._side = path.side
+        self._lock = threading.Lock()
+        self._cloud: Store | None = None
+        self._folder: Store | None = None
+
+    def __call__(self, url: str) -> Store:
+        with self._lock:
+            if names.is_cloud(url):
+                if self._cloud is None:
+                    from poltergust.stores.gs import GsStore
+
+                    self._cloud = GsStore.connect()
+                return self._cloud
+            if self._folder is None:
+                from poltergust.stores.folder import FolderStore
+
+                self._folder = FolderStore(Path(self._side))
+            return self._folder
+
+    # `environments.Objects`, for dependencies that name objects
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        return self(url).read(url, limit=limit)
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+        return self(prefix).list(prefix, suffix=suffix)
+
+
+@contextlib.contextmanager
+def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
+    """An agent ready to `run`, with its embedded scheduler up if it needs one; cleaned up after on the way out."""
+    become_reaper()
+    _sweep(settings)
+    with contextlib.ExitStack() as stack:
+        scheduler_url = settings.scheduler_url
+        if scheduler_url is None:
+            scheduler = EmbeddedScheduler(spawn, settings.cache / "luigid" / settings.digest, settings.environ)
+            stack.callback(scheduler.stop)
+            scheduler_url = scheduler.start()
+        stack.callback(_sweep, settings)
+        yield _wire(settings, stopping, scheduler_url)
+
+
+def serve(settings: Settings) -> None:
+    """`poltergust listen`: run an agent until a signal ends it."""
+    stopping = Stopping()
+    with signals_stop(stopping), agent(settings, stopping) as node:
+        node.run()
+
+
+def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
+    path, node = settings.path, settings.node
+    clock = time.monotonic
+    instance = secrets.token_hex(4)
+    stores = Stores(path)
+    store = stores(path.root)
+    records = Records(store, path, node)
+    runs = Runs(records, node, Redactor(())(scheduler_url), clock)
+    finisher = Finisher(store, path, f"{node}/{instance}")
+    client = SchedulerClient(scheduler_url)
+    patience = Patience()
+    # Cloud Storage takes about one write a second for one object; a folder has no such limit.
+    spacing = 1.0 if names.is_cloud(path.root) else 0.0
+
+    def standing(root_task_id: str) -> Standing:
+        judgement = judge(client.graph(root_task_id))
+        return Standing(len(judgement.running), judgement.worth_a_process, judgement.progress)
+
+    pipeline = Pipeline(
+        settings=settings,
+        scheduler_url=scheduler_url,
+        nonce=instance,
+        environments=EnvironmentCache(settings.cache, spawn, objects=stores),
+        locks=StoreLocks(store, path),
+        launch=Launcher(spawn),
+        forgiveness=Forgiveness(store, path, node, records.server_time),
+        records=records,
+        open_log=lambda url, redact: RunLog(store, url, redact=redact, limit=settings.log_limit, spacing=spacing),
+        stopping=stopping,
+        clock=clock,
+    )
+    runner = Runner(
+        settings,
+        store=stores,
+        records=records,
+        runs=runs,
+        finisher=finisher,
+        pipeline=pipeline,
+        standing=standing,
+        patience=patience,
+        stopping=stopping,
+        clock=clock,
+    )
+    return Agent(
+        settings,
+        instance=instance,
+        scheduler_url=scheduler_url,
+        store=store,
+        records=records,
+        runs=runs,
+        runner=runner,
+        patience=patience,
+        queue=WorkQueue(),
+        sources=_sources(settings),
+        stopping=stopping,
+    )
+
+
+def _sources(settings: Settings) -> list[Source]:
+    """What tells this node of changes besides the scan; none for a bucket without subscription."""
+    path = settings.path
+    if not names.is_cloud(path.root):
+        from poltergust.sources.folder import FolderSource
+
+        return [FolderSource(Path(path.root))]
+    if settings.subscription is None and settings.topic is None:
+        return []
+    from poltergust.sources.pubsub.source import PubSubSource
+    from poltergust.sources.pubsub.subscriptions import Named, Own
+
+    if settings.subscription is not None:
+        return [PubSubSource(Named(settings.subscription), path)]
+    assert settings.topic is not None
+    return [PubSubSource(Own(settings.topic, settings.node, path), path)]
+
+
+def _sweep(settings: Settings) -> None:
+    """Working directories of an agent that was killed. Each agent has its own folder, so nobody else's are touched."""
+    shutil.rmtree(settings.work, ignore_errors=True)

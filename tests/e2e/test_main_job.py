@@ -1,0 +1,164 @@
+"""The whole way with real parts: Terraform's wiring, Google's Pub/Sub emulator, fake-gcs-server publishing its own
+events, luigid, three `poltergust listen` processes started with the very commands Terraform printed, and the two
+command-line tools people upload with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import needs
+from tests.e2e.nodes import Node, node
+from tests.emulators.fake_gcs import FakeGcs, fake_gcs
+from tests.emulators.gcs import clients
+from tests.emulators.luigid import luigid
+from tests.emulators.pubsub import pubsub_emulator
+from tests.emulators.servers import wait_until
+from tests.terraform import standin
+
+BUCKET = "mybucket"
+NODES = ("node-1", "node-2", "node-3")
+PROJECT = "poltergust-test"
+
+
+@dataclass
+class Cloud:
+    """Everything that stands around the agents."""
+
+    storage: FakeGcs
+    scheduler: str
+    commands: dict[str, list[str]]
+    env: dict[str, str]
+    folder: Path
+    cache: Path
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def objects(self, prefix: str = "") -> list[str]:
+        from google.cloud import storage
+
+        client = storage.Client(project=PROJECT, client_options={"api_endpoint": self.storage.url})
+        with contextlib.closing(client):
+            return sorted(blob.name for blob in client.list_blobs(BUCKET, prefix=prefix))
+
+    @contextlib.contextmanager
+    def listening(self, *more: str) -> Iterator[None]:
+        """All three nodes, as Terraform says to start them; `more` options go to each."""
+        with contextlib.ExitStack() as stack:
+            for name, command in self.commands.items():
+                log = self.folder / f"{name}.log"
+                arguments = [*command[1:], "--cache-dir", str(self.cache), *more]
+                self.nodes[name] = stack.enter_context(node(arguments, log=log, cwd=self.folder, env=self.env))
+            yield
+
+    def run(self, argv: Sequence[str]) -> None:
+        """A tool, with a timeout: gsutil against a wrong port hangs for ten minutes."""
+        done = subprocess.run(
+            argv, env=self.env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cloud]]:
+    """Starts the cloud; `events=False` leaves the bucket's notifications off."""
+    needs.gsutil(), needs.gcloud(), needs.terraform()
+    with contextlib.ExitStack() as stack:
+
+        def start(*, events: bool = True) -> Cloud:
+            pubsub = stack.enter_context(pubsub_emulator())
+            scheduler = stack.enter_context(luigid(tmp_path))
+            outputs = standin.apply(
+                {
+                    "project_id": PROJECT,
+                    "bucket": BUCKET,
+                    "prefix": "pipeline/",
+                    "nodes": NODES,
+                    "service_account_email": f"nodes@{PROJECT}.iam.gserviceaccount.com",
+                    "scheduler_url": scheduler,
+                },
+                tmp_path / "terraform",
+                pubsub=pubsub,
+            )
+            topic = outputs["topic"].rsplit("/", 1)[1]
+            publishing = {"pubsub": pubsub, "project": PROJECT, "topic": topic} if events else {}
+            storage = stack.enter_context(fake_gcs(log=tmp_path / "gcs.log", **publishing))
+            storage.create_bucket(BUCKET)
+            (tmp_path / "home").mkdir()
+            env = clients.environment(storage, tmp_path / "home", os.environ["PATH"])
+            env["PUBSUB_EMULATOR_HOST"] = pubsub
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
+            commands = {name: shlex.split(text) for name, text in outputs["listen"].items()}
+            assert set(commands) == set(NODES)
+            return Cloud(storage, scheduler, commands, env, tmp_path, cache)
+
+        yield start
+
+
+def files(cloud: Cloud) -> tuple[Path, Path]:
+    """The environment file and a task file whose root waits until three nodes are at it."""
+    environment = cloud.folder / "myenv.yaml"
+    environment.write_text("dependencies: []\n")
+    config = cloud.folder / "my.config.yaml"
+    config.write_text(
+        f"environment: gs://{BUCKET}/environment/myenv.yaml\n"
+        "task:\n  module: waits\n  name: Barrier\n"
+        f"  target: {cloud.folder}/seen\n  scheduler: {cloud.scheduler}\n  nodes: {len(NODES)}\n"
+    )
+    return environment, config
+
+
+def gsutil(cloud: Cloud, source: Path, target: str) -> None:
+    cloud.run([*clients.gsutil(cloud.storage, cloud.folder / "home"), "cp", str(source), target])
+
+
+def gcloud(cloud: Cloud, source: Path, target: str) -> None:
+    cloud.run(["gcloud", "storage", "cp", str(source), target])
+
+
+def lists(cloud: Cloud) -> int:
+    """How often the agents listed the path so far, by the server's own log."""
+    return len(cloud.storage.calls("GET", f"/b/{BUCKET}/o?"))
+
+
+@pytest.mark.parametrize("upload", [gsutil, gcloud])
+def test_an_upload_runs_on_all_nodes_and_becomes_done_once(
+    cloud: Callable[..., Cloud], upload: Callable[[Cloud, Path, str], None]
+) -> None:
+    stands = cloud()
+    environment, config = files(stands)
+    upload(stands, environment, f"gs://{BUCKET}/environment/myenv.yaml")
+    with stands.listening("--reconcile-interval", "1h"):
+        wait_until(lambda: lists(stands) >= len(NODES), "every node's first scan")
+        before = lists(stands)
+        upload(stands, config, f"gs://{BUCKET}/pipeline/my.config.yaml")
+        wait_until(
+            lambda: all("rename" in each.log for each in stands.nodes.values()), "every node's outcome", timeout=180
+        )
+        assert lists(stands) == before, "the upload alone started it: nobody listed the path again"
+    assert stands.objects("pipeline/") == ["pipeline/my.done.yaml"]
+    assert (stands.folder / "seen").read_text().splitlines() == [f"poltergust-{name}" for name in NODES]
+    logs = [name for name in stands.objects("pipeline.poltergust/logs/") if name.endswith(".log")]
+    assert sorted(name.rsplit("/", 1)[1] for name in logs) == [f"{name}.log" for name in NODES]
+    assert sum("rename won" in each.log for each in stands.nodes.values()) == 1
+
+
+def test_without_notifications_the_scan_finds_it(cloud: Callable[..., Cloud]) -> None:
+    stands = cloud(events=False)
+    environment, config = files(stands)
+    with stands.listening("--reconcile-interval", "1s"):
+        gsutil(stands, environment, f"gs://{BUCKET}/environment/myenv.yaml")
+        gsutil(stands, config, f"gs://{BUCKET}/pipeline/my.config.yaml")
+        wait_until(lambda: stands.objects("pipeline/") == ["pipeline/my.done.yaml"], "the done file", timeout=180)

@@ -1,0 +1,163 @@
+"""A luigid, an interpreter with luigi, and runs started as the agent starts them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from poltergust.luigi_run import Argument, Report, Request
+from poltergust.luigi_run.launch import Launcher, Run
+from poltergust.processes.child import spawn
+from tests.emulators.servers import free_port, port_open, running
+
+HERE = Path(__file__).parent
+TIMEOUT = 90.0  # seconds that any run of these tests may take on a busy machine
+
+LUIGID = """
+[scheduler]
+record_task_history = false
+state_path = {folder}/state.pickle
+prune_on_get_work = true
+[core]
+no_configure_logging = false
+"""
+
+
+@pytest.fixture(scope="session")
+def scheduler_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One luigid with Luigi's default delays for all tests: each has tasks of its own (the `mark` parameter)."""
+    folder = tmp_path_factory.mktemp("luigid")
+    (folder / "luigi.cfg").write_text(LUIGID.format(folder=folder))
+    port = free_port()
+    with running(
+        [str(Path(sys.executable).with_name("luigid")), "--address", "127.0.0.1", "--port", str(port)],
+        ready=lambda: port_open(port),
+        log=folder / "log",
+        env={**os.environ, "LUIGI_CONFIG_PATH": str(folder / "luigi.cfg")},
+        cwd=folder,
+    ):
+        yield f"http://127.0.0.1:{port}"
+
+
+@dataclass
+class Started:
+    """A run and what it said."""
+
+    run: Run
+    lines: list[str] = field(default_factory=list)
+    forgiven: threading.Event = field(default_factory=threading.Event)
+
+    def report(self) -> Report:
+        report = self.run.result(TIMEOUT)
+        assert report is not None, "no result in time:\n" + "\n".join(self.lines[-50:])
+        return report
+
+    @property
+    def log(self) -> str:
+        return "\n".join(self.lines)
+
+
+@dataclass
+class Node:
+    """Starts runs in a folder of its own, with a shared folder for the tasks' files."""
+
+    python: Path
+    scheduler_url: str
+    shared: Path
+    scratch: Path
+    count: int = 0
+    started: list[Started] = field(default_factory=list)
+
+    def start(
+        self,
+        task: str,
+        *,
+        module: str = "pipeline",
+        arguments: Mapping[str, str | None] | tuple[Argument, ...] = {},
+        env: Mapping[str, str] = {},
+        files: Mapping[str, str] = {},
+        scheduler_url: str | None = None,
+        worker: str | None = None,
+        budget: int = 1,
+        preload: tuple[str, ...] = (),
+        forgive: bool = False,
+        dead_workers: tuple[str, ...] = (),
+        idle: float = 8.0,
+    ) -> Started:
+        self.count += 1
+        workdir = self.scratch / f"run-{self.count}"
+        workdir.mkdir()
+        for name, text in files.items():
+            (workdir / name).write_text(text)
+        if not isinstance(arguments, tuple):
+            arguments = tuple(Argument(name, text) for name, text in arguments.items())
+        request = Request(
+            module=module,
+            task=task,
+            arguments=arguments,
+            scheduler_url=scheduler_url or self.scheduler_url,
+            worker=worker or f"{self.shared.name}/{self.count}",
+            budget=budget,
+            preload=preload,
+            forgive=forgive,
+            dead_workers=dead_workers,
+            idle=idle,
+        )
+        lines: list[str] = []
+        forgiven = threading.Event()
+        run = Launcher(spawn)(
+            request,
+            python=self.python,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), "SHARED": str(self.shared), **env},
+            workdir=workdir,
+            on_line=lines.append,
+            on_end=lambda: None,
+            on_forgiven=forgiven.set,
+        )
+        self.started.append(Started(run, lines, forgiven))
+        return self.started[-1]
+
+    def report(self, task: str, **more: object) -> Report:
+        return self.start(task, **more).report()  # type: ignore[arg-type]
+
+    def executions(self, name: str) -> int:
+        """How often the tasks of that name were executed, on any node."""
+        path = self.shared / f"{name}.runs"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    return Path(sys.executable)
+
+
+@pytest.fixture
+def make_node(python: Path, scheduler_url: str, tmp_path: Path) -> Iterator[Callable[[], Node]]:
+    shared = tmp_path / f"shared-{os.urandom(4).hex()}"
+    shared.mkdir()
+    nodes: list[Node] = []
+
+    def make() -> Node:
+        scratch = tmp_path / f"node-{len(nodes)}"
+        scratch.mkdir()
+        nodes.append(Node(python, scheduler_url, shared, scratch, count=100 * len(nodes)))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        for started in node.started:
+            if started.run.result(0) is None:
+                started.run.stop(0)
+        for started in node.started:
+            started.run.result(TIMEOUT)
+
+
+@pytest.fixture
+def node(make_node: Callable[[], Node]) -> Node:
+    return make_node()

@@ -1,0 +1,1 @@
+"""Modules that are there and break."""

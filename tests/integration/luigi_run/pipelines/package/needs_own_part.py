@@ -1,0 +1,5 @@
+"""Needs a part of its own package that is gone."""
+
+import package.gone
+
+print(package.gone)

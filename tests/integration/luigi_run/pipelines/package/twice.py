@@ -1,0 +1,17 @@
+"""Two classes of one family."""
+
+import luigi
+
+
+class Other(luigi.Task):
+    pass
+
+
+def make():
+    class Twice(luigi.Task):
+        pass
+
+    return Twice
+
+
+FIRST, SECOND = make(), make()

@@ -1,0 +1,224 @@
+"""Small pipelines, one for each way a run can end. Run by any Python from 3.8 on; files go to $SHARED."""
+
+import os
+import signal
+import sys
+import time
+
+import luigi
+
+SHARED = os.environ["SHARED"]
+
+
+def path(name):
+    return os.path.join(SHARED, name)
+
+
+def note(name):
+    """One line a time a task is executed, whoever executes it."""
+    with open(path(name + ".runs"), "a") as file:
+        file.write("%d\n" % os.getpid())
+
+
+def wait_for(name):
+    while not os.path.exists(path(name)):
+        time.sleep(0.02)
+
+
+class Marked(luigi.Task):
+    """Every test has ids of its own at the shared scheduler."""
+
+    mark = luigi.Parameter(default=os.path.basename(SHARED), significant=True)
+
+    def output(self):
+        return luigi.LocalTarget(path(type(self).__name__ + self.suffix()))
+
+    def suffix(self):
+        return ""
+
+    def run(self):
+        note(type(self).__name__)
+        self.work()
+        with self.output().open("w"):
+            pass
+
+    def work(self):
+        pass
+
+
+class Leaf(Marked):
+    number = luigi.IntParameter()
+    seconds = luigi.FloatParameter(default=0.0)
+
+    def suffix(self):
+        return "-%d" % self.number
+
+    def work(self):
+        time.sleep(self.seconds)
+
+
+class Tree(Marked):
+    leaves = luigi.IntParameter(default=4)
+    seconds = luigi.FloatParameter(default=0.0)
+
+    def requires(self):
+        return [Leaf(number=number, seconds=self.seconds) for number in range(self.leaves)]
+
+
+class NoOutput(Marked):
+    def output(self):
+        return []
+
+    def complete(self):
+        return False
+
+    def run(self):
+        note("NoOutput")
+
+
+class Failing(Marked):
+    def work(self):
+        if not os.path.exists(path("fixed")):
+            raise ValueError("the data is bad")
+
+
+class NeedsFailing(Marked):
+    def requires(self):
+        return [Failing(), Leaf(number=1)]
+
+
+class SwitchedOff(Marked):
+    disabled = True
+
+
+class NeedsSwitchedOff(Marked):
+    def requires(self):
+        return SwitchedOff()
+
+
+class Data(luigi.ExternalTask):
+    mark = luigi.Parameter(default=os.path.basename(SHARED))
+
+    def output(self):
+        return luigi.LocalTarget(path("data"))
+
+
+class NeedsData(Marked):
+    def requires(self):
+        return [Data(), Leaf(number=1)]
+
+
+class BrokenComplete(Marked):
+    def complete(self):
+        raise OSError("cannot look")
+
+
+class BrokenDependency(Marked):
+    def requires(self):
+        return BrokenComplete()
+
+
+class BrokenInit(Marked):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        raise RuntimeError("cannot be made")
+
+
+class Held(Marked):
+    """Runs until the file `go` is there."""
+
+    def work(self):
+        with open(path("held"), "w"):
+            pass
+        wait_for("go")
+
+
+class NeedsHeld(Marked):
+    def requires(self):
+        return [Held()]
+
+
+class HeldNoOutput(NoOutput):
+    def run(self):
+        super().run()
+        open(path("held"), "w").close()
+        wait_for("go")
+
+
+class ExitsAtOnce(Marked):
+    code = luigi.IntParameter(default=0)
+
+    def work(self):
+        os._exit(self.code)
+
+
+class Killed(Marked):
+    def work(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class SysExit(Marked):
+    def work(self):
+        sys.exit("enough")
+
+
+class Rude(Marked):
+    """Does to its process what tasks do."""
+
+    def work(self):
+        os.write(1, b"to descriptor one\n")
+        sys.stdout.write("printed without a newline at the end")
+        os.closerange(3, 64)
+        sys.stdout.close()
+        sys.stderr.close()
+        os.close(2)
+
+
+class Loud(Marked):
+    megabytes = luigi.IntParameter()
+
+    def work(self):
+        line = "x" * 1023 + "\n"
+        for _ in range(self.megabytes * 1024):
+            sys.stdout.write(line)
+
+
+class Environment(Marked):
+    def work(self):
+        with open(path("environment"), "w") as file:
+            file.write("\n".join([repr(sorted(os.environ.items())), repr(sys.path), repr(sys.argv), os.getcwd()]))
+
+
+class Settings(luigi.Config):
+    word = luigi.Parameter(default="none")
+    flag = luigi.BoolParameter()
+
+
+class Configured(Marked):
+    word = luigi.Parameter(default="default")
+
+    def work(self):
+        with open(path("configured"), "w") as file:
+            file.write(repr((self.word, Settings().word, Settings().flag)))
+
+
+class Needy(Marked):
+    count = luigi.IntParameter()
+    when = luigi.DateParameter()
+    secret = luigi.IntParameter(default=0, visibility=luigi.parameter.ParameterVisibility.PRIVATE)
+    switch = luigi.BoolParameter()
+
+
+class Spaced(Marked):
+    task_namespace = "space"
+
+
+class Deaf(Marked):
+    """Ignores every signal that can be ignored."""
+
+    def work(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        with open(path("held"), "w"):
+            pass
+        wait_for("never")

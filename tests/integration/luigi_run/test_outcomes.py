@@ -1,0 +1,298 @@
+"""Each way a Luigi run can end, by a small real pipeline: the reason and what is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from poltergust.luigi_run import Progress, Report
+from poltergust.reasons import Reason, Row
+from tests.emulators.servers import free_port, wait_until
+from tests.integration.luigi_run.conftest import Node
+
+
+def said(report: Report) -> tuple[Reason, str]:
+    return report.reason, report.detail
+
+
+def test_a_tree_is_completed(node: Node) -> None:
+    report = node.report("Tree")
+    assert said(report) == (Reason.COMPLETE, "the root task is complete")
+    assert report.progress == Progress(done=5)
+    assert report.root_task_id.startswith("Tree_")
+    assert node.executions("Leaf") == 4
+    assert (node.shared / "Tree").exists()
+
+
+def test_two_task_processes_at_once(node: Node) -> None:
+    report = node.report("Tree", arguments={"workers": "2", "leaves": "6"})
+    assert report.reason is Reason.COMPLETE
+    assert node.executions("Leaf") == 6
+
+
+def test_what_is_complete_already_is_not_run_nor_needs_a_scheduler(node: Node) -> None:
+    (node.shared / "Tree").touch()
+    report = node.report("Tree", scheduler_url=f"http://127.0.0.1:{free_port()}")
+    assert said(report) == (Reason.COMPLETE, "the root task was complete already")
+    assert node.executions("Leaf") == 0
+
+
+def test_a_root_without_outputs_counts_when_this_run_executed_it(node: Node) -> None:
+    report = node.report("NoOutput")
+    assert said(report) == (
+        Reason.EXECUTED_ROOT,
+        "this run executed the root task, whose complete() stays false",
+    )
+    assert node.executions("NoOutput") == 1
+
+
+WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
+    (
+        "Tree",
+        {"module": "pipelin"},
+        Reason.UNKNOWN_MODULE,
+        "module pipelin is not in the environment nor on PYTHONPATH; did you mean pipeline?",
+    ),
+    (
+        "Tree",
+        {"module": "pipeline.py"},
+        Reason.UNKNOWN_MODULE,
+        "module pipeline.py is not in the environment nor on PYTHONPATH",
+    ),
+    (
+        "Tree",
+        {"module": "./pipeline"},
+        Reason.UNKNOWN_MODULE,
+        "module './pipeline' is not a module name: write it as Python imports it, such as package.module",
+    ),
+    (
+        "Tree",
+        {"module": "package.nothing"},
+        Reason.UNKNOWN_MODULE,
+        "module package.nothing is not in the environment nor on PYTHONPATH",
+    ),
+    (
+        "Tree",
+        {"module": "nopackage.sub"},
+        Reason.UNKNOWN_MODULE,
+        "module nopackage.sub (nopackage) is not in the environment nor on PYTHONPATH; did you mean package?",
+    ),
+    (
+        "Tree",
+        {"preload": ("nothing_of_the_kind_here",)},
+        Reason.UNKNOWN_MODULE,
+        "module nothing_of_the_kind_here is not in the environment nor on PYTHONPATH",
+    ),
+    (
+        "Tree",
+        {"module": "package.needs_other"},
+        Reason.IMPORT_ERROR,
+        "importing package.needs_other failed: ModuleNotFoundError: No module named 'no_such_library'"
+        " ({pipelines}/package/needs_other.py:3)",
+    ),
+    (
+        "Tree",
+        {"module": "package.needs_own_part"},
+        Reason.IMPORT_ERROR,
+        "importing package.needs_own_part failed: ModuleNotFoundError: No module named 'package.gone'"
+        " ({pipelines}/package/needs_own_part.py:3)",
+    ),
+    (
+        "Tree",
+        {"module": "package.exits"},
+        Reason.IMPORT_ERROR,
+        "importing package.exits failed: SystemExit: not today ({pipelines}/package/exits.py:5)",
+    ),
+    ("Tre", {}, Reason.UNKNOWN_TASK, "module pipeline has no task Tre; did you mean Tree?"),
+    ("tree", {}, Reason.UNKNOWN_TASK, "module pipeline has no task tree; did you mean Tree?"),
+    ("Spaced", {}, Reason.UNKNOWN_TASK, "module pipeline has no task Spaced; did you mean space.Spaced?"),
+    (
+        "Xyzzy",
+        {"module": "package.twice"},
+        Reason.UNKNOWN_TASK,
+        "module package.twice has no task Xyzzy; it has Other",
+    ),
+    (
+        "Twice",
+        {"module": "package.twice"},
+        Reason.UNKNOWN_TASK,
+        "task Twice is ambiguous: more than one class of that name is loaded; give one a task_namespace",
+    ),
+    (
+        "Tree",
+        {"arguments": {"leafs": "3"}},
+        Reason.UNKNOWN_PARAMETER,
+        "task Tree has no parameter leafs, nor has luigi such an option; did you mean leaves?",
+    ),
+    (
+        "Tree",
+        {"arguments": {"Setings_word": "a"}},
+        Reason.UNKNOWN_PARAMETER,
+        "task Tree has no parameter Setings-word, nor has luigi such an option; did you mean Settings-word?",
+    ),
+    (
+        "Tree",
+        {"arguments": {"zzzzzzzz": None}},
+        Reason.UNKNOWN_PARAMETER,
+        "task Tree has no parameter zzzzzzzz, nor has luigi such an option; it has leaves, mark, seconds",
+    ),
+    ("Needy", {"arguments": {"count": "1"}}, Reason.MISSING_PARAMETER, "task Needy needs parameter when"),
+    ("Needy", {}, Reason.MISSING_PARAMETER, "task Needy needs parameters count, when"),
+    (
+        "Needy",
+        {"arguments": {"count": "many", "when": "2024-01-01"}},
+        Reason.INVALID_PARAMETER,
+        "parameter count of task Needy: 'many' is not a whole number"
+        " (ValueError: invalid literal for int() with base 10: 'many')",
+    ),
+    (
+        "Needy",
+        {"arguments": {"count": "1", "when": "tomorrow"}},
+        Reason.INVALID_PARAMETER,
+        "parameter when of task Needy: 'tomorrow' is not a date such as 2024-01-31"
+        " (ValueError: time data 'tomorrow' does not match format '%Y-%m-%d')",
+    ),
+    (
+        "Needy",
+        {"arguments": {"count": "1", "when": "2024-01-01", "switch": "yes"}},
+        Reason.INVALID_PARAMETER,
+        "parameter switch of task Needy: 'yes' is not true or false"
+        " (ValueError: cannot interpret 'yes' as boolean)",
+    ),
+    (
+        "Needy",
+        {"arguments": {"count": "1", "when": "2024-01-01", "secret": "hunter2"}},
+        Reason.INVALID_PARAMETER,
+        "parameter secret of task Needy: the value is not a whole number (ValueError)",
+    ),
+    (
+        "Tree",
+        {"arguments": {"workers": "two"}},
+        Reason.INVALID_PARAMETER,
+        "parameter workers of task core: 'two' is not a whole number"
+        " (ValueError: invalid literal for int() with base 10: 'two')",
+    ),
+    (
+        "Needy",
+        {"files": {"luigi.cfg": "[Needy]\ncount = many\nwhen = 2024-01-01\n"}},
+        Reason.INVALID_PARAMETER,
+        "parameter count of task Needy: what luigi's configuration or options say is not a whole number"
+        " (ValueError: invalid literal for int() with base 10: 'many')",
+    ),
+    (
+        "BrokenInit",
+        {},
+        Reason.SCHEDULING_FAILED,
+        "making task BrokenInit failed: RuntimeError: cannot be made",
+    ),
+    (
+        "BrokenComplete",
+        {},
+        Reason.SCHEDULING_FAILED,
+        "complete() of BrokenComplete raised OSError: cannot look",
+    ),
+    (
+        "BrokenDependency",
+        {},
+        Reason.SCHEDULING_FAILED,
+        "complete() or requires() raised in BrokenComplete: OSError: cannot look",
+    ),
+    ("NeedsData", {}, Reason.DATA_MISSING, "external data is not there yet: Data"),
+    ("NeedsSwitchedOff", {}, Reason.TASK_DISABLED, "SwitchedOff is disabled in its code"),
+    ("NeedsFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
+    (
+        "NeedsFailing",
+        {"budget": 2},
+        Reason.TASK_RETRY,
+        "Failing failed and will be tried again: ValueError: the data is bad",
+    ),
+    ("SysExit", {}, Reason.TASK_FAILED, "SysExit failed as often as it may: SystemExit: enough"),
+    (
+        "ExitsAtOnce",
+        {},
+        Reason.CHILD_DIED,
+        "the Luigi process ended with exit code 0 and without a result (a crash, a kill, or os._exit in a task)",
+    ),
+    (
+        "Killed",
+        {},
+        Reason.CHILD_DIED,
+        "the Luigi process ended with signal 9 and without a result (a crash, a kill, or os._exit in a task)",
+    ),
+    (
+        "Killed",
+        {"arguments": {"workers": "2"}},
+        Reason.TASK_FAILED,
+        "Killed failed as often as it may: Task {root} died unexpectedly with exit code -9",
+    ),
+    (
+        "ExitsAtOnce",
+        {"arguments": {"workers": "2"}},
+        Reason.TASK_FAILED,
+        "ExitsAtOnce failed as often as it may:"
+        " Task {root} ended its process with exit code 0 and no result (os._exit?)",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("task", "request_", "reason", "detail"),
+    WRONG,
+    ids=[f"{row[2].code}-{row[0]}-{number}" for number, row in enumerate(WRONG)],
+)
+def test_reason_and_message(
+    node: Node, task: str, request_: dict[str, object], reason: Reason, detail: str
+) -> None:
+    started = node.start(task, **request_)  # type: ignore[arg-type]
+    report = started.report()
+    pipelines = os.path.join(os.path.dirname(__file__), "pipelines")
+    expected = detail.replace("{pipelines}", pipelines).replace("{root}", report.root_task_id)
+    assert said(report) == (reason, expected), started.log
+    assert "hunter2" not in started.log
+
+
+def test_a_syntax_error_in_the_module_is_the_nodes_import_error(node: Node) -> None:
+    report = node.report("Tree", module="broken", files={"broken.py": "import luigi\n\ndef (:\n"})
+    assert report.reason is Reason.IMPORT_ERROR
+    assert report.detail.startswith("importing broken failed: SyntaxError: ")
+    assert "broken.py, line 3" in report.detail
+
+
+def test_a_failure_tells_the_task_and_its_traceback(node: Node) -> None:
+    report = node.report("NeedsFailing")
+    (failure,) = report.failures
+    assert failure.family == "Failing"
+    assert failure.task_id.startswith("Failing_")
+    assert 'raise ValueError("the data is bad")' in failure.error
+    assert report.progress == Progress(done=1, failed=1, pending=1)
+
+
+def test_the_rest_of_the_pipeline_runs_although_one_task_fails(node: Node) -> None:
+    node.report("NeedsFailing")
+    assert node.executions("Leaf") == 1
+
+
+def test_missing_data_holds_up_only_what_needs_it_and_appears_later(node: Node) -> None:
+    assert node.report("NeedsData").reason.row is Row.WAITING
+    assert node.executions("Leaf") == 1
+    (node.shared / "data").touch()
+    assert node.report("NeedsData").reason is Reason.COMPLETE
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "http://user:secret@127.0.0.1:{port}"])
+def test_no_scheduler(node: Node, url: str) -> None:
+    port = free_port()
+    started = node.start("Tree", scheduler_url=url.format(port=port))
+    report = started.report()
+    assert report.reason is Reason.SCHEDULER_UNREACHABLE
+    assert report.detail.startswith(f"the scheduler at http://127.0.0.1:{port} does not answer: ")
+    assert "secret" not in report.detail + started.log
+
+
+def test_killed_from_outside(node: Node) -> None:
+    started = node.start("Held")
+    wait_until((node.shared / "held").exists, "the task to run")
+    os.kill(started.run.pid, signal.SIGKILL)
+    assert started.report().reason is Reason.CHILD_DIED

@@ -1,0 +1,133 @@
+"""Several nodes on one pipeline: the work is shared, budgets are the cluster's, a dead node's tasks are taken over."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from poltergust.luigi_run import Report
+from poltergust.luigi_run.scheduler import SchedulerClient
+from poltergust.reasons import Reason, Row
+from tests.emulators.servers import wait_until
+from tests.integration.luigi_run.conftest import Node
+
+
+def test_two_nodes_share_a_tree_and_both_see_its_end(make_node: Callable[[], Node]) -> None:
+    nodes = [make_node(), make_node()]
+    runs = [node.start("Tree", arguments={"leaves": "12", "seconds": "0.3"}) for node in nodes]
+    assert [run.report().reason for run in runs] == [Reason.COMPLETE, Reason.COMPLETE]
+    workers = (nodes[0].shared / "Leaf.runs").read_text().split()
+    assert len(workers) == 12
+    assert set(workers) == {str(run.run.pid) for run in runs}, "both took part"
+    assert nodes[0].executions("Tree") == 1
+
+
+def test_a_node_stays_while_another_runs_what_it_waits_for(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    holding = first.start("NeedsHeld")
+    wait_until((first.shared / "held").exists, "the task to run")
+    waiting = second.start("NeedsHeld", idle=60)
+    wait_until(lambda: waiting.run.progress().running == 1, "the second node to see it running")
+    (first.shared / "go").touch()
+    assert holding.report().reason is Reason.COMPLETE
+    assert waiting.report().reason is Reason.COMPLETE
+    assert first.executions("Held") == first.executions("NeedsHeld") == 1
+
+
+def test_a_node_with_nothing_to_do_leaves_and_says_what_it_waits_for(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    first.start("NeedsHeld")
+    wait_until((first.shared / "held").exists, "the task to run")
+    report = second.report("NeedsHeld", idle=0.5)
+    assert (report.reason, report.detail) == (Reason.OTHERS_RUN, "other nodes run 1 task(s): Held")
+    assert report.progress.running == 1
+    assert report.progress.pending == 1
+
+
+def test_a_root_without_outputs_is_not_run_again_by_the_node_that_waited(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    holding = first.start("HeldNoOutput")
+    wait_until((first.shared / "held").exists, "the task to run")
+    waiting = second.start("HeldNoOutput", idle=60)
+    wait_until(lambda: waiting.run.progress().running == 1, "the second node to see it running")
+    (first.shared / "go").touch()
+    assert holding.report().reason is Reason.EXECUTED_ROOT
+    report = waiting.report()
+    assert report.reason is Reason.OTHERS_RUN
+    assert report.detail == "another node ran the root task; its complete() does not say so here"
+    assert first.executions("NoOutput") == 1
+
+
+def test_a_failing_task_is_tried_three_times_in_the_whole_cluster(make_node: Callable[[], Node]) -> None:
+    nodes = [make_node(), make_node()]
+    ends: list[Report] = []
+    while len(ends) < 20:
+        runs = [node.start("NeedsFailing", budget=3) for node in nodes]
+        ends += [run.report() for run in runs]
+        if all(end.reason.row is Row.STUCK for end in ends[-2:]):
+            break
+        assert {end.reason for end in ends} <= {Reason.TASK_RETRY, Reason.TASK_FAILED, Reason.OTHERS_RUN}
+    assert ends[-1].reason is ends[-2].reason is Reason.TASK_FAILED
+    assert nodes[0].executions("Failing") == 3
+
+
+def test_what_is_failed_for_good_stays_so_until_it_is_forgiven(node: Node) -> None:
+    assert node.report("NeedsFailing").reason is Reason.TASK_FAILED
+    (node.shared / "fixed").touch()
+    unforgiven = node.start("NeedsFailing")
+    assert unforgiven.report().reason is Reason.TASK_FAILED
+    assert not unforgiven.forgiven.is_set()
+    assert node.executions("Failing") == 1
+    forgiven = node.start("NeedsFailing", forgive=True)
+    assert forgiven.report().reason is Reason.COMPLETE
+    assert forgiven.forgiven.is_set()
+
+
+def test_forgiving_gives_the_whole_budget_back(node: Node) -> None:
+    assert node.report("NeedsFailing", budget=2).reason is Reason.TASK_RETRY
+    assert node.report("NeedsFailing", budget=2, forgive=True).reason is Reason.TASK_RETRY
+    assert node.report("NeedsFailing", budget=2).reason is Reason.TASK_FAILED
+    assert node.report("NeedsFailing", budget=2, forgive=True).reason is Reason.TASK_RETRY
+    assert node.executions("Failing") == 4
+
+
+def test_a_dead_nodes_tasks_are_run_by_a_survivor_and_cost_no_budget(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    dead = first.start("NeedsHeld", worker="dead/1")
+    wait_until((first.shared / "held").exists, "the task to run")
+    survivor = second.start("NeedsHeld", idle=10, budget=1)
+    wait_until(lambda: survivor.run.progress().running == 1, "the survivor to see it running")
+    os.kill(dead.run.pid, signal.SIGKILL)
+    assert dead.report().reason is Reason.CHILD_DIED
+    (first.shared / "go").touch()
+    survivor.run.release(["dead/"])
+    assert survivor.report().reason is Reason.COMPLETE, survivor.log
+    assert first.executions("Held") == 2
+    assert "ran on a node that is gone; it can run again" in survivor.log
+
+
+def test_the_next_attempt_takes_over_what_the_last_one_ran(node: Node) -> None:
+    dead = node.start("NeedsHeld", worker="attempt-1")
+    wait_until((node.shared / "held").exists, "the task to run")
+    os.kill(dead.run.pid, signal.SIGKILL)
+    dead.report()
+    (node.shared / "go").touch()
+    assert node.report("NeedsHeld", idle=0.5).reason is Reason.OTHERS_RUN
+    assert node.report("NeedsHeld", dead_workers=("attempt",), idle=0.5).reason is Reason.OTHERS_RUN, "no prefix"
+    assert node.report("NeedsHeld", dead_workers=("attempt-1",)).reason is Reason.COMPLETE
+
+
+def test_giving_back_leaves_requirements_and_live_workers_alone(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    running = first.start("NeedsHeld")
+    wait_until((first.shared / "held").exists, "the task to run")
+    second.report("NeedsHeld", dead_workers=("somebody-else/",), idle=0.5)
+    client = SchedulerClient(first.scheduler_url)
+    wait_until(lambda: running.run.progress().running == 1, "the first progress")
+    root = second.started[-1].report().root_task_id
+    graph = client.graph(root).tasks
+    assert sorted((task.family, task.status) for task in graph.values()) == [
+        ("Held", "RUNNING"),
+        ("NeedsHeld", "PENDING"),
+    ]

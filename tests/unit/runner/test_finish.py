@@ -1,0 +1,120 @@
+"""The outcome protocol on a real folder: once, superseding, refusing, cleaning up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from poltergust import names
+from poltergust.names import Kind
+from poltergust.runner.finish import Config, Ending, Finisher
+from poltergust.stores import Denied
+from poltergust.stores.folder import FolderStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> names.Path:
+    (tmp_path / "pipeline").mkdir()
+    return names.Path(str(tmp_path / "pipeline"))
+
+
+@pytest.fixture
+def store(path: names.Path) -> FolderStore:
+    return FolderStore(Path(path.side))
+
+
+def put(store: FolderStore, path: names.Path, name: str = "x", data: bytes = b"task") -> Config:
+    store.write(path.of(name, Kind.CONFIG), data)
+    blob = store.read(path.of(name, Kind.CONFIG))
+    return Config(name, blob.generation, blob.data)
+
+
+def files(path: names.Path) -> dict[str, str]:
+    return {entry.name: entry.read_text() for entry in Path(path.root).iterdir()}
+
+
+def test_the_first_renames_and_the_second_has_lost(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    assert Finisher(store, path, "a").finish(config, Kind.DONE) == (Ending.WON, "")
+    assert Finisher(store, path, "b").finish(config, Kind.DONE) == (Ending.LOST, "")
+    assert files(path) == {"x.done.yaml": "task"}
+
+
+def test_a_newer_generation_is_left_alone(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    put(store, path, data=b"newer")
+    assert Finisher(store, path, "a").finish(config, Kind.DONE)[0] is Ending.NEWER
+    assert files(path) == {"x.config.yaml": "newer"}
+
+
+def test_success_supersedes_another_nodes_error(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    assert Finisher(store, path, "a").finish(config, Kind.ERROR)[0] is Ending.WON
+    assert Finisher(store, path, "b").finish(config, Kind.DONE)[0] is Ending.WON
+    assert files(path) == {"x.done.yaml": "task"}
+
+
+def test_an_error_never_replaces_success(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    Finisher(store, path, "a").finish(config, Kind.DONE)
+    assert Finisher(store, path, "b").finish(config, Kind.ERROR)[0] is Ending.LOST
+    assert files(path) == {"x.done.yaml": "task"}
+
+
+def test_success_does_not_touch_an_error_of_other_bytes(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    os.unlink(path.of("x", Kind.CONFIG))
+    store.write(path.of("x", Kind.ERROR), b"other")
+    assert Finisher(store, path, "a").finish(config, Kind.DONE)[0] is Ending.LOST
+    assert files(path) == {"x.error.yaml": "other"}
+
+
+@pytest.mark.parametrize("kind", [Kind.DONE, Kind.ERROR])
+def test_older_outcomes_of_the_same_name_go(store: FolderStore, path: names.Path, kind: Kind) -> None:
+    for other in (Kind.DONE, Kind.ERROR, Kind.CANCELLED):
+        store.write(path.of("x", other), b"older")
+    store.write(path.of("xy", Kind.ERROR), b"another name's")
+    config = put(store, path)
+    assert Finisher(store, path, "a").finish(config, kind)[0] is Ending.WON
+    assert files(path) == {f"x.{kind.value}.yaml": "task", "xy.error.yaml": "another name's"}
+
+
+def test_a_refusal_is_an_ending_with_the_storages_words(
+    store: FolderStore, path: names.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = put(store, path)
+
+    def refuse(source: str, generation: str, target: str) -> bool:
+        raise Denied("retention policy not met")
+
+    monkeypatch.setattr(store, "move", refuse)
+    assert Finisher(store, path, "a").finish(config, Kind.DONE) == (Ending.REFUSED, "retention policy not met")
+    assert files(path) == {"x.config.yaml": "task"}
+
+
+def test_an_unsure_move_is_won_by_who_marks_first(
+    store: FolderStore, path: names.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = put(store, path)
+    move = store.move
+
+    def answer_lost(source: str, generation: str, target: str) -> bool:
+        if os.path.exists(source):
+            move(source, generation, target)
+        return False
+
+    monkeypatch.setattr(store, "move", answer_lost)
+    endings = [Finisher(store, path, nonce).finish(config, Kind.DONE)[0] for nonce in ("a", "b", "a")]
+    assert endings == [Ending.WON, Ending.LOST, Ending.WON], "asked again, the winner is still the winner"
+
+
+def test_what_stands_is_this_runs_only_with_its_bytes(store: FolderStore, path: names.Path) -> None:
+    config = put(store, path)
+    finisher = Finisher(store, path, "a")
+    assert finisher.standing(config) is None
+    store.write(path.of("x", Kind.DONE), b"older")
+    assert finisher.standing(config) is None
+    store.write(path.of("x", Kind.CANCELLED), b"task")
+    assert finisher.standing(config) is Kind.CANCELLED

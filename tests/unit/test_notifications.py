@@ -1,0 +1,153 @@
+"""What a notification's attributes mean, how subscriptions are called, what their errors say. No network."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from google.api_core import exceptions
+from google.auth import exceptions as auth
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poltergust.errors import UsageError
+from poltergust.names import Path
+from poltergust.sources.pubsub import Own, full_subscription, full_topic
+from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
+from poltergust.sources.pubsub.problems import StreamEnded, TopicDeleted, explain
+
+PATH = Path("gs://bucket/pipeline")
+TOPIC = "projects/p-1/topics/uploads"
+GOOD = {"eventType": "OBJECT_FINALIZE", "bucketId": "bucket", "objectId": "pipeline/x.config.yaml"}
+
+
+def test_an_object_below_the_path() -> None:
+    assert object_url(GOOD, PATH) == "gs://bucket/pipeline/x.config.yaml"
+    assert object_url(GOOD, Path("gs://bucket")) == "gs://bucket/pipeline/x.config.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "malformed", "why"),
+    [
+        ({"objectId": ""}, True, "a message without objectId"),
+        ({"bucketId": "", "eventType": ""}, True, "a message without eventType, bucketId"),
+        ({"eventType": "OBJECT_DELETE"}, False, "event OBJECT_DELETE"),
+        ({"eventType": "a\x1b[31m\nb"}, False, "event a\\x1b[31m\\nb"),
+        ({"bucketId": "bucket/pipeline", "objectId": "a"}, True, "impossible object bucket/pipeline/a"),
+        ({"objectId": "ü" * 513}, True, "impossible object bucket/"),
+        ({"objectId": "pipeline2/x"}, False, "object gs://bucket/pipeline2/x is not below gs://bucket/pipeline"),
+        ({"objectId": "pipeline"}, False, "object gs://bucket/pipeline is not below gs://bucket/pipeline"),
+        ({"bucketId": "Bucket"}, False, "object gs://Bucket/pipeline/x.config.yaml is not below gs://bucket/pipeline"),
+    ],
+)
+def test_what_is_none_of_ours(change: dict[str, str], malformed: bool, why: str) -> None:
+    found = object_url(GOOD | change, PATH)
+    assert isinstance(found, Ignored)
+    assert found.malformed is malformed
+    assert found.why.startswith(why)
+
+
+@given(st.dictionaries(st.sampled_from(["eventType", "bucketId", "objectId", "x"]), st.text(max_size=1200)))
+def test_anything_at_all_is_answered(attributes: dict[str, str]) -> None:
+    found = object_url({**GOOD, **attributes}, PATH)
+    if isinstance(found, str):
+        assert found.startswith("gs://bucket/pipeline/")
+    else:
+        assert found.why.isascii() or "…" in found.why
+        assert found.why.isprintable()
+        assert len(found.why) < 400
+
+
+@given(st.text())
+def test_printable(text: str) -> None:
+    shown = printable(text, 20)
+    assert shown.isprintable()
+    assert len(shown) <= 21
+
+
+@pytest.mark.parametrize("node", ["n", "node-1", "1234", "goog", "host.example.com", "a" * 100, "under_score"])
+def test_own_subscription_names_are_valid(node: str) -> None:
+    name = Own(TOPIC, node, PATH).name
+    assert full_subscription(name, None) == name
+    assert node in name
+
+
+def test_own_subscriptions_of_different_listeners_differ() -> None:
+    names = {
+        Own(topic, node, Path(root)).name
+        for topic in (TOPIC, TOPIC + "2")
+        for node in ("node-1", "node-2")
+        for root in ("gs://bucket", "gs://bucket/pipeline", "gs://bucket2/pipeline")
+    }
+    assert len(names) == 12
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        (
+            "gs://bucket/pipeline",
+            'attributes.eventType = "OBJECT_FINALIZE" AND hasPrefix(attributes.objectId, "pipeline/") '
+            'AND attributes.bucketId = "bucket"',
+        ),
+        ("gs://bucket", 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
+        ('gs://bucket/we"ird', 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
+        ("gs://bucket/ünï", 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
+        ("gs://bucket/" + "x" * 300, 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
+    ],
+)
+def test_filter(root: str, expected: str) -> None:
+    assert Own(TOPIC, "n", Path(root)).filter == expected
+
+
+@given(st.integers(1, 400))
+def test_a_filter_is_never_too_long(length: int) -> None:
+    assert len(Own(TOPIC, "n", Path(f"gs://{'b' * 63}/{'x' * length}")).filter.encode()) <= 256
+
+
+def test_full_names() -> None:
+    assert full_subscription("node-1", "p-1") == "projects/p-1/subscriptions/node-1"
+    assert full_subscription("projects/p:2/subscriptions/node-1", "p-1") == "projects/p:2/subscriptions/node-1"
+    assert full_topic("uploads", "p-1") == TOPIC
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "ab", "1abc", "googly", "Google-x", "a" * 256, "a b c", "projects/p/topics/abc", "projects/p/subscriptions/",
+     "projects//subscriptions/abc", "a/b", "projects/p/subscriptions/abc/d", "abc\n"],
+)  # fmt: skip
+def test_names_that_cannot_be(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"--subscription .* is not a subscription's name; expected projects/"
+    ) as caught:
+        full_subscription(name, "p-1")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_short_name_needs_a_project() -> None:
+    with pytest.raises(UsageError, match=re.escape("give --project, or projects/PROJECT/topics/uploads")):
+        full_topic("uploads", None)
+
+
+@pytest.mark.parametrize("topic", [None, TOPIC])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (exceptions.NotFound("x"), "does not exist; create it"),
+        (exceptions.PermissionDenied("x"), "grant the node"),
+        (exceptions.Unauthenticated("bad\ntoken"), "credentials are not accepted (bad token)"),
+        (auth.RefreshError("expired"), "credentials are not accepted"),
+        (exceptions.InvalidArgument("no"), "is refused (no)"),
+        (exceptions.ServiceUnavailable("down\x1b[1m"), "does not answer (down\\x1b[1m)"),
+        (exceptions.ServiceUnavailable("x" * 5000), "check the network"),
+        (TopicDeleted(), "its topic was deleted; create"),
+        (StreamEnded(), "is being opened again"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_problems_are_one_line_that_says_what_to_do(error: Exception, expected: str, topic: str | None) -> None:
+    text = explain(error, "projects/p-1/subscriptions/s-1", topic)
+    assert expected in text
+    assert "\n" not in text
+    assert text.isprintable()
+    assert len(text) < 450

@@ -146,14 +146,6 @@ add_workers() {
   run gcloud dataproc clusters update "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --num-workers="${WORKERS}"
 }
 
-# The workers that the cluster has; nothing if there is no cluster.
-current_workers() {
-  if exists_cluster; then
-    gcloud dataproc clusters describe "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
-      --format='value(config.workerConfig.numInstances)'
-  fi
-}
-
 # One line for each heartbeat, with the time of its last change by the storage's clock.
 heartbeats() {
   gcloud storage ls --long "gs://${BUCKET}/${PREFIX}.poltergust/nodes/" 2>/dev/null || true # none yet is an error there

@@ -66,7 +66,11 @@ parse() {
 
 delete_cluster() {
   step "delete the cluster ${CLUSTER}"
-  if [[ "${DRY_RUN}" == true ]] || exists_cluster; then
+  local workers=unknown
+  if [[ "${DRY_RUN}" == false ]]; then
+    workers="$(current_workers)"
+  fi
+  if [[ -n "${workers}" ]]; then
     run gcloud dataproc clusters delete "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --quiet
   fi
 }

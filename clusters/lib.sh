@@ -72,11 +72,10 @@ wiring_init() {
   wiring init -input=false -no-color
 }
 
-# A list, not a look at the one: that it is not there and that one may not look are different answers.
-exists_cluster() {
-  local found
+# How many workers the cluster has; nothing if there is no cluster. A list, not a look at the one: that it is not there
+# and that one may not look are different answers. Not for use in a condition, where bash lets failures pass.
+current_workers() {
   # shellcheck disable=SC2153 # PROJECT is the scripts' own, set by their parse()
-  found="$(gcloud dataproc clusters list --project="${PROJECT}" --region="${REGION}" \
-    --filter="clusterName = ${CLUSTER}" --format='value(clusterName)')"
-  [[ -n "${found}" ]]
+  gcloud dataproc clusters list --project="${PROJECT}" --region="${REGION}" \
+    --filter="clusterName = ${CLUSTER}" --format='value(config.workerConfig.numInstances)'
 }

@@ -40,8 +40,8 @@ class FolderSource:
 
     def __init__(self, root: Path, *, force_polling: bool | None = None) -> None:
         """`force_polling`: look at every file a few times a second; None leaves it to watchfiles, which does so where
-        it knows that events do not work. Polling compares times in whole seconds: what is written twice in one second
-        is told of once, and the scan tells the rest."""
+        it knows that events do not work. Polling sees a file change only if its time grew by a whole second; the
+        scan finds the rest."""
         self._root = root
         self._force_polling = force_polling
         self._stopping = threading.Event()

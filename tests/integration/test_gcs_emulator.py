@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import ssl
 import unicodedata
@@ -72,8 +73,7 @@ def test_bytes_survive_both_ways_to_upload(bucket: Any, size: int, way: str) -> 
     if way == "multipart":
         put(bucket, "data", data)
     else:
-        with bucket.blob("data").open("wb", chunk_size=256 * 1024) as file:
-            file.write(data)
+        bucket.blob("data", chunk_size=256 * 1024).upload_from_file(io.BytesIO(data))  # of unknown size
     assert bucket.blob("data").download_as_bytes() == data
 
 

@@ -162,7 +162,7 @@ def test_configurations_are_kept_and_limited() -> None:
         other.create()
         assert len(list(bucket.list_notifications())) == 11
         found = bucket.get_notification(other.notification_id)
-        assert (found.topic_name, found.blob_name_prefix, found.event_types) == ("topic", "a/", ["OBJECT_DELETE"])
+        assert (found.blob_name_prefix, found.event_types) == ("a/", ["OBJECT_DELETE"])
         found.delete()
         with pytest.raises(NotFound):
             bucket.get_notification(other.notification_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from google.api_core import exceptions
@@ -131,23 +132,25 @@ def test_a_short_name_needs_a_project() -> None:
 
 @pytest.mark.parametrize("topic", [None, TOPIC])
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    ("kind", "text", "expected"),
     [
-        (exceptions.NotFound("x"), "does not exist; create it"),
-        (exceptions.PermissionDenied("x"), "grant the node"),
-        (exceptions.Unauthenticated("bad\ntoken"), "credentials are not accepted (bad token)"),
-        (auth.RefreshError("expired"), "credentials are not accepted"),
-        (exceptions.InvalidArgument("no"), "is refused (no)"),
-        (exceptions.ServiceUnavailable("down\x1b[1m"), "does not answer (down\\x1b[1m)"),
-        (exceptions.ServiceUnavailable("x" * 5000), "check the network"),
-        (TopicDeleted(), "its topic was deleted; create"),
-        (StreamEnded(), "is being opened again"),
-        (OSError("odd"), "odd"),
+        (exceptions.NotFound, "x", "does not exist; create it"),
+        (exceptions.PermissionDenied, "x", "grant the node"),
+        (exceptions.Unauthenticated, "bad\ntoken", "credentials are not accepted (bad token)"),
+        (auth.RefreshError, "expired", "credentials are not accepted"),
+        (exceptions.InvalidArgument, "no", "is refused (no)"),
+        (exceptions.ServiceUnavailable, "down\x1b[1m", "does not answer (down\\x1b[1m)"),
+        (exceptions.ServiceUnavailable, "x" * 5000, "check the network"),
+        (TopicDeleted, "", "its topic was deleted; create"),
+        (StreamEnded, "", "is being opened again"),
+        (OSError, "odd", "odd"),
     ],
 )
-def test_problems_are_one_line_that_says_what_to_do(error: Exception, expected: str, topic: str | None) -> None:
-    text = explain(error, "projects/p-1/subscriptions/s-1", topic)
-    assert expected in text
-    assert "\n" not in text
-    assert text.isprintable()
-    assert len(text) < 450
+def test_problems_are_one_line_that_says_what_to_do(
+    kind: Callable[[str], Exception], text: str, expected: str, topic: str | None
+) -> None:
+    said = explain(kind(text), "projects/p-1/subscriptions/s-1", topic)
+    assert expected in said
+    assert "\n" not in said
+    assert said.isprintable()
+    assert len(said) < 450

@@ -44,13 +44,16 @@ def unknown_module(name: str, missing: str) -> str:
 
 
 def broken_import(name: str, error: BaseException) -> Ended:
-    traceback.print_exception(type(error), error, error.__traceback__)
     where = ""
     if not isinstance(error, SyntaxError):
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame[0]]
         if len(frames) > 1:
             where = f" ({frames[-1][0]}:{frames[-1][1]})"
     return Ended("import-error", f"importing {name} failed: {said(error)}{where}")
+
+
+def told(error: BaseException) -> List[str]:
+    return traceback.format_exception(type(error), error, error.__traceback__)
 
 
 def find_task(family: str, module: Any) -> Any:

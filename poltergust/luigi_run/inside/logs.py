@@ -1,9 +1,10 @@
-"""Luigi's log: INFO, one line a record with its time, on standard error as it was when the process started.
+"""What is said here, and Luigi's log: standard error as it was when the process started, whatever tasks do to theirs.
 
-Only where the user configured none: a logging_conf_file, a [logging] section, no_configure_logging, or handlers their
+Luigi logs at INFO, one line a record with its time, only where the user configured none: a logging_conf_file, a [logging] section, no_configure_logging, or handlers their
 module installed on the root logger (records would come twice) are left alone.
 """
 
+import contextlib
 import logging
 import os
 from typing import Any
@@ -16,6 +17,12 @@ FORMAT = "%(asctime)s %(levelname)s %(message)s"
 def keep_standard_error() -> int:
     """A descriptor of our own, so that a task that closes or redirects standard error does not end the log."""
     return out_of_the_way(os.dup(2))
+
+
+def say(descriptor: int, text: str) -> None:
+    """One write, never an error: nothing depends on it."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"))
 
 
 def install(descriptor: int) -> None:

@@ -72,6 +72,9 @@ class Run:
         self.over = threading.Event()
         self._moving, self._asked, self._took = True, 0.0, 0.0
 
+    def say(self, text: str) -> None:
+        logs.say(self.log, "poltergust: " + text)
+
     # what the control thread calls
 
     def drain(self) -> None:
@@ -87,7 +90,7 @@ class Run:
             try:
                 self.give_back(self.remote(), workers)
             except RPCError as error:
-                sys.stderr.write(f"poltergust: cannot give back the tasks of a dead node: {said(error)}\n")
+                self.say(f"cannot give back the tasks of a dead node: {said(error)}")
 
         threading.Thread(target=give_back, name="poltergust-release", daemon=True).start()
 
@@ -98,10 +101,12 @@ class Run:
             ended = self.story()
         except Ended as early:
             ended = early
+            if early.__cause__ is not None and early.code == "import-error":
+                logs.say(self.log, "".join(finding.told(early.__cause__)))
         except KeyboardInterrupt:
             ended = self.interrupted()
         except BaseException as error:  # noqa: BLE001 - the result must tell whatever Luigi let through
-            traceback.print_exc()
+            logs.say(self.log, traceback.format_exc())
             ended = Ended("scheduling-failed", f"luigi ended with {said(error)}")
         self.over.set()
         return {
@@ -189,7 +194,7 @@ class Run:
         try:
             return bool(self.root.complete())
         except Exception as error:
-            traceback.print_exc()
+            logs.say(self.log, traceback.format_exc())
             text = "complete() of {} raised {}".format(self.request["task"], said(error))
             raise Ended("scheduling-failed", text) from error
 
@@ -250,11 +255,11 @@ class Run:
 
     def give_back(self, scheduler: Any, workers: List[str]) -> None:
         for task_id in scheduler.give_back(workers, by=self.request["worker"]) if workers else []:
-            sys.stderr.write(f"poltergust: {task_id} ran on a node that is gone; it can run again\n")
+            self.say(f"{task_id} ran on a node that is gone; it can run again")
 
     def forgive(self) -> None:
         for task_id in self.scheduler.forgive(self.root.task_id, self.request["worker"]):
-            sys.stderr.write(f"poltergust: earlier failures of {task_id} are forgiven\n")
+            self.say(f"earlier failures of {task_id} are forgiven")
         if self.worker is not None:
             self.request["forgive"] = False
             self.worker.before_run = None
@@ -272,7 +277,7 @@ class Run:
             try:
                 self.remote(attempts=1).give_back_own(self.request["worker"])
             except RPCError as error:
-                sys.stderr.write(f"poltergust: cannot give back what ran: {said(error)}\n")
+                self.say(f"cannot give back what ran: {said(error)}")
         return Ended("drained", "stopped before the end; what ran was given back")
 
     # the watching thread

@@ -1,7 +1,8 @@
 """Notifications of Cloud Storage through Pub/Sub: the quick way to hear that an object was written.
 
-`source.py` keeps a streaming pull open whatever happens to it, `notifications.py` tells from a message's attributes
-which object it means, `subscriptions.py` makes and checks subscriptions, `problems.py` puts Google's errors in words.
+`source.py` keeps a streaming pull open whatever happens to it, `stream.py` opens and ends one, `notifications.py` tells
+from a message's attributes which object it means, `subscriptions.py` makes and checks subscriptions, `problems.py` puts
+Google's errors in words.
 One of the two rooms that import ``google``: import it late.
 """
 

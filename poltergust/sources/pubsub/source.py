@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, replace
 from typing import Any
 
-from google.api_core import exceptions
 from google.auth import exceptions as auth
 from google.cloud import pubsub_v1
-from google.cloud.pubsub_v1.subscriber.scheduler import Scheduler
 
 from poltergust.errors import UsageError
 from poltergust.names import Path
@@ -28,14 +24,15 @@ from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import Errors, StreamEnded, TopicDeleted, Unreachable, explain
+from poltergust.sources.pubsub.stream import end_stream, hush, open_stream
 
 log = logging.getLogger(__name__)
 
 _SETTLE = 1.0
 """Seconds in which a stream that may not be opened has failed, where nothing else would tell."""
 
-_CLOSE = 20.0
-"""Seconds for a stream to end after it was cancelled."""
+_STOP = 60.0
+"""Seconds `stop` waits at most: for a stream that does not end, and for the removal of an own subscription."""
 
 _FIRST_TRY = 60.0
 """Seconds after which `start` no longer waits for the first try."""
@@ -100,8 +97,7 @@ class PubSubSource:
     def start(self, changed: Changed) -> None:
         """Raises UsageError if there are no credentials."""
         self._changed = changed
-        for name in ("google.api_core.bidi", "grpc._channel"):
-            logging.getLogger(name).addFilter(_worth_saying)  # a filter that is there already is not added twice
+        hush()
         self._thread = threading.Thread(target=self._run, name="pubsub-source", daemon=True)
         self._thread.start()
         self._tried.wait(_FIRST_TRY)
@@ -114,7 +110,7 @@ class PubSubSource:
         self._stopping.set()
         self._nudge.set()
         if self._thread is not None:
-            self._thread.join(3 * _CLOSE)
+            self._thread.join(_STOP)
             if self._thread.is_alive():
                 log.warning("subscription %s: its stream does not end; left behind", self._subscription.name)
         with self._lock:
@@ -179,14 +175,7 @@ class PubSubSource:
         self._nudge.clear()
         if self._stopping.is_set():
             return
-        future = client.subscribe(
-            self._subscription.name,
-            self._receive,
-            # Names are small and handed on at once: nothing to hold back for, and a bound on what is in memory.
-            flow_control=pubsub_v1.types.FlowControl(max_messages=1000, max_bytes=10 * 1024 * 1024),
-            scheduler=_Inline(),
-            await_callbacks_on_shutdown=True,
-        )
+        future = open_stream(client, self._subscription.name, self._receive)
         future.add_done_callback(lambda _: self._nudge.set())
         try:
             with self._lock:
@@ -197,7 +186,7 @@ class PubSubSource:
             if future.done() and not self._stopping.is_set():
                 raise future.exception(0) or StreamEnded
         finally:
-            _end(future, client)
+            end_stream(future, client)
 
     def _watch(self, client: Any, future: Any) -> None:
         """Stay until the stream ended, was silent for too long, cannot deliver any more, or the source is to stop."""
@@ -293,45 +282,3 @@ class PubSubSource:
             count, self._unlogged, self._logged = self._unlogged, 0, now
         level = logging.WARNING if found.malformed else logging.INFO
         log.log(level, "notification ignored: %s (%d since this was last said)", found.why, count)
-
-
-class _Inline(Scheduler):  # type: ignore[misc]  # untyped base
-    """Calls back in the thread that receives, in order: the callback is quicker than a hand-over would be, and there
-    is nothing left to wait for or to drop at the end."""
-
-    def __init__(self) -> None:
-        self._queue: queue.Queue[Any] = queue.Queue()
-
-    @property
-    def queue(self) -> queue.Queue[Any]:
-        return self._queue
-
-    def schedule(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        callback(*args, **kwargs)
-
-    def shutdown(self, await_msg_callbacks: bool = False) -> list[Any]:
-        return []
-
-
-def _end(future: Any, client: Any) -> None:
-    """Cancel the stream and wait until its threads are gone; a second time with the channel closed under it, because a
-    server that is gone can hold up the last acknowledgements."""
-    future.cancel()
-    for last in (False, True):
-        try:
-            future.result(_CLOSE)
-        except FutureTimeout:
-            if last:
-                log.warning("a stream did not end within %.0f s of its channel's end", _CLOSE)
-            client.close()
-            continue
-        except (*Errors, exceptions.GoogleAPIError):
-            return  # why it ended is known to whoever ended it
-        else:
-            return
-
-
-def _worth_saying(record: logging.LogRecord) -> bool:
-    """Not what Google's client says, with a traceback, when a stream is closed while it tries to reach the server."""
-    text = record.getMessage()
-    return "Channel closed" not in text and "Background thread did not exit" not in text

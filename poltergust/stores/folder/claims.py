@@ -29,7 +29,8 @@ _MARK = f"{HIDDEN}claim-"
 
 @dataclass(frozen=True)
 class _Intent:
-    """What a claim is for: the name the file goes to, and the file it has to be."""
+    """What a claim is for: the file it has to be, and where it goes (from the file's folder on: nodes that share a
+    network mount may have it at different places)."""
 
     target: str
     digest: str
@@ -68,8 +69,9 @@ def move(source: str, generation: str, target: str) -> None:
         look, content = Look.at(descriptor), digest(descriptor)
     if look.generation(content) != generation:
         raise Conflict(f"{shown(source)} is another generation now")
-    intent = _Intent(target, content, look.inode, look.size, look.modified)
-    held = os.path.join(claim, os.path.basename(source))
+    folder, name = os.path.split(source)
+    intent = _Intent(os.path.relpath(target, folder), content, look.inode, look.size, look.modified)
+    held = os.path.join(claim, name)
     os.mkdir(claim)
     try:
         _write_intent(claim, intent)
@@ -93,7 +95,7 @@ def recover(claim: str) -> None:
     for name in names:
         held = os.path.join(claim, name)
         if name != _INTENT and intent is not None and intent.meets(held):
-            os.replace(held, intent.target)
+            os.replace(held, os.path.join(os.path.dirname(claim), intent.target))
     _put_back(claim)
 
 

@@ -201,7 +201,7 @@ class GsStore:
 
         try:
             ask(request, url, lost)
-        except Conflict:
+        except (Conflict, NotFound):  # 404: the generation to append to was replaced, perhaps by the lost answer's
             now = self._look(url) if lost else None
             if now is None or now.size != standing.size + len(piece):
                 raise

@@ -12,8 +12,8 @@ keeps a log of requests, and fails on command.
         assert [record.status for record in server.calls("objects.move")] == [503, 503, 200]
 
 The way of a request: `transport` (sockets) -> `service` (routes, log, faults) -> `objects_api`, `buckets_api`,
-`uploads`, `batch` -> `state` (one lock) -> `model`, with `preconditions`, `listing` and `resources` as pure rules
-beside it and `notifications` behind. `clients` points gsutil and gcloud here; `control` and `__main__`
+`uploads`, `batch` -> `state` (one lock) -> `model`, with `preconditions`, `guards`, `listing` and `resources`
+as pure rules beside it and `notifications` behind. `clients` points gsutil and gcloud here; `control` and `__main__`
 (`python -m tests.emulators.gcs`) are for another process and for trying things out.
 
 Not there: Object Versioning and soft delete (what is deleted is gone; asking for versioning is refused), ACLs,

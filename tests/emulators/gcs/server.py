@@ -158,6 +158,10 @@ class StrictGcs:
         """Forget all faults; held calls go on."""
         self._service.faults.clear()
 
+    def limit_writes(self, interval: float = 1.0) -> None:
+        """Answer 429 to writes of one object less than `interval` seconds apart by the server's clock; 0 ends it."""
+        self._service.state.write_interval = interval
+
     def notification_copies(self, copies: int) -> None:
         """How often each later change is told: 0 loses notifications, 2 duplicates them."""
         self._service.publisher.copies = copies

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tests.emulators.gcs import resources
+from tests.emulators.gcs import guards, resources
 from tests.emulators.gcs.errors import ApiError, invalid, no_bucket, no_object
 from tests.emulators.gcs.model import (
     Bucket,
@@ -48,6 +48,8 @@ class State:
         self._lock = threading.RLock()
         self._last = 0
         self.buckets: dict[str, Bucket] = {}
+        self.write_interval = 0.0
+        """Seconds that must lie between two writes of one object; 0 for no limit."""
 
     @contextmanager
     def bucket(self, name: str) -> Iterator[Bucket]:
@@ -60,6 +62,7 @@ class State:
     def clear(self) -> None:
         with self._lock:
             self.buckets.clear()
+            self.write_interval = 0.0
 
     def add_bucket(
         self, name: str, project: str = "test-project", settings: Mapping[str, object] | None = None
@@ -114,7 +117,7 @@ class State:
         with self.bucket(bucket_name) as bucket:
             found = _existing(bucket, name, generation)
             conditions.check(found)
-            self._removable(bucket, found)
+            guards.removable(bucket, found, self._clock())
             del bucket.objects[name]
             self._emit(bucket, Event("OBJECT_DELETE", found, self._clock()))
 
@@ -139,6 +142,7 @@ class State:
             conditions.check(found)
             properties = writable(changes if whole else resources.merged(found.properties, changes))
             now = self._clock()
+            guards.not_too_soon(found, now, self.write_interval)
             released = found.properties.get("eventBasedHold") is True and properties.get("eventBasedHold") is not True
             changed = replace(
                 found,
@@ -193,7 +197,7 @@ class State:
             found = _existing(bucket, source, None)
             source_conditions.check(found)
             conditions.check(bucket.objects.get(target))
-            self._removable(bucket, found)
+            guards.removable(bucket, found, self._clock())
             made = self._store(bucket, target, found.data, dict(found.properties), found)
             del bucket.objects[source]
             self._emit(bucket, Event("OBJECT_DELETE", found, self._clock()))
@@ -235,9 +239,10 @@ class State:
     ) -> StoredObject:
         """Put a new generation in place; its checksums are those of `like` where the bytes are."""
         old = bucket.objects.get(name)
-        if old is not None:
-            self._removable(bucket, old)
         now = self._clock()
+        if old is not None:
+            guards.not_too_soon(old, now, self.write_interval)
+            guards.removable(bucket, old, now)
         if bucket.settings.get("defaultEventBasedHold") is True:
             properties.setdefault("eventBasedHold", True)
         # Generations are microseconds by the server's clock and never repeat or go back, even if the clock does:
@@ -262,29 +267,6 @@ class State:
         if old is not None:
             self._emit(bucket, Event("OBJECT_DELETE", old, now, overwritten_by=made.generation))
         return made
-
-    def _removable(self, bucket: Bucket, found: StoredObject) -> None:
-        """403 where a hold or the bucket's retention policy keeps an object from being deleted or replaced.
-
-        https://cloud.google.com/storage/docs/object-holds and https://cloud.google.com/storage/docs/bucket-lock;
-        reasons: https://cloud.google.com/storage/docs/json_api/v1/status-codes
-        """
-        where = f"Object '{found.bucket}/{found.name}'"
-        if found.held:
-            raise ApiError(
-                403,
-                f"{where} is under active {found.held} hold and cannot be deleted, overwritten or archived until hold "
-                "is removed.",
-                "objectUnderActiveHold",
-            )
-        if bucket.retention is not None and self._clock() < found.retained_from + bucket.retention:
-            until = resources.timestamp(found.retained_from + bucket.retention)
-            raise ApiError(
-                403,
-                f"{where} is subject to bucket's retention policy and cannot be deleted, overwritten or archived until "
-                f"{until}",
-                "retentionPolicyNotMet",
-            )
 
 
 def _existing(bucket: Bucket, name: str, generation: int | None) -> StoredObject:

@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from virtualenv.seed.wheels import embed
+
 BACKEND = """
 import base64, hashlib, os, zipfile
 
@@ -84,13 +86,17 @@ def source(folder: Path, name: str, version: str, *, body: str = "") -> Path:
     return folder
 
 
-def sdist(folder: Path, name: str, version: str, *, body: str = "") -> Path:
+def sdist(folder: Path, name: str, version: str, *, body: str = "", backend: str = "") -> Path:
+    """`backend` replaces the build backend's text."""
     folder.mkdir(parents=True, exist_ok=True)
     top = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{top}.tar.gz"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {**_source_files(name, version, body), "PKG-INFO": metadata}
+    if backend:
+        files["backend.py"] = backend
     with tarfile.open(path, "w:gz") as archive:
-        for file, text in {**_source_files(name, version, body), "PKG-INFO": metadata}.items():
+        for file, text in files.items():
             entry = tarfile.TarInfo(f"{top}/{file}")
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
@@ -105,6 +111,12 @@ def _source_files(name: str, version: str, body: str) -> Mapping[str, str]:
         "backend.py": BACKEND.format(name=name, version=version, module=module),
         f"{module}.py": body or f"version = {version!r}\n",
     }
+
+
+def bundled_pip(folder: Path) -> None:
+    """pip itself for an index: the one that virtualenv ships."""
+    bundled = max(Path(embed.BUNDLE_FOLDER).glob("pip-*.whl"))
+    (folder / bundled.name).write_bytes(bundled.read_bytes())
 
 
 def git_repository(folder: Path, name: str, version: str, *, body: str = "") -> Path:

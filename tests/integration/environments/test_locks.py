@@ -15,7 +15,6 @@ from poltergust.environments import resolve
 from tests.integration.environments import packages
 from tests.integration.environments.conftest import Node, ask
 from tests.integration.environments.index_server import Index
-from tests.integration.environments.test_private_code import _give_pip
 
 
 class SharedLocks:
@@ -58,7 +57,7 @@ def test_a_release_between_two_builds_changes_neither_node(
     make_node: Callable[..., Node], index: Index, locks: SharedLocks, first: str, second: str
 ) -> None:
     if "pip" in (first, second):
-        _give_pip(make_node("unused", index), index)
+        packages.bundled_pip(index.folder)
     one, two = make_node("one", index), make_node("two", index)
     assert version(one, locks, "alpha", installer=first) == "1.1"
     packages.wheel(index.folder, "alpha", "2.0")

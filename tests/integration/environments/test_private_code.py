@@ -41,20 +41,12 @@ def test_an_index_with_a_password_is_used_by_both_installers(
         file.write_text(f"[global]\nindex_url = {index.url(credentials=CREDENTIALS)}\n", encoding="utf-8")
         node.env["PIP_CONFIG_FILE"] = str(file)
     if installer == "pip":
-        _give_pip(node, index)
+        packages.bundled_pip(index.folder)
     index.watch_arguments = True
     environment = node.ready(node.spec("alpha", installer=installer))
     assert ask(environment, "import alpha; print(alpha.version)") == "1.1"
     assert not any(TOKEN in arguments for arguments in index.arguments_seen)
     _assert_nowhere(node)
-
-
-def _give_pip(node: Node, index: Index) -> None:
-    """pip itself comes from the index as well: the one bundled with virtualenv will do."""
-    import virtualenv.seed.wheels.embed as embedded
-
-    bundled = sorted(Path(str(embedded.BUNDLE_FOLDER)).glob("pip-*.whl"))[0]
-    (index.folder / bundled.name).write_bytes(bundled.read_bytes())
 
 
 def test_a_public_package_of_the_same_name_does_not_slip_in(make_node: Callable[..., Node], tmp_path: Path) -> None:
@@ -71,7 +63,7 @@ def test_a_public_package_of_the_same_name_does_not_slip_in(make_node: Callable[
 
 
 def test_a_setting_that_uv_has_no_word_for_sends_everything_to_pip(node: Node, index: Index) -> None:
-    _give_pip(node, index)
+    packages.bundled_pip(index.folder)
     node.env["PIP_PREFER_BINARY"] = "1"
     environment = node.ready(node.spec("alpha"))
     assert ask(environment, "import alpha; print(alpha.version)") == "1.1"
@@ -128,7 +120,7 @@ def test_git_with_a_token(node: Node, index: Index, tmp_path: Path, editable: bo
         node.env["GH_TOKEN"] = TOKEN
         url = f"git+http://builder:${{GH_TOKEN}}@127.0.0.1:{forge.port}/git/delta.git"
         if editable:  # uv does not take it
-            _give_pip(node, index)
+            packages.bundled_pip(index.folder)
             environment = node.ready(node.spec(f"-e {url}#egg=delta"))
             assert "pip installs instead of uv (line 5: -e git+…)" in node.log
         else:

@@ -158,8 +158,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         "Needy",
         {"arguments": {"count": "1", "when": "2024-01-01", "switch": "yes"}},
         Reason.INVALID_PARAMETER,
-        "parameter switch of task Needy: 'yes' is not true or false"
-        " (ValueError: cannot interpret 'yes' as boolean)",
+        "parameter switch of task Needy: 'yes' is not true or false (ValueError: cannot interpret 'yes' as boolean)",
     ),
     (
         "Needy",
@@ -242,9 +241,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     WRONG,
     ids=[f"{row[2].code}-{row[0]}-{number}" for number, row in enumerate(WRONG)],
 )
-def test_reason_and_message(
-    node: Node, task: str, request_: dict[str, object], reason: Reason, detail: str
-) -> None:
+def test_reason_and_message(node: Node, task: str, request_: dict[str, object], reason: Reason, detail: str) -> None:
     started = node.start(task, **request_)  # type: ignore[arg-type]
     report = started.report()
     pipelines = os.path.join(os.path.dirname(__file__), "pipelines")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path as FilePath
+from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 
 from poltergust.errors import UsageError
@@ -31,7 +35,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def topic(shared: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """A topic of the test's own, and a subscription `node` to it."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", shared)
-    topic = f"topic-{abs(hash(request.node.name))}"
+    topic = f"topic-{zlib.crc32(request.node.name.encode())}"
     pubsub.create_topic(shared, PROJECT, topic)
     pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
     return topic
@@ -241,17 +245,18 @@ def test_own_subscription_is_removed_although_stopped_while_in_trouble(shared: s
 
 
 def test_a_silent_stream_is_opened_anew(shared: str, topic: str) -> None:
-    with listening(named(topic), check_interval=0.05, renew_after=0.2) as (source, heard):
-        wait_until(lambda: source.deliveries().streams >= 3, "new streams")
+    with listening(named(topic), check_interval=0.1, renew_after=2) as (source, heard):
+        wait_until(lambda: source.deliveries().streams == 2, "a new stream")
         assert source.state().alive
         pubsub.finalize(shared, PROJECT, topic, "bucket", "pipeline/a.config.yaml")
-        wait_until(lambda: heard, "the notification")
+        # Should it meet the very end of a stream, it comes again when that stream's lease is over (60 s).
+        wait_until(lambda: heard, "the notification", timeout=150)
 
 
 def test_an_emulator_killed_and_started_empty(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
-    with contextmanager_pair(tmp_path, port) as (start, kill):
+    with emulator_switch(tmp_path, port) as (start, kill):
         host = start()
         pubsub.create_topic(host, PROJECT, "topic")
         with listening(own("topic")) as (source, heard):
@@ -270,10 +275,8 @@ def test_an_emulator_killed_and_started_empty(tmp_path: FilePath, monkeypatch: p
 
 
 @contextmanager
-def contextmanager_pair(folder: FilePath, port: int) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
+def emulator_switch(folder: FilePath, port: int) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
     """Start and stop an emulator on a fixed port, as often as wanted."""
-    from contextlib import ExitStack
-
     stack = ExitStack()
 
     def start() -> str:
@@ -298,6 +301,73 @@ def test_streams_made_again_leave_no_thread_and_no_descriptor(shared: str, topic
             pubsub.create_subscription(shared, PROJECT, f"node-{topic}", topic)
     assert max(counts[3:]) <= max(counts[:3]), counts
     wait_until(lambda: not [each for each in threading.enumerate() if "pubsub" in each.name.lower()], "no thread")
+
+
+class Guarded:
+    """A gRPC server that has what the emulator lacks, permissions: never to look, and to read until it is taken away."""
+
+    def __init__(self) -> None:
+        self.granted = threading.Event()
+        self.granted.set()
+        self._ending = threading.Event()
+
+    def service(self, call: Any) -> Any:
+        if call.method.endswith("/StreamingPull"):
+            return grpc.stream_stream_rpc_method_handler(self._pull)
+        return grpc.unary_unary_rpc_method_handler(self._refuse)
+
+    def _pull(self, _: Any, context: Any) -> Iterator[bytes]:
+        while self.granted.is_set() and context.is_active() and not self._ending.is_set():
+            self._ending.wait(0.05)
+        if not self.granted.is_set():
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized to perform this action.")
+        yield from ()
+
+    def _refuse(self, _: bytes, context: Any) -> bytes:
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized to perform this action.")
+        raise AssertionError("abort raises")
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        server = grpc.server(ThreadPoolExecutor(8))
+        server.add_generic_rpc_handlers([self])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            self._ending.set()
+            server.stop(grace=1).wait(30)
+
+
+def test_permissions_taken_away_and_given_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guarded = Guarded()
+    with guarded.serving() as host:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+        subscription = Named("projects/project/subscriptions/node-1")
+        with caplog.at_level(logging.INFO, "poltergust"), listening(subscription) as (source, _):
+            assert source.state().alive, "without the right to look at a subscription it can be read all the same"
+            guarded.granted.clear()
+            wait_until(lambda: source.state().problem, "the loss of the right to read")
+            assert not source.state().alive
+            assert source.state().problem == (
+                "not allowed to read subscription projects/project/subscriptions/node-1; "
+                "grant the node roles/pubsub.subscriber on it"
+            )
+            guarded.granted.set()
+            wait_until(lambda: source.state().alive, "the stream to be back")
+            assert source.state().problem == ""
+    assert len([each for each in caplog.records if "cannot be checked" in each.getMessage()]) == 1
+
+
+def test_an_own_subscription_that_may_not_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Guarded().serving() as host:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+        with listening(own("topic")) as (source, _):
+            assert not source.state().alive
+            assert "grant the node pubsub.subscriptions.create" in source.state().problem
 
 
 def test_no_credentials_is_one_line_for_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> None:

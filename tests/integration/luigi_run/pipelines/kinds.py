@@ -4,7 +4,6 @@ import datetime
 import enum
 
 import luigi
-
 from pipeline import Marked, Settings, Tree, path
 
 
@@ -57,5 +56,3 @@ def plain(value):
     if hasattr(value, "items"):
         return {key: plain(item) for key, item in value.items()}
     return value.task_family if isinstance(value, type) else str(value)
-
-

@@ -168,10 +168,17 @@ class Rude(Marked):
     def work(self):
         os.write(1, b"to descriptor one\n")
         sys.stdout.write("printed without a newline at the end")
-        os.closerange(3, 64)
         sys.stdout.close()
         sys.stderr.close()
         os.close(2)
+
+
+class ClosesAll(Marked):
+    """Closes what Luigi and its own process need."""
+
+    def work(self):
+        os.closerange(3, 128)
+        sys.stderr.close()
 
 
 class Loud(Marked):

@@ -30,6 +30,10 @@ NOT_TAKING_DELAY = 5.0
 """Seconds until a name is looked at again that came while this node must not take any."""
 
 
+PASS_IDLE = 0.2
+"""Seconds without anything to do or running after which a polling pass ends."""
+
+
 class Agent:
     """Owns the threads. Everything it is made of is handed in; `run` blocks until it was asked to stop."""
 
@@ -88,6 +92,25 @@ class Agent:
             self._queue.drain()
             self._heartbeat.stop()
         log.info("%s has stopped", self._settings.node)
+
+    def run_pass(self) -> None:
+        """Look at every config there is, run what is to be run, return when nothing runs any more."""
+        self._heartbeat.start()
+        self._scan.start(self.changed)
+        workers = [
+            threading.Thread(target=self._work_pass, name=f"poltergust-worker-{number}", daemon=True)
+            for number in range(self._settings.parallel)
+        ]
+        try:
+            self._scan.first_done.wait()
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        finally:
+            self._scan.stop()
+            self._queue.shutdown()
+            self._heartbeat.stop(gone=False)  # the next pass is this node's too
 
     def changed(self, url: str) -> None:
         """An object may have changed: queue its name if it is a config, or the outcome of a run we still know."""
@@ -159,6 +182,16 @@ class Agent:
                 self._queue.done(item)
             else:
                 self._queue.retry(item, delay)
+
+    def _work_pass(self) -> None:
+        while not self._stopping.draining:
+            item = self._queue.get(PASS_IDLE)
+            if item is not None:
+                with about(name=item.name):
+                    self._look(item)
+                self._queue.done(item)
+            elif not self._queue.processing():
+                return
 
     def _look(self, item: Item) -> float | None:
         try:

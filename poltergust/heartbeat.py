@@ -41,12 +41,13 @@ class Heartbeat:
         """Something in the description changed: write soon."""
         self._changed.set()
 
-    def stop(self) -> None:
-        """On a clean stop: the node is gone, and says so by leaving no heartbeat."""
+    def stop(self, *, gone: bool = True) -> None:
+        """On a clean stop the node is `gone`, and says so by leaving no heartbeat."""
         self._stopping.set()
         self._changed.set()
         self._thread.join()
-        self._records.drop_node()
+        if gone:
+            self._records.drop_node()
 
     def _run(self) -> None:
         while True:

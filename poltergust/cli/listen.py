@@ -86,26 +86,12 @@ def _absolute_glob(pattern: str) -> str:
 
 def full_name(text: str, kind: str, project: str | None, environ: Mapping[str, str]) -> str:
     """``projects/P/<kind>/NAME`` from a full or a short name. `kind` is "subscriptions" or "topics"."""
-    parts = text.split("/")
-    if len(parts) == 4 and parts[0] == "projects" and parts[2] == kind and all(parts):
-        return text
-    if len(parts) != 1:
-        raise UsageError(f"{text!r}: write projects/PROJECT/{kind}/NAME, or NAME alone with --project")
-    project = project or environ.get("GOOGLE_CLOUD_PROJECT") or _credentials_project()
-    if not project:
-        raise UsageError(f"{text!r} is a short name and no project is known; add --project, or write it in full")
-    return f"projects/{project}/{kind}/{text}"
+    # Imported here: it brings Google's client.
+    from poltergust.sources.pubsub.subscriptions import full_subscription, full_topic, project_of_credentials
 
-
-def _credentials_project() -> str | None:
-    import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
-
-    try:
-        project: str | None = google.auth.default()[1]
-    except DefaultCredentialsError:
-        return None
-    return project
+    if "/" not in text:
+        project = project or environ.get("GOOGLE_CLOUD_PROJECT") or project_of_credentials()
+    return full_subscription(text, project) if kind == "subscriptions" else full_topic(text, project)
 
 
 def scheduler_url(option: str | None, environ: Mapping[str, str]) -> str | None:

@@ -90,12 +90,10 @@ class Line:
     @property
     def install_text(self) -> str:
         """The line for an installer's requirements file, without what only pip's command line knows."""
-        words = ["-e"] if self.editable else []
-        words += [self.requirement] if self.requirement else []
-        for name, value in self.options:
-            if name not in _COMMAND_OPTIONS:
-                words += [name, value] if value else [name]
-        return " ".join(words)
+        options = [f"{name} {value}" if value else name for name, value in self.options if name not in _COMMAND_OPTIONS]
+        if not self.requirement:  # pip takes several options on one line, uv one
+            return "\n".join(options)
+        return " ".join([*(["-e"] if self.editable else []), self.requirement, *options])
 
     @property
     def is_path(self) -> bool:

@@ -10,17 +10,14 @@ commands, users and environments, and run a config. systemd itself does not run 
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
-import os
 import random
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ import pytest
 
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from tests import needs
+from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings
 from tests.emulators import pubsub as emulator
 from tests.emulators.gcs import StrictGcs, strict_gcs
 from tests.emulators.servers import running, wait_until
@@ -36,14 +34,19 @@ from tests.terraform.standin import ROOT
 SCRIPT = ROOT / "clusters" / "dataproc-initactions.sh"
 PROJECT, BUCKET, CLUSTER = "my-project", "mybucket", "mycluster"
 NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-w-1"]
-PASSED_ON = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "HTTP", "http", "https", "HTTPLIB2_", "no_proxy", "NO_PROXY")
+# The first task ends once workers of both machines are at the scheduler.
 PIPELINE = """
+import json, os, time, urllib.request
 import luigi
 
 class Part(luigi.Task):
     def output(self):
         return luigi.LocalTarget("/tmp/shared/part")
     def run(self):
+        url, end = os.environ["SCHEDULER"] + "/api/worker_list", time.time() + 120
+        while len({each["host"] for each in json.load(urllib.request.urlopen(url, timeout=10))["response"]}) < 2:
+            assert time.time() < end, "waited for a second machine"
+            time.sleep(0.1)
         with self.output().open("w") as out:
             out.write("done")
 
@@ -56,112 +59,6 @@ class Whole(luigi.Task):
         with self.output().open("w") as out:
             out.write("done")
 """
-
-
-@contextlib.contextmanager
-def metadata_server(values: Mapping[str, str]) -> Iterator[str]:
-    """A metadata server that knows `values` below instance/; yields HOST:PORT. Without Google's header it answers 403.
-
-    https://cloud.google.com/compute/docs/metadata/querying-metadata
-    """
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            value = values.get(self.path.removeprefix("/computeMetadata/v1/instance/"))
-            google = self.headers.get("Metadata-Flavor") == "Google"
-            self.send_response(403 if not google else 404 if value is None else 200)
-            self.end_headers()
-            if google and value is not None:
-                self.wfile.write(value.encode())
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class Machine:
-    """A machine of the cluster: an overlay whose changes are in `upper`, entered anew for each command."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name, self.folder = name, folder
-        self.upper, self.shared = folder / "upper", folder.parent / "shared"
-        for each in (self.upper, folder / "work", folder / "root", self.shared):
-            each.mkdir(parents=True, exist_ok=True)
-        self.shared.chmod(0o777)
-        self.calls = self.upper / "systemctl.log"
-        stub = self.upper / "usr/local/bin/systemctl"
-        stub.parent.mkdir(parents=True)
-        stub.write_text(
-            '#!/bin/sh\n[ "$1" = --version ] && echo "systemd 252 (252)" && exit\necho "$@" >>/systemctl.log\n'
-        )
-        stub.chmod(0o755)
-        shutil.copy(SCRIPT, self.upper / "init.sh")
-
-    def argv(self, command: str) -> list[str]:
-        """A command line that runs the shell `command` on the machine; it takes the environment it is given."""
-        root, layers = self.folder / "root", f"lowerdir=/,upperdir={self.upper},workdir={self.folder / 'work'}"
-        enter = f"""
-            set -e
-            mount -t overlay overlay -o {layers} {root}
-            cd {root}
-            mount --rbind /dev dev && mount -t proc proc proc
-            mount -t tmpfs tmpfs tmp && mkdir tmp/shared && mount --bind {self.shared} tmp/shared && chmod 1777 tmp
-            hostname {self.name}
-            exec chroot . /bin/bash -c {shlex.quote("cd / && " + command)}
-        """
-        # A PID namespace: whatever is left on the machine ends with its first process.
-        return ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", enter]
-
-    def run(self, command: str, env: Mapping[str, str]) -> str:
-        done = subprocess.run(
-            self.argv(command),
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        assert done.returncode == 0, f"{self.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
-        return done.stdout
-
-    def unit(self, name: str) -> Unit:
-        return Unit(self.upper, self.upper / "etc/systemd/system" / f"{name}.service")
-
-
-class Unit:
-    """What systemd reads in a unit, as far as starting its command goes."""
-
-    def __init__(self, root: Path, path: Path) -> None:
-        self.path = path
-        self.settings = [tuple(line.split("=", 1)) for line in path.read_text().splitlines() if "=" in line]
-        self.env: dict[str, str] = {}
-        for value in self.all("Environment"):
-            self.env |= dict(word.split("=", 1) for word in shlex.split(value))
-        for value in self.all("EnvironmentFile"):
-            file = root / value.lstrip("-/")
-            if file.exists() or not value.startswith("-"):
-                self.env |= dict(line.split("=", 1) for line in file.read_text().splitlines())
-
-    def all(self, key: str) -> list[str]:
-        return [value for name, value in self.settings if name == key]
-
-    def command(self) -> str:
-        """The unit's command as its user, with the folders that systemd makes for it."""
-        (start,), (user,) = self.all("ExecStart"), self.all("User")
-        folders = [f"/var/lib/{name}" for name in self.all("StateDirectory")]
-        folders += [f"/var/cache/{name}" for name in self.all("CacheDirectory")]
-        make = f"install -d -o {user} -g {user} -m 0700 {' '.join(folders)}"
-        return f"{make} && exec setpriv --reuid={user} --regid={user} --init-groups --no-new-privs -- {start}"
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +81,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Machine]:
     needs.gcloud()
-    needs.program("unshare", "apt-get install util-linux")
-    if os.geteuid() != 0:
-        needs.missing("root (to mount overlays)", "run these tests as root, in a container or a virtual machine")
+    need_machines()
     folder = tmp_path_factory.mktemp("machines")
     return {name: Machine(folder / name, name) for name in (f"{CLUSTER}-m", *NODES)}
 
@@ -209,6 +104,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
     storage.put(BUCKET, f"cluster/{wheel.name}", wheel.read_bytes())
     master = f"127.{random.randint(2, 250)}.{random.randint(2, 250)}.{random.randint(2, 250)}"  # loopback, all of 127/8
     for name, machine in machines.items():
+        shutil.copy(SCRIPT, machine.upper / "init.sh")
         values = {
             "attributes/dataproc-role": "Master" if name.endswith("-m") else "Worker",
             "attributes/dataproc-master": master,
@@ -219,7 +115,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
             "network-interfaces/0/ip": master,
         }
         with metadata_server(values) as metadata:
-            env = {key: value for key, value in os.environ.items() if key.startswith(PASSED_ON)} | {
+            env = registry_settings() | {
                 "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "HOME": "/root",
                 "GCE_METADATA_HOST": metadata,
@@ -285,7 +181,7 @@ def test_what_was_installed_runs_a_config_on_both_workers(
 ) -> None:
     storage, host = cloud
     google = {"STORAGE_EMULATOR_HOST": storage.url, "PUBSUB_EMULATOR_HOST": host, "GOOGLE_CLOUD_PROJECT": PROJECT}
-    registry = {key: value for key, value in os.environ.items() if key.startswith(PASSED_ON)}
+    registry = registry_settings()
     with contextlib.ExitStack() as stack:
 
         def start(name: str, unit: Unit, ready: Any) -> None:
@@ -304,13 +200,14 @@ def test_what_was_installed_runs_a_config_on_both_workers(
             start(
                 node, installed[node].unit("poltergust-agent"), lambda name=heartbeat: name in storage.objects(BUCKET)
             )
-        storage.put(BUCKET, "environment/env.yaml", b"dependencies: []\nvariables:\n  PYTHONPATH: /srv/pipelines\n")
+        variables = f"variables:\n  PYTHONPATH: /srv/pipelines\n  SCHEDULER: http://{address}:8082\n"
+        storage.put(BUCKET, "environment/env.yaml", f"dependencies: []\n{variables}".encode())
         config = f"environment: gs://{BUCKET}/environment/env.yaml\ntask:\n  name: Whole\n  module: cluster_pipeline\n"
         storage.put(BUCKET, "pipeline/job.config.yaml", config.encode())
         wait_until(lambda: _outcomes(storage), "an outcome", timeout=240, every=0.5)
         assert _outcomes(storage) == ["pipeline/job.done.yaml"], _logs(tmp_path)
         heard = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
-        assert {Path(name).stem for name in heard} <= set(NODES)
+        assert {Path(name).stem for name in heard} == set(NODES)
         for line in (tmp_path / f"{NODES[0]}.log").read_text().splitlines():
             assert json.loads(line)["node"] == NODES[0]
 

@@ -31,7 +31,9 @@ class Finisher:
 
     def __init__(self, name: str, root: str, env: dict[str, str]) -> None:
         argv = [sys.executable, "-m", "tests.contract.finisher", name, root]
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd=Path(__file__).parents[2]
+        )
 
     def order(self, source: Blob, target: str, die: int = 0) -> None:
         assert self.process.stdin is not None

@@ -7,18 +7,17 @@ import hashlib
 import io
 import json
 import ssl
-import unicodedata
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import quote
 
 import google_crc32c
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
 
 from tests.emulators.gcs import StrictGcs, strict_gcs
+from tests.emulators.gcs.clients import plain_request as http
 
 
 @pytest.fixture
@@ -37,21 +36,6 @@ def put(bucket: Any, name: str, data: bytes = b"bytes") -> Any:
     blob = bucket.blob(name)
     blob.upload_from_string(data)
     return blob
-
-
-def http(
-    server: StrictGcs, method: str, path: str, body: bytes = b"", **headers: str
-) -> tuple[int, dict[str, str], bytes]:
-    """One plain request: status, headers with lower-case names, body."""
-    named = {key.replace("_", "-"): value for key, value in headers.items()}
-    request = urllib.request.Request(server.url + path, body or None, named, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=30) as answer:
-            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
-    except HTTPError as error:
-        with error:
-            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
 
 
 def test_upload_sets_what_the_server_sets(bucket: Any) -> None:
@@ -230,111 +214,6 @@ def test_compose(server: StrictGcs, bucket: Any) -> None:
         bucket.blob("many").compose([parts[0], bucket.blob("missing")])
 
 
-GOOD_NAMES = [
-    "x" * 1024,
-    "é" * 512,
-    "a//b",
-    "/leading",
-    "trailing/",
-    "a/../b",
-    "tab\tand\x01control",
-    "percent%2Fslash",
-    "question?hash#plus+&=",
-    "日本語",
-    "X",
-    "x",
-]
-BAD_NAMES = ["x" * 1025, "é" * 513, "new\nline", "carriage\rreturn", ".", "..", ".well-known/acme-challenge/x", ""]
-
-
-@pytest.mark.parametrize("name", GOOD_NAMES, ids=lambda name: repr(name[:20]))
-def test_names_that_are_allowed(server: StrictGcs, name: str) -> None:
-    path = f"/upload/storage/v1/b/bkt/o?uploadType=media&name={quote(name, safe='')}"
-    assert http(server, "POST", path, b"data")[0] == 200
-    assert list(server.objects("bkt")) == [name]
-    assert http(server, "GET", f"/storage/v1/b/bkt/o/{quote(name, safe='')}?alt=media")[2] == b"data"
-
-
-@pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: repr(name[:20]))
-def test_names_that_are_not_allowed(server: StrictGcs, name: str) -> None:
-    server.put("bkt", "source", b"data")
-    quoted = quote(name, safe="")
-    upload = f"/upload/storage/v1/b/bkt/o?uploadType=media&name={quoted}"
-    assert http(server, "POST", upload, b"data")[0] == 400
-    assert http(server, "POST", f"/upload/storage/v1/b/bkt/o?uploadType=resumable&name={quoted}", b"{}")[0] == 400
-    if name:
-        assert http(server, "POST", f"/storage/v1/b/bkt/o/source/moveTo/o/{quoted}")[0] == 400
-        assert http(server, "POST", f"/storage/v1/b/bkt/o/source/copyTo/b/bkt/o/{quoted}")[0] == 400
-    assert list(server.objects("bkt")) == ["source"]
-
-
-def test_names_are_not_normalised(server: StrictGcs, bucket: Any) -> None:
-    forms = {unicodedata.normalize(form, "é") for form in ("NFC", "NFD")}
-    for name in forms:
-        put(bucket, name)
-    assert set(server.objects("bkt")) == forms
-    assert len(forms) == 2
-
-
-REMOVING: dict[str, Callable[[Any, Any], object]] = {
-    "delete": lambda bucket, blob: blob.delete(),
-    "overwrite": lambda bucket, blob: blob.upload_from_string(b"new"),
-    "move away": lambda bucket, blob: bucket.move_blob(blob, "elsewhere"),
-    "move onto": lambda bucket, blob: bucket.move_blob(put(bucket, "other"), blob.name),
-    "copy onto": lambda bucket, blob: bucket.copy_blob(put(bucket, "other"), bucket, blob.name),
-    "compose onto": lambda bucket, blob: blob.compose([put(bucket, "other")]),
-}
-
-
-@pytest.mark.parametrize("way", REMOVING)
-@pytest.mark.parametrize("hold", ["temporary_hold", "event_based_hold"])
-def test_a_hold_keeps_the_object(server: StrictGcs, bucket: Any, way: str, hold: str) -> None:
-    blob = put(bucket, "x")
-    setattr(blob, hold, True)
-    blob.patch()
-    held = server.objects("bkt")["x"]
-    with pytest.raises(Forbidden, match="hold"):
-        REMOVING[way](bucket, blob)
-    assert server.objects("bkt")["x"] == held
-    assert "elsewhere" not in server.objects("bkt")
-    fresh = bucket.get_blob("x")
-    setattr(fresh, hold, False)
-    fresh.patch()
-    REMOVING[way](bucket, fresh)
-    assert server.objects("bkt").get("x") != held
-
-
-# Not "move onto": there the source is too young to be moved.
-@pytest.mark.parametrize("way", [way for way in REMOVING if way != "move onto"])
-def test_retention_keeps_the_object_until_it_is_old_enough(server: StrictGcs, way: str) -> None:
-    server.create_bucket("kept", retentionPolicy={"retentionPeriod": "100"})
-    bucket = server.client().bucket("kept")
-    blob = put(bucket, "x")
-    assert bucket.get_blob("x").retention_expiration_time is not None
-    kept = server.objects("kept")["x"]
-    with pytest.raises(Forbidden, match="retention policy"):
-        REMOVING[way](bucket, bucket.get_blob("x"))
-    assert server.objects("kept")["x"] == kept
-    server.shift(101)
-    REMOVING[way](bucket, bucket.get_blob(blob.name))
-    assert server.objects("kept").get("x") != kept
-
-
-def test_releasing_an_event_based_hold_starts_retention_anew(server: StrictGcs) -> None:
-    server.create_bucket("kept", retentionPolicy={"retentionPeriod": "100"}, defaultEventBasedHold=True)
-    bucket = server.client().bucket("kept")
-    blob = put(bucket, "x")
-    blob.reload()
-    assert blob.event_based_hold is True
-    server.shift(1000)
-    blob.event_based_hold = False
-    blob.patch()
-    with pytest.raises(Forbidden, match="retention policy"):
-        blob.delete()
-    server.shift(101)
-    blob.delete()
-
-
 def test_batch_answers_each_call_for_itself(server: StrictGcs, bucket: Any) -> None:
     client = bucket.client
     live, held = put(bucket, "live"), put(bucket, "held")
@@ -389,7 +268,8 @@ def test_buckets(server: StrictGcs) -> None:
     client = server.client()
     made = client.create_bucket("another-one", location="US")
     assert sorted(each.name for each in client.list_buckets()) == ["another-one", "bkt"]
-    assert made.test_iam_permissions(["storage.objects.get"]) == ["storage.objects.get"]
+    permissions = ["storage.objects.get", "storage.objects.list"]
+    assert made.test_iam_permissions(permissions) == permissions
     with pytest.raises(Conflict):
         client.create_bucket("another-one")
     assert http(server, "POST", "/storage/v1/b?project=p", b'{"name": "Upper_Case!"}')[0] == 400
@@ -402,6 +282,38 @@ def test_buckets(server: StrictGcs) -> None:
     made.delete(force=True)
     with pytest.raises(NotFound):
         client.get_bucket("another-one")
+
+
+def test_one_connection_many_requests_and_bodies_in_chunks(server: StrictGcs) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        for number in range(3):
+            path = f"/upload/storage/v1/b/bkt/o?uploadType=media&name={number}"
+            connection.request("POST", path, iter([b"one", b"two"]), encode_chunked=True)
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["size"]) == (200, "6")
+            connection.request("GET", f"/storage/v1/b/bkt/o/{number}?ifGenerationNotMatch=1&alt=media")
+            assert connection.getresponse().read() == b"onetwo"
+            generation = server.objects("bkt")[str(number)].generation
+            connection.request("GET", f"/storage/v1/b/bkt/o/{number}?ifGenerationNotMatch={generation}")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (304, b"")
+    finally:
+        connection.close()
+
+
+def test_a_large_body_is_waited_for(server: StrictGcs) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.putrequest("POST", "/upload/storage/v1/b/bkt/o?uploadType=media&name=x")
+        connection.putheader("Content-Length", "4")
+        connection.putheader("Expect", "100-continue")
+        connection.endheaders()
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.send(b"data")
+        assert connection.getresponse().status == 200
+    finally:
+        connection.close()
 
 
 def test_https_with_a_certificate_of_its_own(server: StrictGcs) -> None:

@@ -25,7 +25,7 @@ def load() -> Any:
     package = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = package
     spec.loader.exec_module(package)
-    return importlib.import_module(NAME + ".running")
+    return importlib.import_module(NAME + ".process")
 
 
 if __name__ == "__main__":

@@ -105,8 +105,9 @@ def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) 
 
 def failed_for_good(scheduler: Any, standing: Standing) -> Ended:
     spent = [task for task in standing.disabled if standing.graph[task].get("re_enable_able")]
-    told = failures(scheduler, standing, spent or standing.disabled)
-    more = "" if len(told) == 1 else f" (and {max(len(spent), len(standing.disabled)) - 1} more)"
+    ended = spent or standing.disabled
+    told = failures(scheduler, standing, ended)
+    more = f" (and {len(ended) - 1} more)" if len(ended) > 1 else ""
     told_as = [failure._asdict() for failure in told]
     if spent:
         text = f"{told[0].family} failed as often as it may: {one_line(told[0].last, 300)}{more}"

@@ -1,7 +1,7 @@
 """What is said here, and Luigi's log: standard error as it was when the process started, whatever tasks do to theirs.
 
-Luigi logs at INFO, one line a record with its time, only where the user configured none: a logging_conf_file, a [logging] section, no_configure_logging, or handlers their
-module installed on the root logger (records would come twice) are left alone.
+Luigi logs at INFO, one line a record with its time, where the user configured nothing: a logging_conf_file, a [logging]
+section, no_configure_logging, or handlers their module put on the root logger (records would come twice) win.
 """
 
 import contextlib

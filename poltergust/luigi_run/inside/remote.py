@@ -80,8 +80,9 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         yields new requirements goes from RUNNING to PENDING uncounted (luigi/scheduler.py `add_task`, `new_deps`): the
         task itself is named as that requirement and taken out again by the second call, which sends the old list in the
         name of the live worker `by`. The dead one is disabled first: if it lives after all, it is told to take nothing
-        more and its late reports are ignored, and so is the first call where the task is not RUNNING any more. Two survivors that do this at once could free a task a third has just begun; each looks again right
-        before, which leaves a window of one call.
+        more and its late reports are ignored, and so is the first call where the task is not RUNNING any more.
+        Two survivors that do this at once could free a task that a third has just begun; each looks again right before,
+        which leaves a window of one call.
         """
         prefixes = [worker for worker in workers if worker]
         freed = []

@@ -33,14 +33,12 @@ class SharedWorker(Worker):
         self._useful = useful
         self._idle = idle
         self._idle_from = 0.0
-        self._draining = False
         self.waited_enough = False  # it left because of `idle`
         self._died_at: Dict[str, float] = {}
         self.before_run: Any = None
 
     def drain(self) -> None:
         """Finish what runs, take nothing more. From any thread."""
-        self._draining = True
         self.handle_interrupt(signal.SIGUSR1, None)
 
     def run(self) -> bool:
@@ -53,7 +51,7 @@ class SharedWorker(Worker):
         super()._run_task(task_id)
 
     def _keep_alive(self, get_work_response: Any) -> bool:
-        if self._draining:
+        if self._stop_requesting_work:  # drained, or disabled at the scheduler: somebody took this node for dead
             return False
         self._idle_from = self._idle_from or time.monotonic()
         if time.monotonic() - self._idle_from > self._idle:

@@ -1,6 +1,6 @@
 """The lock beside the path: one at a time changes configs on condition, among threads, processes and NFS clients.
 
-flock works across machines on NFS since Linux 2.6.12 (nfs(5)), where it excludes processes but not the threads of
+flock works across machines on NFS since Linux 2.6.12 (flock(2)), where it excludes processes but not the threads of
 one, hence the thread lock around it. The lock file may be deleted at any time with everything else beside the path:
 whoever got hold of a deleted one notices and takes the new one.
 """

@@ -78,7 +78,7 @@ def connect(project: str | None) -> Any:
         raise UsageError(
             f"STORAGE_EMULATOR_HOST must be a URL such as http://127.0.0.1:9023, not {shown(client.api_endpoint)!r}"
         )
-    session = client._http  # no public name; Google's own advice for the pool's size (python-storage issue 253)
+    session = client._http  # the library has no public name for it, and no setting for the pool's size
     if not getattr(session, "is_mtls", False):  # with a client certificate an adapter of Google's is mounted already
         adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
         session.mount("https://", adapter)

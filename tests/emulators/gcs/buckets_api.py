@@ -85,10 +85,8 @@ class BucketsApi:
         https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions
         """
         with self._state.bucket(name):
-            asked = request.query.get("permissions", "")
-        return Response(
-            resource={"kind": "storage#testIamPermissionsResponse", "permissions": [asked] if asked else []}
-        )
+            asked = [value for key, value in request.pairs if key == "permissions"]
+        return Response(resource={"kind": "storage#testIamPermissionsResponse", "permissions": asked})
 
     def storage_layout(self, request: Request, name: str) -> Response:
         """https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout: a flat bucket."""

@@ -1,4 +1,4 @@
-"""How Google's own command-line tools are pointed at the server, with a home of their own so that no user's is touched.
+"""Clients of the server: gsutil and gcloud, in a home of their own so that no user's is touched, and plain requests.
 
 gsutil takes https only and is told host and port by options; gcloud takes one endpoint for the JSON API.
 https://cloud.google.com/sdk/docs/properties, https://cloud.google.com/storage/docs/boto-gsutil
@@ -6,7 +6,9 @@ https://cloud.google.com/sdk/docs/properties, https://cloud.google.com/storage/d
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
+from urllib.error import HTTPError
 
 from tests.emulators.gcs.server import StrictGcs
 
@@ -37,3 +39,18 @@ def gsutil(server: StrictGcs, home: Path) -> list[str]:
         f"GSUtil:state_dir={home / 'gsutil'}",
     )
     return ["gsutil", *(word for option in options for word in ("-o", option))]
+
+
+def plain_request(
+    server: StrictGcs, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """One request made by hand: status, headers with lower-case names, body."""
+    named = {key.replace("_", "-"): value for key, value in headers.items()}
+    request = urllib.request.Request(server.url + path, body or None, named, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.emulators.gcs.errors import invalid
@@ -17,7 +18,8 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    """The query as it was given; `query` has the last value of each name."""
     headers: Mapping[str, str]
     body: bytes
     base: str
@@ -25,8 +27,12 @@ class Request:
     @classmethod
     def of(cls, method: str, target: str, headers: Mapping[str, str], body: bytes, base: str) -> Request:
         parts = urlsplit(target)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return cls(method, parts.path, query, {key.lower(): value for key, value in headers.items()}, body, base)
+        pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        return cls(method, parts.path, pairs, {key.lower(): value for key, value in headers.items()}, body, base)
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return dict(self.pairs)
 
     @property
     def user_agent(self) -> str:

@@ -3,7 +3,7 @@
 The rules, from https://cloud.google.com/storage/docs/request-preconditions and the parameter tables of
 https://cloud.google.com/storage/docs/json_api/v1/objects:
 
-- a `...Match` that does not hold answers 412, a `...NotMatch` that does not hold answers 304;
+- a `...Match` that does not hold answers 412, a `...NotMatch` that does not hold answers 304, on writes too;
 - `ifGenerationMatch=0` holds only while there is no live object;
 - where there is no live object, every other precondition on it fails;
 - both `ifGenerationMatch` and `ifGenerationNotMatch` (or both metageneration ones) in one request are an error.

@@ -47,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
     # What http.server calls:
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
 
+    def handle_expect_100(self) -> bool:
+        """curl announces a large body and waits for this before it sends it."""
+        proceed = super().handle_expect_100()
+        self.wfile.flush()
+        return proceed
+
     def handle(self) -> None:
         # A client that goes away in the middle, or refuses the certificate, is not this server's error.
         with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):

@@ -90,14 +90,14 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         {"module": "package.needs_other"},
         Reason.IMPORT_ERROR,
         "importing package.needs_other failed: ModuleNotFoundError: No module named 'no_such_library'"
-        " ({pipelines}/package/needs_other.py:3)",
+        " ({pipelines}/package/needs_other.py:4)",
     ),
     (
         "Tree",
         {"module": "package.needs_own_part"},
         Reason.IMPORT_ERROR,
         "importing package.needs_own_part failed: ModuleNotFoundError: No module named 'package.gone'"
-        " ({pipelines}/package/needs_own_part.py:3)",
+        " ({pipelines}/package/needs_own_part.py:4)",
     ),
     (
         "Tree",

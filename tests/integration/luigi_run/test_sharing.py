@@ -131,3 +131,31 @@ def test_giving_back_leaves_requirements_and_live_workers_alone(make_node: Calla
         ("Held", "RUNNING"),
         ("NeedsHeld", "PENDING"),
     ]
+
+
+def test_requirements_found_while_running(make_node: Callable[[], Node]) -> None:
+    nodes = [make_node(), make_node()]
+    runs = [node.start("NeedsDynamic", idle=60) for node in nodes]
+    wait_until((nodes[0].shared / "Dynamic").exists, "the task that finds its requirements")
+    (nodes[0].shared / "go").touch()
+    assert [run.report().reason for run in runs] == [Reason.COMPLETE, Reason.COMPLETE]
+    assert nodes[0].executions("Leaf") == 3
+
+
+def test_resources_are_the_clusters(make_node: Callable[[], Node]) -> None:
+    nodes = [make_node(), make_node()]
+    runs = [node.start("NeedsExclusive", arguments={"workers": "2"}, idle=60) for node in nodes]
+    assert [run.report().reason for run in runs] == [Reason.COMPLETE, Reason.COMPLETE], runs[0].log
+    assert nodes[0].executions("Exclusive") == 5
+
+
+def test_a_node_taken_for_dead_by_mistake_takes_nothing_more(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    living = first.start("NeedsHeld", worker="living/1")
+    wait_until((first.shared / "held").exists, "the task to run")
+    survivor = second.start("NeedsHeld", dead_workers=("living/",), idle=60)
+    wait_until(lambda: first.executions("Held") == 2, "the survivor to run it, too")
+    (first.shared / "go").touch()
+    assert survivor.report().reason is Reason.COMPLETE
+    assert living.report().reason in (Reason.COMPLETE, Reason.OTHERS_RUN)
+    assert first.executions("NeedsHeld") == 1

@@ -76,6 +76,20 @@ def test_a_file_that_grows_is_read_when_it_has_come_to_rest(
     assert data == b"line\n" * 20
 
 
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    store: FolderStore, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed_meanwhile(descriptor: int, limit: int | None) -> bytes:
+        data = files.read_bytes(descriptor, limit)
+        monkeypatch.setattr("poltergust.stores.folder.read_bytes", files.read_bytes)
+        config.write_bytes(b"new")
+        return data
+
+    store.read(str(config))  # so that it has come to rest
+    monkeypatch.setattr("poltergust.stores.folder.read_bytes", changed_meanwhile)
+    assert store.read(str(config)).data == b"new"
+
+
 def test_a_file_that_never_rests_is_left_for_later(
     store: FolderStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

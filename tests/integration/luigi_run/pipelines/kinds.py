@@ -1,5 +1,6 @@
 """One parameter of every kind; the task writes what it was given."""
 
+# mypy: ignore-errors
 import datetime
 import enum
 

@@ -1,5 +1,6 @@
 """Small pipelines, one for each way a run can end. Run by any Python from 3.8 on; files go to $SHARED."""
 
+# mypy: ignore-errors
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ def path(name):
 def note(name):
     """One line a time a task is executed, whoever executes it."""
     with open(path(name + ".runs"), "a") as file:
-        file.write("%d\n" % os.getpid())
+        file.write(f"{os.getpid()}\n")
 
 
 def wait_for(name):
@@ -51,7 +52,7 @@ class Leaf(Marked):
     seconds = luigi.FloatParameter(default=0.0)
 
     def suffix(self):
-        return "-%d" % self.number
+        return f"-{self.number}"
 
     def work(self):
         time.sleep(self.seconds)
@@ -229,3 +230,37 @@ class Deaf(Marked):
         with open(path("held"), "w"):
             pass
         wait_for("never")
+
+
+class Dynamic(Marked):
+    """Finds out what it needs while it runs."""
+
+    def run(self):
+        targets = yield [Leaf(number=number) for number in range(3)]
+        assert len(targets) == 3
+        with self.output().open("w"):
+            pass
+
+
+class NeedsDynamic(Marked):
+    def requires(self):
+        return [Dynamic(), Held()]
+
+
+class Exclusive(Leaf):
+    """One at a time in the whole cluster."""
+
+    @property
+    def resources(self):
+        return {"licence-" + self.mark: 1}
+
+    def work(self):
+        lock = path("licence")
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+        time.sleep(0.1)
+        os.unlink(lock)
+
+
+class NeedsExclusive(Marked):
+    def requires(self):
+        return [Exclusive(number=number) for number in range(5)]

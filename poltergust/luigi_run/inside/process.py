@@ -1,0 +1,49 @@
+"""The life of the process: descriptors and signals first, then the run, the result, and an end that nothing delays."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from . import logs
+from .channel import AGENT_GONE, Channel
+from .running import Run
+
+LAST_WORDS = 10.0  # seconds for the pipeline's own threads and exit handlers once the result is sent
+
+
+def main() -> int:
+    channel = Channel(os.environ)
+    log = logs.keep_standard_error()
+    interrupt_on_terminate()
+    first = channel.receive()
+    if first is None or "request" not in first:
+        return AGENT_GONE
+    run = Run(channel, first["request"], log)
+    channel.listen(run.drain, run.release)
+    result = run.result()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    channel.send({"result": result})
+    threading.Thread(target=leave_late, name="poltergust-exit", daemon=True).start()
+    return 0
+
+
+def leave_late() -> None:
+    time.sleep(LAST_WORDS)
+    os._exit(0)
+
+
+def interrupt_on_terminate() -> None:
+    """SIGTERM as SIGINT: left alone it would end this process at once and orphan its task processes."""
+    owner = os.getpid()
+
+    def handler(number: int, frame: Any) -> None:
+        if os.getpid() == owner:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)  # a forked task process: as if there were no handler
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have had it ignored

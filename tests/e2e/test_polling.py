@@ -1,0 +1,76 @@
+"""The shell loop of the first version: `while true; do luigi RunTasks --module poltergust --path=…; sleep 1; done`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.nodes import PIPELINES, descendants_with
+from tests.emulators.luigid import luigid
+from tests.emulators.servers import stop, wait_until
+
+LUIGI = Path(sys.executable).with_name("luigi")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("pipeline", "environment"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "environment" / "plain.yaml").write_text("dependencies: []\n")
+    return tmp_path
+
+
+def put(project: Path, name: str, task: str = "Touch", module: str = "waits") -> None:
+    (project / "pipeline" / f"{name}.config.yaml").write_text(
+        f"environment: ../environment/plain.yaml\ntask:\n  module: {module}\n  name: {task}\n"
+        f"  target: {project}/{name}.out\n"
+    )
+
+
+def names(project: Path) -> list[str]:
+    return sorted(path.name for path in (project / "pipeline").iterdir())
+
+
+def environment(project: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PIPELINES), "XDG_CACHE_HOME": str(project / "cache")}
+
+
+@pytest.mark.parametrize("scheduler", ["luigid", "local"])
+def test_one_pass_brings_every_config_to_its_outcome_and_ends(project: Path, scheduler: str) -> None:
+    put(project, "good")
+    put(project, "bad", task="Tuch")
+    command = [str(LUIGI), "RunTasks", "--module", "poltergust", f"--path={project}/pipeline", "--hostname=here"]
+    with luigid(project) as url:
+        command += ["--local-scheduler"] if scheduler == "local" else [f"--scheduler-url={url}"]
+        done = subprocess.run(
+            command, env=environment(project), cwd=project, capture_output=True, text=True, timeout=180, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert names(project) == ["bad.error.yaml", "good.done.yaml"]
+    assert (project / "good.out").exists()
+    assert descendants_with(f"{project}/pipeline") == []
+
+
+def test_the_shell_loop_takes_what_lands_later(project: Path) -> None:
+    with luigid(project) as url:
+        loop = f"while true; do {LUIGI} RunTasks --module poltergust --path={project}/pipeline --scheduler-url={url}; "
+        with (project / "loop.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["sh", "-c", loop + "sleep 1; done"],
+                env=environment(project),
+                cwd=project,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            for number in range(2):
+                put(project, f"config-{number}")
+                wait_until((project / "pipeline" / f"config-{number}.done.yaml").exists, f"config {number}", 120)
+        finally:
+            stop(process)
+    wait_until(lambda: descendants_with(f"{project}/pipeline") == [], "every process to end with the loop")

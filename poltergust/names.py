@@ -130,6 +130,14 @@ class Path:
     def run(self, name: str, generation: str, node: str) -> str:
         return f"{self.runs(name, generation)}{node}.json"
 
+    def logs(self, name: str) -> str:
+        """Prefix of all logs of all runs of that name, and of names below it."""
+        return f"{self.side}logs/{name}/"
+
+    def submitted(self, name: str) -> str:
+        """Who submitted the config of that name."""
+        return f"{self.side}submitted/{name}.json"
+
     def lock(self, key: str) -> str:
         """The exact versions that all nodes install for one environment."""
         return f"{self.side}locks/{key}.txt"

@@ -175,13 +175,20 @@ class Records:
         except RunError as error:
             log.warning("cannot read a record, going on without: %s", error)
             return None
-        known = {known.name for known in fields(kind)}
-        try:
-            content = json.loads(blob.data)
-            record = kind(**{key: value for key, value in content.items() if key in known})
-            if isinstance(record, RunRecord):
-                object.__setattr__(record, "state", State(record.state))
-        except (ValueError, TypeError, AttributeError) as error:
-            log.warning("ignoring the damaged record %s: %s", url, error)
-            return None
-        return Seen(record, blob.updated)
+        record = parse(url, blob.data, kind)
+        return None if record is None else Seen(record, blob.updated)
+
+
+def parse(url: str, data: bytes, kind: type[R]) -> R | None:
+    """The record in `data`; None, with a warning that names `url`, where it is damaged. Keys of a newer version are
+    left out."""
+    known = {known.name for known in fields(kind)}
+    try:
+        content = json.loads(data)
+        record = kind(**{key: value for key, value in content.items() if key in known})
+        if isinstance(record, RunRecord):
+            object.__setattr__(record, "state", State(record.state))
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("ignoring the damaged record %s: %s", url, error)
+        return None
+    return record

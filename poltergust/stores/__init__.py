@@ -57,12 +57,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Blob:
-    """An object that was read: its bytes and the generation they belong to."""
+    """An object that was read: its bytes and the generation they belong to. `served` is when it was read, by the same
+    clock as `updated`, so that the difference is its age; None where the store cannot tell."""
 
     url: str
     data: bytes
     generation: str
     updated: float
+    served: float | None = None
 
 
 class Store(Protocol):
@@ -76,8 +78,9 @@ class Store(Protocol):
         """
         ...
 
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
-        """The object's bytes (at most `limit` + 1 of them, so that a caller sees that it is too large).
+    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
+        """The object's bytes from byte `start` on (at most `limit` + 1 of them, so that a caller sees that it is too
+        large); none where it ends before `start`.
 
         Raises `NotFound`. On folders a file still being written (size or time moving) is left to settle first.
         """

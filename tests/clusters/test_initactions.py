@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,8 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
     storage, _ = cloud
     storage.put(BUCKET, f"cluster/{wheel.name}", wheel.read_bytes())
     master = f"127.{random.randint(2, 250)}.{random.randint(2, 250)}.{random.randint(2, 250)}"  # loopback, all of 127/8
-    for name, machine in machines.items():
-        shutil.copy(SCRIPT, machine.upper / "init.sh")
+
+    def install(name: str) -> None:
         values = {
             "attributes/dataproc-role": "Master" if name.endswith("-m") else "Worker",
             "attributes/dataproc-master": master,
@@ -114,6 +115,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
             "attributes/poltergust-package": f"gs://{BUCKET}/cluster/{wheel.name}",
             "network-interfaces/0/ip": master,
         }
+        shutil.copy(SCRIPT, machines[name].upper / "init.sh")
         with metadata_server(values) as metadata:
             env = registry_settings() | {
                 "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -123,9 +125,12 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
                 "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
                 "CLOUDSDK_CONFIG": "/tmp/gcloud",
             }
-            machine.run("bash /init.sh", env)
+            machines[name].run("bash /init.sh", env)
             if name == NODES[0]:
-                machine.run("bash /init.sh", env)
+                machines[name].run("bash /init.sh", env)
+
+    with ThreadPoolExecutor(len(machines)) as threads:
+        list(threads.map(install, machines))
     return machines
 
 

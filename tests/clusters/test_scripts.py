@@ -226,16 +226,19 @@ def test_shellcheck_finds_nothing_and_no_script_traces() -> None:
 
 @functools.cache
 def _help(words: tuple[str, ...]) -> frozenset[str]:
-    """The flags that the installed gcloud documents for a command."""
-    shown = subprocess.run(
-        [needs.gcloud(), *words, "--help"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return frozenset(re.findall(r"--[a-z][a-z0-9-]+", re.sub(".\x08", "", shown.stdout)))
+    """The flags that the installed gcloud documents for a command; asked once for each version of gcloud."""
+    gcloud = needs.gcloud()
+    version = (Path(os.path.realpath(gcloud)).parent.parent / "VERSION").read_text().strip()
+    kept = Path(sys.prefix) / "gcloud-help" / version / "-".join(words)
+    if not kept.exists():
+        command = [gcloud, *words, "--help"]
+        shown = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.with_suffix(".new").write_text(re.sub(".\x08", "", shown))
+        kept.with_suffix(".new").rename(kept)
+    return frozenset(re.findall(r"--[a-z][a-z0-9-]+", kept.read_text()))
 
 
 def _flags_exist(calls: list[list[str]]) -> None:

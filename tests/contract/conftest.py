@@ -1,10 +1,11 @@
-"""The stores that the contract is tried on: folders, fake-gcs-server, the strict server, a live bucket if named."""
+"""The stores that the contract is tried on: folders, memory, fake-gcs-server, the strict server, a live bucket if named."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from poltergust.stores import Store, open_store
 from poltergust.stores.gs import GsStore
 from tests.emulators.fake_gcs import fake_gcs
 from tests.emulators.gcs import strict_gcs
+from tests.emulators.memory import Bucket, MemoryStore
 
 LIVE_BUCKET = os.environ.get("POLTERGUST_TEST_BUCKET")
-KINDS = ["folder", "fake", "strict", *(["live"] if LIVE_BUCKET else [])]
+KINDS = ["folder", "memory", "fake", "strict", *(["live"] if LIVE_BUCKET else [])]
 
 EXCLUDED: dict[tuple[str, str], str] = {
     ("fake", "test_delete_of_another_generation_is_a_conflict"): "fake-gcs-server ignores preconditions on delete",
@@ -97,6 +99,10 @@ def place(
         root = str(tmp_path.resolve() / "pipeline")
         os.mkdir(root)
         yield Place(kind, open_store(root), root, lambda: open_store(root))
+        return
+    if kind == "memory":
+        memory = Bucket(time.time)
+        yield Place(kind, MemoryStore(memory), "gs://memory/pipeline", lambda: MemoryStore(memory))
         return
     bucket, store, another = buckets(kind)
     found = Place(kind, store, f"{bucket}/test-{secrets.token_hex(6)}", another)

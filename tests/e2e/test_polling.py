@@ -73,4 +73,5 @@ def test_the_shell_loop_takes_what_lands_later(project: Path) -> None:
                 wait_until((project / "pipeline" / f"config-{number}.done.yaml").exists, f"config {number}", 120)
         finally:
             stop(process)
-    wait_until(lambda: descendants_with(f"{project}/pipeline") == [], "every process to end with the loop")
+        # While luigid answers: Luigi's own client would otherwise go on asking for it for a minute.
+        wait_until(lambda: descendants_with(f"{project}/pipeline") == [], "every process to end with the loop")

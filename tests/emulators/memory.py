@@ -2,11 +2,12 @@
 
 `Bucket` is the storage, `MemoryStore` one node's way to it. The gate of a store is called with every operation before
 it happens: it may wait (so that a test decides who comes first), and says what goes wrong with the operation.
-Everything happens in one process, one call at a time; no locks.
+Everything happens in one process; each effect is one step.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -56,6 +57,7 @@ class Bucket:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._last = 1_000_000
+        self.lock = threading.Lock()  # around every effect
         self.objects: dict[str, Version] = {}
 
     def put(self, url: str, data: bytes) -> Version:
@@ -91,8 +93,9 @@ class MemoryStore:
     def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
         def entries() -> Iterator[Entry]:
             _before(self._gate(Call("list", prefix)), prefix)
-            found = sorted(url for url in self._bucket.objects if url.startswith(prefix) and url.endswith(suffix))
-            yield from [_entry(url, self._bucket.objects[url]) for url in found]
+            with self._bucket.lock:
+                standing = sorted(self._bucket.objects.items())
+            yield from [_entry(url, at) for url, at in standing if url.startswith(prefix) and url.endswith(suffix)]
 
         return entries()
 
@@ -105,44 +108,47 @@ class MemoryStore:
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
         fault = self._gate(Call("write", url))
         _before(fault, url)
-        standing = self._bucket.objects.get(url)
-        if if_generation is not None and if_generation != (ABSENT if standing is None else str(standing.generation)):
-            raise Conflict(f"{url} is another generation now")
-        made = self._bucket.put(url, data)
+        with self._bucket.lock:
+            standing = self._bucket.objects.get(url)
+            found = ABSENT if standing is None else str(standing.generation)
+            if if_generation not in (None, found):
+                raise Conflict(f"{url} is another generation now")
+            made = self._bucket.put(url, data)
         _after(fault, url)
         return _entry(url, made)
 
     def append(self, url: str, data: bytes) -> None:
         fault = self._gate(Call("append", url))
         _before(fault, url)
-        standing = self._bucket.objects.get(url)
-        self._bucket.put(url, (standing.data if standing else b"") + data)
+        with self._bucket.lock:
+            standing = self._bucket.objects.get(url)
+            self._bucket.put(url, (standing.data if standing else b"") + data)
         _after(fault, url)
 
     def move(self, source: str, generation: str, target: str) -> bool:
         before = self._bucket.objects.get(target)
         fault = self._gate(Call("move", source, target))
         _before(fault, source)
-        try:
+        with self._bucket.lock:
+            # The store asked twice: gone, and a target that was not there before it asked. It, or somebody else?
+            newly_made = self._bucket.objects.get(target) not in (None, before)
+            if fault is Fault.LOST and source not in self._bucket.objects and newly_made:
+                return False
             if str(self._find(source).generation) != generation:
                 raise Conflict(f"{source} is another generation now")
-        except NotFound:
-            # The store asked twice: gone, and a target that was not there before it asked. It, or somebody else?
-            if fault is Fault.LOST and self._bucket.objects.get(target) not in (None, before):
-                return False
-            raise
-        self._bucket.move(source, target)
+            self._bucket.move(source, target)
         _after(fault, source)
         return fault is not Fault.LOST
 
     def delete(self, url: str, *, if_generation: str | None = None) -> None:
         fault = self._gate(Call("delete", url))
         _before(fault, url)
-        standing = self._bucket.objects.get(url)
-        if standing is not None:
-            if if_generation is not None and if_generation != str(standing.generation):
-                raise Conflict(f"{url} is another generation now")
-            self._bucket.delete(url)
+        with self._bucket.lock:
+            standing = self._bucket.objects.get(url)
+            if standing is not None:
+                if if_generation not in (None, str(standing.generation)):
+                    raise Conflict(f"{url} is another generation now")
+                self._bucket.delete(url)
         _after(fault, url)
 
     def _find(self, url: str) -> Version:

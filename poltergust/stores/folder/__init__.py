@@ -55,15 +55,15 @@ class FolderStore:
         with translated(folder):
             yield from self._walk(folder, prefix, suffix, top=True)
 
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
+    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         with translated(url):
             try:
-                return self._read(url, limit)
+                return self._read(url, start, limit)
             except FileNotFoundError:
                 if not os.path.isdir(claims.claim_of(url)):
                     raise
                 self._recover(claims.claim_of(url))
-                return self._read(url, limit)
+                return self._read(url, start, limit)
 
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
         with translated(url):
@@ -109,7 +109,7 @@ class FolderStore:
                     os.unlink(url)
             self._remove_emptied(os.path.dirname(url))
 
-    def _read(self, url: str, limit: int | None) -> Blob:
+    def _read(self, url: str, start: int, limit: int | None) -> Blob:
         end = time.monotonic() + _PATIENCE
         own = url.startswith(self._side)
         before: Look | None = None
@@ -123,10 +123,10 @@ class FolderStore:
                 # Either its age shows that it rests, or watching it for as long does: clocks of a network mount and
                 # of this machine may differ.
                 if own or time.time() - look.changed / 1e9 >= _REST or now - since >= _REST:
-                    data = read_bytes(descriptor, None if limit is None else limit + 1)
+                    data = read_bytes(descriptor, None if limit is None else limit + 1, start)
                     content = digest(descriptor)
                     if own or Look.at(descriptor) == look:
-                        return Blob(url, data, look.generation(content), look.changed / 1e9)
+                        return Blob(url, data, look.generation(content), look.changed / 1e9, time.time())
             if now > end:
                 raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{shown(url)} is still being written to", delay=1.0)
             time.sleep(_REST / 4)

@@ -62,11 +62,12 @@ def opened(path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def read_bytes(descriptor: int, limit: int | None) -> bytes:
-    """From the start to the end of the file, or its first `limit` bytes."""
+def read_bytes(descriptor: int, limit: int | None, start: int = 0) -> bytes:
+    """From byte `start` to the end of the file, or the `limit` bytes from there."""
     data = bytearray()
     while limit is None or len(data) < limit:
-        chunk = os.pread(descriptor, 1024 * 1024 if limit is None else min(limit - len(data), 1024 * 1024), len(data))
+        size = 1024 * 1024 if limit is None else min(limit - len(data), 1024 * 1024)
+        chunk = os.pread(descriptor, size, start + len(data))
         if not chunk:
             break
         data += chunk

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -62,30 +63,37 @@ class GsStore:
                 if blob.name.startswith(start) and blob.name.endswith(suffix):
                     yield _entry(f"gs://{bucket}/{blob.name}", blob)
 
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
+    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         """Content, generation and time come from the one answer, so that they belong together.
 
         The client library's download hides Last-Modified and cannot stop at a limit, hence the plain request.
         """
         bucket, key = split(url)
         address = f"{self._client.api_endpoint}/download/storage/v1/b/{quote(bucket)}/o/{quote(key, safe='')}"
+        headers = {"Accept-Encoding": "identity"}  # what was uploaded compressed is unpacked by the server
+        if start:
+            headers["Range"] = f"bytes={start}-"
 
         def request() -> Blob:
             with self._client._http.get(
                 address,
                 params={"alt": "media"},
-                headers={"Accept-Encoding": "identity"},  # what was uploaded compressed is unpacked by the server
+                headers=headers,
                 stream=True,
                 timeout=TIMEOUT,
             ) as answer:
-                if answer.status_code != 200:
+                if answer.status_code == 416:  # it ends before `start`: ask again for what else there is to know
+                    return replace(self.read(url, limit=0), data=b"")
+                if answer.status_code not in (200, 206):
                     raise status_error(answer)
                 generation = answer.headers.get("X-Goog-Generation")
                 if not generation:
                     raise Denied(f"{shown(url)}: the server does not say which generation this is (x-goog-generation)")
+                now = answer.headers.get("Date")
                 changed = answer.headers.get("Last-Modified") or answer.headers["Date"]
-                data = _at_most(answer.iter_content(64 * 1024), limit)
-                return Blob(url, data, generation, parsedate_to_datetime(changed).timestamp())
+                skip = start if answer.status_code == 200 else 0  # a server may send the whole all the same
+                data = _at_most(answer.iter_content(64 * 1024), None if limit is None else skip + limit)[skip:]
+                return Blob(url, data, generation, _seconds(changed), None if now is None else _seconds(now))
 
         return ask(request, url)
 
@@ -233,6 +241,10 @@ def split(url: str) -> tuple[str, str]:
 
 def _entry(url: str, blob: Any) -> Entry:
     return Entry(url, int(blob.size or 0), blob.updated.timestamp())
+
+
+def _seconds(header: str) -> float:
+    return parsedate_to_datetime(header).timestamp()
 
 
 def _at_most(chunks: Iterable[bytes], limit: int | None) -> bytes:

@@ -3,8 +3,9 @@
     python -m benchmarks.environments [--lines 'pandas' 'matplotlib'] [--rounds 3]
 
 Cold: nothing downloaded yet. Warm: everything downloaded, the environment to be made. Changed: one line more than an
-environment that exists. Cached: the environment exists (Poltergust only). Median of the rounds, the ways taking turns in
-each round so that the network's mood meets them alike; every ratio is Poltergust's time to the other's.
+environment that exists. Cached: the environment exists (Poltergust only). Median of the rounds, the ways taking turns
+so that the network's mood meets them alike; every ratio is Poltergust's time to the other's. The machine's own
+settings of pip and uv are left out, since uv alone would not see the former: all ways fetch from the same place.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--lines", nargs="+", default=["pandas", "matplotlib"])
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--pip-rounds", type=int, default=1, help="rounds that include the ways with pip (slow)")
     chosen = options.parse_args()
     times: dict[tuple[str, str], list[float]] = {}
     for number in range(chosen.rounds):
         for way, build in WAYS.items():
+            if "+ pip" in way and number >= chosen.pip_rounds:
+                continue
             for phase, seconds in _measure(build, chosen.lines).items():
                 times.setdefault((way, phase), []).append(seconds)
                 _say(f"round {number + 1}  {way:<22} {phase:<8} {seconds:8.3f} s")
@@ -59,8 +63,7 @@ def _measure(build: Way, lines: Sequence[str]) -> dict[str, float]:
 def poltergust(root: Path, lines: Sequence[str]) -> None:
     cache = _caches.setdefault(root, EnvironmentCache(root / "made", spawn))
     spec = EnvironmentSpec(str(root / "env.yaml"), {}, tuple(Dependency(line) for line in lines), {})
-    env = {key: value for key, value in os.environ.items() if key != "UV_CACHE_DIR"}
-    with cache.ready(spec, node_env=env, on_line=lambda line: None, cancelled=lambda: False):
+    with cache.ready(spec, node_env=_environment(), on_line=lambda line: None, cancelled=lambda: False):
         pass
 
 
@@ -97,8 +100,13 @@ def _fresh(root: Path) -> Path:
 
 
 def _run(root: Path, *argv: str) -> None:
-    env = {**os.environ, "UV_CACHE_DIR": str(root / "uv"), "PIP_CACHE_DIR": str(root / "pip")}
+    env = {**_environment(), "UV_CACHE_DIR": str(root / "uv"), "PIP_CACHE_DIR": str(root / "pip")}
     subprocess.run(argv, check=True, env=env, stdout=subprocess.DEVNULL, timeout=900)
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_"))}
+    return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
 
 
 def _time(action: Callable[[], None]) -> float:
@@ -114,6 +122,9 @@ def _report(times: dict[tuple[str, str], list[float]], lines: Sequence[str]) -> 
     for way in WAYS:
         cells = []
         for phase in ("cold", "warm", "changed"):
+            if (way, phase) not in medians:
+                cells.append("-")
+                continue
             ratio = medians["poltergust", phase] / medians[way, phase]
             cells.append(f"{medians[way, phase]:8.3f} ({ratio:6.2f}x)")
         _say(f"{way:<22}" + "".join(f"{cell:>18}" for cell in cells))

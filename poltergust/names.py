@@ -21,6 +21,9 @@ CONFIG_SUFFIX = ".config.yaml"
 MAX_OBJECT_NAME = 1024  # bytes of UTF-8, https://cloud.google.com/storage/docs/objects#naming
 MAX_FILE_NAME = 255  # bytes of one component, NAME_MAX of the common Linux file systems
 
+HIDDEN = ".poltergust-"
+"""How the folder store's own short-lived files begin; nothing so named, or below a folder so named, is a config."""
+
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -94,6 +97,8 @@ class Path:
         if not url.startswith(self.prefix) or url.startswith(self.side) or not url.endswith(kind.suffix):
             return None
         name = url[len(self.prefix) : -len(kind.suffix)]
+        if not is_cloud(self.root) and any(part.startswith(HIDDEN) for part in name.split("/")):
+            return None
         return name if name and not name.endswith("/") else None
 
     def check(self, name: str, generation: str, node: str) -> None:
@@ -123,9 +128,13 @@ class Path:
     def log(self, name: str, generation: str, node: str) -> str:
         return f"{self.side}logs/{name}/{generation}/{node}.log"
 
+    def runs_of(self, name: str) -> str:
+        """Prefix of all records of all runs of that name, and of names below it."""
+        return f"{self.side}runs/{name}/"
+
     def runs(self, name: str, generation: str) -> str:
         """Prefix of all nodes' records of one run."""
-        return f"{self.side}runs/{name}/{generation}/"
+        return f"{self.runs_of(name)}{generation}/"
 
     def run(self, name: str, generation: str, node: str) -> str:
         return f"{self.runs(name, generation)}{node}.json"

@@ -19,7 +19,8 @@ _DISK = re.compile(r"No space left on device|os error 28|Errno 28|Disk quota exc
 _NETWORK = re.compile(
     r"error sending request|client error \(Connect\)|tcp connect error|dns error|Temporary failure in name resolution"
     r"|Name or service not known|failed to lookup address|Connection refused|Connection reset|connection closed before"
-    r"|operation timed out|Read timed out|ConnectTimeout|NewConnectionError|Max retries exceeded"
+    r"|operation timed out|Read timed out|ConnectTimeout|connection broken by"
+    r"|too many \d+ error responses|NewConnectionError|Max retries exceeded"
     r"|Could not connect to server"
     r"|Couldn't connect to server|Could not resolve host|Network is unreachable|error decoding response body"
     r"|Failed to download distribution due to network timeout|HTTP status (?:server error|client error \(429)"
@@ -101,13 +102,11 @@ def last_words(lines: Sequence[str]) -> str:
 
 
 def _conflict(text: str) -> bool:
-    """Two demands that contradict each other, rather than one for something that is not there."""
-    return (
-        re.search(
-            r"Because you require \S+ and|conflicting dependencies|depends on .{1,200}? and you require", text, re.S
-        )
-        is not None
-    )
+    """Demands that contradict each other, rather than one for something that is not there."""
+    if "was not found in the" in text:
+        return False
+    several = re.search(r"you require \S+ and \S|conflicting dependencies|depends on", text)
+    return several is not None or len(re.findall(r"\byou require\b", text)) > 2
 
 
 def _at(text: str, lines: Iterable[Line], found: re.Match[str] | None = None) -> str:
@@ -121,5 +120,5 @@ def _at(text: str, lines: Iterable[Line], found: re.Match[str] | None = None) ->
         line = named.get(canonicalize_name(candidate))
         if line is not None:
             return f"{line.origin} ({line.requirement}): "
-    quoted = [line for line in read if line.requirement in text] if not candidates else []
+    quoted = [line for line in read if line.requirement in text]
     return f"{quoted[0].origin}: " if len(quoted) == 1 else ""

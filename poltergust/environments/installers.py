@@ -77,9 +77,19 @@ class Pip:
         options: Sequence[str] = (),
         constraints: Sequence[Path] = (),
     ) -> Ended:
+        log = requirements.with_suffix(".log")
         argv = [str(python_of(folder)), str(self.home / "pip"), "install", "--no-color", "--progress-bar=off"]
-        argv += [*options, *(f"--constraint={path}" for path in constraints), f"--requirement={requirements}"]
-        return self.run(argv)
+        argv += [f"--log={log}", *options, *(f"--constraint={path}" for path in constraints)]
+        ended = self.run([*argv, f"--requirement={requirements}"])
+        return ended if ended.ok else Ended(ended.exit, (*self._unsaid(log), *ended.lines))
+
+    def _unsaid(self, log: Path) -> list[str]:
+        """Only its log tells that pip could not reach an index; what it says is that it found no release (pip 26)."""
+        try:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        return [self.run.redact(line.strip()) for line in lines if "Could not fetch URL" in line][-3:]
 
 
 def pip_for(interpreter: Interpreter, tools: Path, through: Uv) -> Pip:

@@ -87,8 +87,11 @@ class Interpreters:
     def all(self, run: Runner) -> list[Interpreter]:
         """Every interpreter of this node, newest first, each real file once."""
         found: dict[str, Interpreter] = {}
+        seen = set()
         for path in self._everywhere(run.env):
-            interpreter = self._ask(path, run)
+            real = os.path.realpath(path)
+            interpreter = self._ask(path, run) if real not in seen else None
+            seen.add(real)
             if interpreter is not None:
                 found.setdefault(os.path.realpath(interpreter.executable), interpreter)
         return sorted(found.values(), key=lambda i: Version(i.version), reverse=True)
@@ -146,6 +149,8 @@ class Interpreters:
 
     def _everywhere(self, env: Mapping[str, str]) -> Iterator[Path]:
         for folder in [*_folders(env), *_pyenv(env)]:
+            if folder.name == "shims":  # they stand for pyenv's versions, which are looked at themselves
+                continue
             for name in self._programs(folder):
                 yield folder / name
 

@@ -111,6 +111,7 @@ class Pipeline:
         runlog: RunLog,
     ) -> Verdict:
         before = run.record.worker
+        run.starts += 1
         worker = self._worker(run)
         request = Request(
             module=task.module,
@@ -202,9 +203,9 @@ class Pipeline:
         return merged
 
     def _worker(self, run: Run) -> str:
-        """A Luigi worker id that no other process has: names the node for people, the run and attempt for us."""
+        """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
         what = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
-        return f"poltergust-{self.settings.node}-{self.nonce}-{what}-{run.record.attempts}"
+        return f"poltergust-{self.settings.node}-{self.nonce}-{what}-{run.starts}"
 
 
 def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:

@@ -43,6 +43,7 @@ class Run:
     config: Config
     record: RunRecord
     began: float  # monotonic seconds of the first look, an earlier life of this agent included
+    starts: int = 0  # Luigi processes started for it by this agent
     budget: int = 1  # attempts on this node, the first included
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
     absent_since: float | None = None  # the environment object was missing first then, monotonic seconds

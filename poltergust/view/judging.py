@@ -22,8 +22,6 @@ _STRONGEST = {
 }
 """In this order: a config stands where the node stands that is furthest with it."""
 
-_NEXT_WORD = {State.FINISHED: 3, State.RUNNING: 2, State.ENDED: 1}
-
 
 def node(seen: Seen[NodeRecord], now: float) -> NodeView:
     """A heartbeat as a view: silent when it is too old, whatever it says."""
@@ -80,19 +78,15 @@ def config(
         silent=tuple(run.record.node for run in found if run.silent),
         reason=None if lead is None else lead.record.reason,
         text="" if lead is None else (lead.record.refused or lead.record.text),
-        progress=progress(found),
+        progress=progress([lead] if standing.ended and lead is not None and lead.record.progress else found),
         runs=tuple(found),
     )
 
 
 def progress(found: Iterable[RunView]) -> Progress | None:
-    """The counts of the record written last: all nodes tell of the one graph at the one scheduler. Between equals the
-    one that is further, so that a node's last look does not seem to take anything back."""
+    """The counts of the record written last: all nodes tell of the one graph at the one scheduler."""
     told = [run for run in found if run.record.progress]
-    if not told:
-        return None
-    latest = max(told, key=lambda run: (int(run.updated), _NEXT_WORD.get(run.record.state, 0)))
-    return counts(latest.record.progress)
+    return counts(max(told, key=lambda run: run.updated).record.progress) if told else None
 
 
 def counts(told: Mapping[str, object]) -> Progress:

@@ -31,6 +31,8 @@ FOLDER = Path("/data/pipeline")
         (BUCKET, "gs://bucket/my.config.yaml", "my"),
         (BUCKET, "gs://bucket/.poltergust/logs/x/my.config.yaml", None),
         (FOLDER, "/data/pipeline/my.config.yaml", "my"),
+        (FOLDER, "/data/pipeline/.poltergust-claim-0/my.config.yaml", None),
+        (CLOUD, "gs://bucket/pipeline/.poltergust-x/my.config.yaml", ".poltergust-x/my"),
         (FOLDER, "/data/pipeline/a.config.yaml/b.config.yaml", "a.config.yaml/b"),
     ],
 )

@@ -16,6 +16,9 @@ from poltergust.sources.pubsub.problems import Errors
 
 log = logging.getLogger(__name__)
 
+MAX_OUTSTANDING = 1000
+"""Messages received and not acknowledged at which the server sends no more."""
+
 _CLOSE = 20.0
 """Seconds for a stream to end after it was cancelled."""
 
@@ -26,7 +29,11 @@ def open_stream(client: Any, subscription: str, receive: Callable[[Any], None]) 
         subscription,
         receive,
         # Names are small and handed on at once: nothing to hold back for, and a bound on what is in memory.
-        flow_control=pubsub_v1.types.FlowControl(max_messages=1000, max_bytes=10 * 1024 * 1024),
+        # A message that was sent to a stream which ended meanwhile comes again when its lease is over: the least there
+        # is, as ours are acknowledged at once (the client's default is 60 s).
+        flow_control=pubsub_v1.types.FlowControl(
+            max_messages=MAX_OUTSTANDING, max_bytes=10 * 1024 * 1024, max_duration_per_lease_extension=10
+        ),
         scheduler=_Inline(),
         await_callbacks_on_shutdown=True,
     )

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from poltergust.errors import Temporary
+from poltergust.names import HIDDEN
 from poltergust.reasons import Reason
 from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound
 from poltergust.stores.folder import claims
 from poltergust.stores.folder.files import (
-    HIDDEN,
     Look,
     digest,
     opened,

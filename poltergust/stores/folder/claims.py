@@ -19,8 +19,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
+from poltergust.names import HIDDEN
 from poltergust.stores import Conflict, Denied, NotFound
-from poltergust.stores.folder.files import HIDDEN, Look, digest, opened, rename_new, write_all
+from poltergust.stores.folder.files import Look, digest, opened, rename_new, write_all
 from poltergust.stores.text import shown
 
 _INTENT = "intent"

@@ -18,12 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poltergust.errors import NodeError, Permanent, PoltergustError, Temporary
+from poltergust.names import HIDDEN
 from poltergust.reasons import Reason
 from poltergust.stores import Denied, NotFound
 from poltergust.stores.text import shown
-
-HIDDEN = ".poltergust-"
-"""How every name begins that the store makes for itself inside a folder; never listed, never ends in .yaml."""
 
 _DIGESTED = 1024 * 1024  # bytes; a longer file is no config, its size and change time tell it well enough
 

@@ -1,5 +1,5 @@
 """A small package index over real HTTP: PEP 503 and 658 pages made from a folder of distributions, plain files below
-`/files/` and `/git/`, basic authentication, a log of requests, and the process arguments visible while one is served."""
+`/files/` and `/git/`, basic authentication, a log of requests, and the process arguments visible meanwhile."""
 
 from __future__ import annotations
 

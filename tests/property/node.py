@@ -1,0 +1,363 @@
+"""One simulated node: the real agent, queue and runner, on simulated time, a watched store and commanded processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poltergust.agent import Agent
+from poltergust.errors import Temporary
+from poltergust.luigi_run import Request, Standing
+from poltergust.names import Kind
+from poltergust.reasons import Reason, Row
+from poltergust.records import Records
+from poltergust.runner.finish import Ending, Finisher
+from poltergust.runner.forgive import Forgiveness
+from poltergust.runner.patience import Patience
+from poltergust.runner.pipeline import Pipeline
+from poltergust.runner.run import Run, Runs, Verdict
+from poltergust.runner.runner import Runner
+from poltergust.settings import Settings
+from poltergust.stopping import Stopping
+from poltergust.stores import Blob, NotFound
+from poltergust.workqueue import Item, WorkQueue
+from tests.emulators.memory import Call, Died, Fault, MemoryStore
+from tests.property.hub import SimulatedClock, Task
+from tests.property.parts import FakeEnvironments, FakeRun, NoLog, Plan
+
+if TYPE_CHECKING:
+    from tests.property.world import World
+
+WORKERS = 2
+
+
+@dataclass
+class Planned:
+    """A fault that the `skip`-th next call of that operation meets."""
+
+    operation: str
+    fault: Fault
+    skip: int = 0
+
+
+class NodeStore(MemoryStore):
+    """A node's way to the storage; tells what it reads."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.world.bucket, node.gate)
+        self._node = node
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        try:
+            blob = super().read(url, limit=limit)
+        except NotFound:
+            self._node.has_read(url, None)
+            raise
+        self._node.has_read(url, int(blob.generation))
+        return blob
+
+
+class LookingRunner(Runner):
+    """The runner, and which generation each look set out with."""
+
+    task: Callable[[], Task]
+    scratch_path: Path
+
+    def look(self, item: Item) -> float | None:
+        task = self.task()
+        task.generation = task.attempt = None
+        return super().look(item)
+
+
+class Node:
+    """Up or down; each time it comes up it is a new life of the same agent."""
+
+    def __init__(self, world: World, name: str, scratch: Path, offset: float) -> None:
+        from tests.property.world import PATH, RETRIES
+
+        self.world, self.name, self._offset = world, name, offset
+        self.path = PATH
+        self.settings = Settings(PATH, name, "http://scheduler:8082", retries=RETRIES, cache=scratch)
+        self.life = 0
+        self.up = self.draining = False
+        self.plan = Plan.READY
+        self.faults: list[Planned] = []
+        self.inbox: list[str] = []  # notifications under way to it
+        self.told: dict[str, int] = {}  # name to the step of its last notification, or scan
+        self.looked: dict[str, int] = {}  # name to the step in which it last asked for the config
+        self.runs: list[FakeRun] = []
+        self.visible_since: int | None = None  # the step since when its heartbeat says that it takes runs
+
+    # Its life
+
+    def start(self) -> None:
+        world = self.world
+        self.life += 1
+        self.up, self.draining = True, False
+        self.told, self.runs, self.inbox = {}, [], []
+        world.referee.restarts(self.name)
+        self.stopping = Stopping()
+        self.store = NodeStore(self)
+        clock = SimulatedClock(world.hub, self._offset, lambda: bool(len(self.queue)) or self.queue.stopped)
+        now = clock.monotonic
+        self.queue = WorkQueue(clock)
+        self.records = Records(self.store, self.path, self.name, clock=now)
+        self._runs = Runs(self.records, self.name, "http://scheduler:8082", now)
+        finisher = Finisher(self.store, self.path, f"{self.name}/{self.life}")
+        patience = Patience()
+        pipeline = Pipeline(
+            settings=self.settings,
+            scheduler_url="http://scheduler:8082",
+            nonce=str(self.life),
+            environments=FakeEnvironments(lambda: self.plan, self._rest, self._begins, self._environment_fails),
+            locks=None,
+            launch=self._launch,
+            forgiveness=Forgiveness(self.store, self.path, self.name, self.records.server_time),
+            records=self.records,
+            open_log=lambda url, redact: NoLog(self.store, url, redact=redact, limit=0),
+            stopping=self.stopping,
+            clock=now,
+            wait=self._wait,
+        )
+        runner = LookingRunner(
+            self.settings,
+            store=lambda url: self.store,
+            records=self.records,
+            runs=self._runs,
+            finisher=finisher,
+            pipeline=pipeline,
+            standing=self._standing,
+            patience=patience,
+            stopping=self.stopping,
+            clock=now,
+            on_ending=self._on_ending,
+        )
+        runner.task = self._task
+        self.agent = Agent(
+            self.settings,
+            instance=str(self.life),
+            scheduler_url="http://scheduler:8082",
+            store=self.store,
+            records=self.records,
+            runs=self._runs,
+            runner=runner,
+            patience=patience,
+            queue=self.queue,
+            sources=(),
+            stopping=self.stopping,
+        )
+        self.visible_since = None
+        self.beat()
+        for _ in range(WORKERS):
+            world.hub.spawn(self, self.agent._work)
+        self.scan()
+
+    def crash(self, already_dead: list[Task]) -> None:
+        """SIGKILL. What it ran is gone with it."""
+        if not self.up:
+            return
+        self.up = False
+        self.visible_since = None
+        mine = [task for task in self.world.hub.tasks if task.owner is self]
+        for task in mine + already_dead:
+            self.world.referee.died(self.name, task.attempt, self._tick())
+            if task.generation is not None:
+                self.world.referee.turmoil.add(self.world.referee.uploads[task.generation].name)
+        self.world.referee.restarts(self.name)
+        self.world.hub.end_of(self)
+        self._drop_runs()
+
+    def drain(self) -> None:
+        """SIGTERM."""
+        if self.up and not self.draining:
+            self.draining = True
+            self.visible_since = None
+            self.stopping.request_drain()
+            self.queue.shutdown()
+            self.beat()
+
+    def is_down_if_drained(self) -> None:
+        if self.up and self.draining and not any(task.owner is self for task in self.world.hub.tasks):
+            self.records.drop_node()
+            self.up = False
+            self._drop_runs()
+
+    def _drop_runs(self) -> None:
+        for run in self.runs:
+            if run in self.world.runs:
+                self.world.runs.remove(run)
+        self.runs = []
+
+    def beat(self) -> None:
+        if self.up:
+            self.records.save_node(self.agent.describe())
+            if self.visible_since is None and not self.draining:
+                self.visible_since = self._tick()
+
+    # What it hears
+
+    def hear(self, url: str) -> None:
+        if self.up:
+            self.agent.changed(url)
+            name = self.path.name_of(url)
+            if name is not None and not self.draining:
+                self.told[name] = self._tick()
+
+    def scan(self) -> None:
+        if self.up and not self.draining:
+            self.world.hub.spawn(self, self._scan)
+
+    def _scan(self) -> None:
+        try:
+            for url in self.agent.list_configs():
+                self.hear(url)
+        except Temporary:
+            pass  # the real scan tries again later, and so will this test
+
+    def check_awake(self) -> None:
+        """At rest: every name it was told of it has looked at since, or will."""
+        if not self.up or self.draining:
+            return
+        to_come = {*self.queue.waiting(), *self.queue.delayed()}
+        for name, told in self.told.items():
+            looked = self.looked.get(name, -1) > told or name in to_come
+            assert looked, f"{self.name} was told of {name} and will not look"
+
+    def runs_known(self) -> bool:
+        return self.up and bool(self.queue.processing() or self._runs_pending())
+
+    def _runs_pending(self) -> bool:
+        return any(run.verdict is not None for run in self._runs.all())
+
+    # Its parts' hooks
+
+    def gate(self, call: Call) -> Fault | None:
+        """Every call to the storage: others may go first, and something may go wrong."""
+        task = self.world.hub.current
+        if task is None:
+            return None
+        self.world.hub.pause()
+        if not self.up:
+            raise Died
+        if call.operation == "read" and call.url.startswith(self.path.prefix):
+            name = self.path.name_of(call.url)
+            if name is not None:
+                self.looked[name] = self._tick()
+        fault = self._fault(call)
+        if fault is not None:
+            self._suffers(call, fault, task)
+        elif call.operation == "write" and task.generation is not None:
+            upload = self.world.referee.uploads[task.generation]
+            if call.url == self.path.run(upload.name, str(task.generation), self.name):
+                self.world.referee.seen[self.name, task.generation].forgotten = False
+        return fault
+
+    def _fault(self, call: Call) -> Fault | None:
+        if call.operation == "move" and self.world.refusing:
+            return Fault.DENIED
+        for planned in self.faults:
+            if planned.operation in ("any", call.operation):
+                if planned.skip:
+                    planned.skip -= 1
+                    return None
+                self.faults.remove(planned)
+                return planned.fault
+        return None
+
+    def _suffers(self, call: Call, fault: Fault, task: Task) -> None:
+        if call.operation in ("write", "delete"):
+            self.world.record_lost(call.url)
+        if call.operation in ("read", "list") and call.url.startswith(self.path.side):
+            self.world.record_lost(call.url)
+        if task.generation is None:
+            return
+        upload = self.world.referee.uploads[task.generation]
+        self.world.referee.turmoil.add(upload.name)
+        if call.operation == "move" and fault is Fault.DENIED and call.url == self.path.of(upload.name, Kind.CONFIG):
+            self.world.referee.seen[self.name, task.generation].refused = True
+
+    def has_read(self, url: str, generation: int | None) -> None:
+        task = self.world.hub.current
+        if task is None:
+            return
+        now = self.world.hub.now
+        if self.path.name_of(url) is not None and generation is not None and task.generation is None:
+            task.generation = generation
+        elif url.startswith("gs://bucket/environment/") and task.generation is not None:
+            self.world.referee.environment(self.name, task.generation, found=generation is not None, now=now)
+
+    def _begins(self) -> None:
+        task = self._task()
+        assert task.generation is not None
+        self.world.referee.begins(self.name, task.generation)
+        task.attempt = task.generation
+
+    def _environment_fails(self, reason: Reason) -> None:
+        self._report(reason, stopped=False)
+
+    def _launch(
+        self,
+        request: Request,
+        *,
+        on_end: Callable[[], None],
+        on_forgiven: Callable[[], None] = lambda: None,
+        **_rest: object,
+    ) -> FakeRun:
+        task = self._task()
+        assert task.generation is not None
+        if request.forgive:
+            self.world.referee.forgives(self.name, task.generation, self.world.hub.now)
+        run = FakeRun(
+            request,
+            task.generation,
+            on_end,
+            lambda: self.world.hub.spawn(self, on_forgiven),
+            lambda run, reason: self._report(reason, stopped=run.stopped),
+        )
+        self.runs.append(run)
+        self.world.runs.append(run)
+        return run
+
+    def _report(self, reason: Reason, *, stopped: bool) -> None:
+        task = self._task()
+        assert task.generation is not None
+        upload = self.world.referee.uploads[task.generation]
+        config, error = (self.world.stands(upload.name, kind) for kind in (Kind.CONFIG, Kind.ERROR))
+        standing = any(version is not None and version.origin == upload.generation for version in (config, error))
+        self.world.referee.reports(
+            self.name, task.generation, reason, stopped=stopped, step=self._tick(), standing=standing
+        )
+        if reason.row is not Row.NODE or not stopped:
+            task.attempt = None
+
+    def _standing(self, root_task_id: str) -> Standing:
+        self.world.hub.pause()
+        if self.world.scheduler_down:
+            raise Temporary(Reason.SCHEDULER_UNREACHABLE, "no answer from the scheduler")
+        return Standing(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
+
+    def _on_ending(self, run: Run, verdict: Verdict, ending: Ending) -> None:
+        if ending is Ending.WON and verdict.outcome is not None:
+            self.world.referee.claims(self.name, int(run.config.generation), verdict.outcome, self.life)
+
+    def _wait(self, event: threading.Event, seconds: float) -> None:
+        until = self.world.hub.now + seconds
+        self.world.hub.pause(lambda: event.is_set() or self.world.hub.now >= until)
+        if not self.up:
+            raise Died
+
+    def _rest(self) -> None:
+        until = self.world.hub.now + 0.5
+        self.world.hub.pause(lambda: self.world.hub.now >= until or self.plan is not Plan.SLOW or self.draining)
+
+    def _task(self) -> Task:
+        task = self.world.hub.current
+        assert task is not None
+        return task
+
+    def _tick(self) -> int:
+        self.world.step += 1
+        return self.world.step

@@ -1,0 +1,118 @@
+"""The parts of a simulated node that a test commands: environments, Luigi processes, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+
+from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
+from poltergust.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.luigi_run import Progress, Report, Request
+from poltergust.reasons import Reason
+from poltergust.runlog import RunLog
+
+
+class Plan(Enum):
+    """What happens when a node makes an environment ready."""
+
+    READY = "ready"
+    SLOW = "slow"  # building, until the plan changes
+    INSTALL_FAILED = "install-failed"
+    PACKAGE_NOT_FOUND = "package-not-found"
+    REGISTRY_DOWN = "registry-down"
+
+    def error(self) -> RunError | None:
+        return {
+            Plan.INSTALL_FAILED: NodeError(Reason.INSTALL_FAILED, "pip ended with 1"),
+            Plan.PACKAGE_NOT_FOUND: Permanent(Reason.PACKAGE_NOT_FOUND, "no such package"),
+            Plan.REGISTRY_DOWN: Temporary(Reason.REGISTRY_UNREACHABLE, "no route to the registry"),
+        }.get(self)
+
+
+class FakeEnvironments:
+    """`environments.Environments` by plan. `begins` and `fails` tell the referee."""
+
+    def __init__(
+        self, plan: Callable[[], Plan], rest: Callable[[], None], begins: Callable[[], None], fails: Callable[..., None]
+    ) -> None:
+        self._plan, self._rest, self._begins, self._fails = plan, rest, begins, fails
+
+    @contextmanager
+    def ready(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        node_env: Mapping[str, str],
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        locks: Locks | None = None,
+    ) -> Iterator[Environment]:
+        self._begins()
+        while self._plan() is Plan.SLOW:
+            if cancelled():
+                raise Cancelled
+            self._rest()
+        error = self._plan().error()
+        if error is not None:
+            self._fails(error.reason)
+            raise error
+        yield Environment("key", Path("/env"), Path("/env/bin/python"), "3.11.0", built=False, seconds=0.0)
+
+
+class FakeRun:
+    """`luigi_run.LuigiRun`: a process that ends when, and as, the test says."""
+
+    def __init__(
+        self,
+        request: Request,
+        generation: int,
+        on_end: Callable[[], None],
+        on_forgiven: Callable[[], None],
+        reports: Callable[[FakeRun, Reason], None],
+    ) -> None:
+        self.request, self.generation = request, generation
+        self.on_forgiven = on_forgiven
+        self.stopped = False  # it was told to end, however it ends
+        self.ended = False
+        self._on_end, self._reports = on_end, reports
+        self._report: Report | None = None
+
+    def end(self, reason: Reason) -> None:
+        self.ended = True
+        self._report = Report(reason, reason.code, root_task_id="T__1")
+        self._on_end()
+
+    def drain(self) -> None:
+        self.stopped = True
+
+    def stop(self, grace: float) -> None:
+        self.stopped = True
+
+    def release(self, dead_workers: Sequence[str]) -> None:
+        pass  # whose tasks are whose is the scheduler's to know; there is none here
+
+    def progress(self) -> Progress:
+        return Progress()
+
+    def result(self, timeout: float | None) -> Report | None:
+        if self._report is not None:
+            self._reports(self, self._report.reason)
+        return self._report
+
+
+class NoLog(RunLog):
+    """A log that nobody reads: the real one has a thread and a clock of its own, and tests of its own."""
+
+    def __enter__(self) -> NoLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        pass

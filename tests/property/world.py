@@ -1,0 +1,302 @@
+"""One simulated storage, its users, and the nodes that listen to it: real queue, runner and agent, simulated time.
+
+What users and fate do are methods here, for the state machine and for the scenarios; what nodes do happens when the
+hub is told to go on, and everything they do is shown to the referee.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from poltergust.names import OUTCOMES, Kind
+from poltergust.names import Path as PipelinePath
+from poltergust.reasons import Reason
+from tests.emulators.memory import Bucket, Fault, Version
+from tests.property.hub import Hub, Task
+from tests.property.node import Node
+from tests.property.parts import FakeRun, Plan
+from tests.property.referee import Referee, Upload
+
+PATH = PipelinePath("gs://bucket/pipeline")
+ENVIRONMENT = "gs://bucket/environment/env.yaml"
+SERVER_EPOCH = 1_700_000_000.0  # the storage's clock and the nodes' have nothing to do with each other
+RETRIES = 1
+HEARTBEAT = 60.0
+
+
+class Watched(Bucket):
+    """Shows the referee what nodes do to configs and outcomes."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(lambda: SERVER_EPOCH + world.hub.now)
+        self._world = world
+
+    def move(self, source: str, target: str) -> Version:
+        self._world.node_renames(source, target)
+        made = super().move(source, target)
+        self._world.notify(target)
+        return made
+
+    def delete(self, url: str) -> None:
+        self._world.node_removes(url)
+        super().delete(url)
+
+
+class World:
+    """`budget` attempts a node. `scratch` is where the real runner makes its working directories."""
+
+    def __init__(self, nodes: int, scratch: Path, seed: int = 0) -> None:
+        self.hub = Hub()
+        self.hub.on_death = self._on_death
+        self.order = random.Random(seed)
+        self.referee = Referee(RETRIES + 1)
+        self.bucket = Watched(self)
+        self.step = 0
+        self.refusing = False  # renames are refused
+        self.runnable = True  # the scheduler has something to do for a process
+        self.scheduler_down = False
+        self.runs: list[FakeRun] = []
+        self.nodes = [Node(self, f"node-{number}", scratch, 1000.0 * number) for number in range(nodes)]
+        self.set_environment(present=True)
+        for node in self.nodes:
+            node.start()
+
+    # Users
+
+    def upload(self, name: str, data: bytes, timeout: float | None = None) -> int:
+        url = PATH.of(name, Kind.CONFIG)
+        made = self.bucket.put(url, data)
+        self.referee.interfered(name)
+        self.referee.uploaded(Upload(name, made.generation, data, self.hub.now, timeout))
+        self.notify(url)
+        return made.generation
+
+    def cancel(self, name: str) -> None:
+        config = self.bucket.objects.pop(PATH.of(name, Kind.CONFIG), None)
+        if config is None:
+            return
+        self.referee.interfered(name)
+        self.referee.turmoil.add(name)  # an older outcome may stand beside it: nobody finishes this run
+        target = PATH.of(name, Kind.CANCELLED)
+        made = self.bucket.put(target, config.data)
+        self.bucket.objects[target] = Version(made.data, made.generation, config.origin, made.updated)
+        self.notify(target)
+
+    def remove(self, name: str, kind: Kind) -> None:
+        if self.bucket.objects.pop(PATH.of(name, kind), None) is not None:
+            self.referee.interfered(name)
+            self.referee.turmoil.add(name)
+
+    def rename_back(self, name: str) -> None:
+        """The user's own retry: error to config."""
+        error = self.bucket.objects.pop(PATH.of(name, Kind.ERROR), None)
+        if error is not None:
+            timeout = 120.0 if b"timeout: 2m" in error.data else None
+            self.upload(name, error.data, timeout)
+
+    def set_environment(self, *, present: bool) -> None:
+        if present:
+            self.bucket.put(ENVIRONMENT, b"dependencies: []\n")
+        else:
+            self.bucket.objects.pop(ENVIRONMENT, None)
+
+    def delete_records(self, part: str) -> None:
+        """Everything of the nodes' own whose URL holds `part`."""
+        for url in [url for url in self.bucket.objects if url.startswith(PATH.side) and part in url]:
+            del self.bucket.objects[url]
+            self.record_lost(url)
+
+    def record_lost(self, url: str) -> None:
+        """A record, a mark or a heartbeat is gone, or is not what its node meant it to be."""
+        if url.startswith(PATH.nodes):
+            for node in self.nodes:
+                if url == PATH.node(node.name):
+                    node.visible_since = None
+            return
+        for generation, upload in self.referee.uploads.items():
+            if not url.startswith(PATH.runs(upload.name, str(generation))):
+                continue
+            if url.endswith((".first", "-by")):
+                self.referee.marks_touched.add(generation)
+            for node in self.nodes:
+                if url == PATH.run(upload.name, str(generation), node.name):
+                    self.referee.seen[node.name, generation].forgotten = True
+
+    # Fate
+
+    def notify(self, url: str) -> None:
+        for node in self.nodes:
+            node.inbox.append(url)
+
+    def end(self, run: FakeRun, reason: Reason) -> None:
+        """A process ends so; what it was asked to clear is cleared by then, unless it died."""
+        if run.request.forgive and not run.ended and reason.row.value != "node":
+            self.clear(run)
+        self.runs.remove(run)
+        run.end(reason)
+
+    def clear(self, run: FakeRun) -> None:
+        """The process has cleared what the scheduler remembers, and says so."""
+        if run.request.forgive and run.generation not in self.referee.forgiven:
+            self.referee.forgiven.add(run.generation)
+            run.on_forgiven()
+
+    def _on_death(self, task: Task) -> None:
+        """A fault killed one thread of a node in the middle of a call: its process is gone."""
+        for node in self.nodes:
+            if node is task.owner:
+                node.crash([task])
+
+    # Time
+
+    def settle(self) -> None:
+        """Everybody does what there is to do now."""
+        self.hub.settle(self.order)
+        for node in self.nodes:
+            node.is_down_if_drained()
+            node.check_awake()
+
+    def pass_time(self, seconds: float) -> None:
+        """In steps no longer than a heartbeat, everybody doing what falls due at each."""
+        end = self.hub.now + seconds
+        while self.hub.now < end:
+            self.hub.now = min(end, self.hub.now + HEARTBEAT)
+            for node in self.nodes:
+                node.beat()
+            self.settle()
+
+    def next_due(self) -> float:
+        """Seconds until a node's queue has something due, at most a scan's interval."""
+        return min([300.0, *(due for node in self.nodes if node.up for due in node.queue.delayed().values())])
+
+    # Shown to the referee
+
+    def node_renames(self, source: str, target: str) -> None:
+        node = self.acting()
+        if node is None or not source.startswith(PATH.prefix):
+            return
+        name, old = split(source)
+        _, new = split(target)
+        task = self.hub.current
+        assert task is not None
+        if old is Kind.ERROR:
+            self.referee.turmoil.add(name)  # who wins this name at the same moment has not seen the done one
+        others = {
+            other.name: other.visible_since
+            for other in self.nodes
+            if other.up and not other.draining and other.visible_since is not None
+        }
+        self.referee.renames(
+            node.name,
+            task.generation,
+            (old, new),
+            name,
+            self.bucket.objects[source],
+            self.bucket.objects.get(target),
+            self.hub.now,
+            others,
+        )
+
+    def node_removes(self, url: str) -> None:
+        node = self.acting()
+        if node is None or not url.startswith(PATH.prefix) or url not in self.bucket.objects:
+            return
+        name, kind = split(url)
+        task = self.hub.current
+        assert task is not None
+        self.referee.removes(node.name, task.generation, kind, name, self.bucket.objects[url])
+
+    def acting(self) -> Node | None:
+        task = self.hub.current
+        return task.owner if task is not None and isinstance(task.owner, Node) else None
+
+    # How things stand
+
+    def configs(self) -> dict[str, Version]:
+        found = {}
+        for url, version in self.bucket.objects.items():
+            name = PATH.name_of(url)
+            if name is not None:
+                found[name] = version
+        return found
+
+    def outcomes(self) -> dict[str, dict[Kind, Version]]:
+        found: dict[str, dict[Kind, Version]] = {}
+        for url, version in self.bucket.objects.items():
+            for kind in OUTCOMES:
+                name = PATH.name_of(url, kind)
+                if name is not None:
+                    found.setdefault(name, {})[kind] = version
+        return found
+
+    def stands(self, name: str, kind: Kind) -> Version | None:
+        return self.bucket.objects.get(PATH.of(name, kind))
+
+    # The end
+
+    def calm(self) -> None:
+        """Fate stops: no faults, every node up, the scheduler and the environment there."""
+        self.refusing = self.scheduler_down = False
+        self.runnable = True
+        self.set_environment(present=True)
+        for node in self.nodes:
+            node.faults.clear()
+            node.plan = Plan.READY
+        for run in [run for run in self.runs if run.stopped]:
+            self.end(run, Reason.CHILD_DIED)
+        self.settle()
+        for node in self.nodes:
+            if node.draining:
+                for run in [run for run in self.runs if run in node.runs]:
+                    self.end(run, Reason.CHILD_DIED)
+                self.settle()
+            if not node.up:
+                node.start()
+
+    def check_stopped(self) -> None:
+        """After a scan and the grace for a missing config nothing runs on that cannot count."""
+        for seconds in (0.0, 5.0, 6.0, 6.0):
+            self.pass_time(seconds)
+            for node in self.nodes:
+                node.scan()
+            self.settle()
+        for run in self.runs:
+            upload = self.referee.uploads[run.generation]
+            config = self.stands(upload.name, Kind.CONFIG)
+            error = self.stands(upload.name, Kind.ERROR)
+            counts = config is not None and config.generation == run.generation
+            may_count = config is None and error is not None and error.data == upload.data
+            assert counts or may_count or run.stopped, f"{run.generation} of {upload.name} runs on for nothing"
+
+    def finish(self, reason: Reason) -> None:
+        """All the time there is, a scan at each interval, every process ending so."""
+        for _ in range(150):
+            for node in self.nodes:
+                node.scan()
+            self.settle()
+            for run in list(self.runs):
+                self.end(run, Reason.CHILD_DIED if run.stopped else reason)
+            self.settle()
+            if not self.configs() and not self.runs and not any(node.runs_known() for node in self.nodes):
+                break
+            self.pass_time(self.next_due())
+        self.referee.at_rest(self.outcomes(), set(self.configs()))
+
+    def close(self) -> None:
+        for node in self.nodes:
+            if node.up:
+                node.crash([])
+
+
+def split(url: str) -> tuple[str, Kind]:
+    """The name and kind of a config's or an outcome's URL."""
+    for kind in Kind:
+        name = PATH.name_of(url, kind)
+        if name is not None:
+            return name, kind
+    raise AssertionError(f"{url} is neither a config nor an outcome")
+
+
+def is_fatal(fault: Fault) -> bool:
+    return fault in (Fault.DIES, Fault.DIES_AFTER)

@@ -9,25 +9,24 @@ import pytest
 
 from poltergust.names import Kind
 from poltergust.reasons import Reason
-from tests.property.world import World
+from tests.property.world import World, simulated
 
 DATA = b"environment: gs://bucket/environment/env.yaml\ntask: {name: T, module: m}\n"
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[World]:
-    world = World(2, tmp_path)
-    world.settle()
-    yield world
-    world.close()
+    with simulated(2, tmp_path) as world:
+        yield world
 
 
 def deliver(world: World) -> None:
     """Every notification arrives, and everybody does what there is to do."""
-    for node in world.nodes:
-        while node.inbox:
-            node.hear(node.inbox.pop(0))
-    world.settle()
+    while any(node.inbox for node in world.nodes):
+        for node in world.nodes:
+            while node.inbox:
+                node.hear(node.inbox.pop(0))
+        world.settle()
 
 
 def test_an_upload_runs_everywhere_and_ends_as_done_once(two: World) -> None:

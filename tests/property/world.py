@@ -6,13 +6,16 @@ hub is told to go on, and everything they do is shown to the referee.
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from poltergust.names import OUTCOMES, Kind
 from poltergust.names import Path as PipelinePath
 from poltergust.reasons import Reason
-from tests.emulators.memory import Bucket, Fault, Version
+from tests.emulators.memory import Bucket, Version
 from tests.property.hub import Hub, Task
 from tests.property.node import Node
 from tests.property.parts import FakeRun, Plan
@@ -298,5 +301,26 @@ def split(url: str) -> tuple[str, Kind]:
     raise AssertionError(f"{url} is neither a config nor an outcome")
 
 
-def is_fatal(fault: Fault) -> bool:
-    return fault in (Fault.DIES, Fault.DIES_AFTER)
+class _Unexpected(logging.Handler):
+    """The agent outlives whatever is raised in a look, and logs it; a test does not."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            raise record.exc_info[1]
+
+
+@contextmanager
+def simulated(nodes: int, scratch: Path, seed: int = 0) -> Iterator[World]:
+    """A world with its nodes up and at rest; nothing of it is left afterwards."""
+    logger = logging.getLogger("poltergust")
+    handler, level = _Unexpected(logging.ERROR), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR)
+    world = World(nodes, scratch, seed)
+    try:
+        world.settle()
+        yield world
+    finally:
+        world.close()
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -201,7 +201,7 @@ def test_failures_explain_themselves(node: Node, index: Index, case: str, instal
         node.ready(node.spec(*wrong.lines, installer=installer))
     message = str(caught.value)
     assert (caught.value.reason, "\n" in message) == (wrong.reason, False), message
-    assert wrong.says in message
+    assert wrong.says in message, node.log
     assert node.cache.contents() == []
 
 

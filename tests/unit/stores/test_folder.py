@@ -79,8 +79,8 @@ def test_a_file_that_grows_is_read_when_it_has_come_to_rest(
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     store: FolderStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changed_meanwhile(descriptor: int, limit: int | None) -> bytes:
-        data = files.read_bytes(descriptor, limit)
+    def changed_meanwhile(descriptor: int, limit: int | None, *more: int) -> bytes:
+        data = files.read_bytes(descriptor, limit, *more)
         monkeypatch.setattr("poltergust.stores.folder.read_bytes", files.read_bytes)
         config.write_bytes(b"new")
         return data

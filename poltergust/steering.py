@@ -1,5 +1,5 @@
-"""What a person does to a config: submit it, run it again, cancel it. Each is one conditional step of the store, so that
-beside running nodes and other people exactly one thing comes of it.
+"""What a person does to a config: submit it, run it again, cancel it. Each is one conditional step of the store, so
+that beside running nodes and other people exactly one thing comes of it.
 
 Raises `Refused` where what was asked for does not fit what stands there; the text says what does.
 """

@@ -21,10 +21,12 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?
 
 
 def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
-    """`click.option` with its environment variable: ``--cache-dir`` is ``POLTERGUST_CACHE_DIR``."""
+    """`click.option` with its environment variable: ``--cache-dir`` is ``POLTERGUST_CACHE_DIR``, unless `envvar` names
+    another."""
     variable = "POLTERGUST_" + flag.lstrip("-").replace("-", "_").upper()
+    attributes.setdefault("envvar", variable)
     attributes.setdefault("show_default", attributes.get("default") is not None)
-    decorate: Callable[[F], F] = click.option(flag, *others, envvar=variable, show_envvar=True, **attributes)
+    decorate: Callable[[F], F] = click.option(flag, *others, show_envvar=True, **attributes)
     return decorate
 
 
@@ -57,6 +59,16 @@ def parse_path(text: str) -> names.Path:
     if not folder.is_dir():
         raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
     return names.Path(str(folder))
+
+
+def parse_name(text: str, path: names.Path) -> str:
+    """A config's name as a user may write it: ``nightly``, ``nightly.config.yaml``, or the whole URL of an outcome."""
+    name = text.removeprefix(path.prefix)
+    for kind in names.Kind:
+        name = name.removesuffix(kind.suffix)
+    if not name or name.startswith("/") or names.is_cloud(name):
+        raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
+    return name
 
 
 def parse_node(text: str | None) -> str:

@@ -26,6 +26,7 @@ class Task:
         self.owner = owner
         self.ready: Callable[[], bool] = lambda: True
         self.died = False
+        self._started = False
         # What a referee wants to remember of the thread.
         self.generation: int | None = None
         self.attempt: int | None = None
@@ -44,6 +45,7 @@ class Task:
 
     def go_on(self, hub: Hub) -> None:
         hub.current = self
+        self._started = True
         try:
             self._greenlet.switch()
         finally:
@@ -51,7 +53,7 @@ class Task:
 
     def kill(self, hub: Hub) -> None:
         """End it where it stands, as a SIGKILL would: what it still tries on its way out meets a dead owner."""
-        if not self.ended:
+        if self._started and not self.ended:
             hub.current = self
             try:
                 self._greenlet.throw(Died)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,7 +65,6 @@ class Outcomes(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.scratch = Path(tempfile.mkdtemp(prefix="poltergust-property-"))
         self.stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
-        self.broken = False
 
     @initialize(nodes=st.integers(1, 3), last=st.sampled_from([Reason.COMPLETE, Reason.TASK_FAILED, Reason.CHILD_DIED]))
     def begin(self, nodes: int, last: Reason) -> None:
@@ -215,7 +215,7 @@ class Outcomes(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if hasattr(self, "world") and not self.broken:
+            if hasattr(self, "world") and sys.exc_info()[0] is None:  # a failed rule is the finding
                 self.check_during_teardown()
         finally:
             self.stack.close()

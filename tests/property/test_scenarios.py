@@ -22,6 +22,7 @@ def two(tmp_path: Path) -> Iterator[World]:
 
 def deliver(world: World) -> None:
     """Every notification arrives, and everybody does what there is to do."""
+    world.settle()
     while any(node.inbox for node in world.nodes):
         for node in world.nodes:
             while node.inbox:

@@ -1,0 +1,87 @@
+"""Views as words: ages, counts, one line for where a config stands. Pure, and safe for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from poltergust.cli.terminal import safe
+from poltergust.luigi_run import Progress
+from poltergust.records import RunRecord, State
+from poltergust.view.model import ConfigView, NodeView, Standing
+from poltergust.view.waiting import Ending
+
+
+def span(seconds: float | None) -> str:
+    """``8s``, ``4m``, ``2h``, ``3d``: to be read at a glance."""
+    if seconds is None:
+        return ""
+    for limit, unit, size in ((100, "s", 1), (100 * 60, "m", 60), (48 * 3600, "h", 3600)):
+        if seconds < limit:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds // 86400)}d"
+
+
+def exact(seconds: float) -> str:
+    """``8.1 s``, ``4 min 12 s``, ``2 h 5 min``: for one thing in full."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def some(names: Sequence[str], limit: int = 3) -> str:
+    """The first few names and how many more."""
+    text = ", ".join(safe(name) for name in names[:limit])
+    return f"{text} +{len(names) - limit}" if len(names) > limit else text
+
+
+def tasks(progress: Progress) -> str:
+    """``12 of 40 tasks done, 3 running, 25 pending``; what there is none of is left out."""
+    rest = (("running", progress.running), ("pending", progress.pending), ("failed", progress.failed))
+    return ", ".join([f"{progress.done} of {progress.total} tasks done", *(f"{n} {word}" for word, n in rest if n)])
+
+
+def because(reason: str | None, text: str) -> str:
+    """The reason's code and its text."""
+    return safe(": ".join(filter(None, (reason, text))))
+
+
+def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
+    """One line for where the config stands; `nodes` those of the path, if known."""
+    if view.standing is Standing.QUEUED:
+        if nodes is not None and not any(node.state == "ready" and node.record.taking for node in nodes):
+            return "no live node listens to this path; see: poltergust listen --help"
+        return "no node has it yet"
+    if view.standing is Standing.STALLED:
+        return f"{some(view.silent)} had it and is silent; another node takes it up at its next scan"
+    if view.standing is Standing.PREPARING:
+        return f"{some(view.nodes)}: environment is made ready"
+    if view.standing is Standing.RUNNING:
+        counts = view.progress
+        return f"{some(view.nodes)}: {tasks(counts) if counts is not None and counts.total else 'Luigi starts'}"
+    where = f"{some(view.nodes)}: " if view.nodes and not view.standing.ended else ""
+    return where + (because(view.reason, view.text) or view.standing.value)
+
+
+def doing(record: RunRecord, silent: bool) -> str:
+    """What one node does about a run, or how it ended there."""
+    if silent:
+        return "silent"
+    if record.state is State.ENDED:
+        return f"{safe(record.outcome or 'ended')}{', renamed it' if record.renamed else ''}"
+    return record.state.value
+
+
+def ended(name: str, ending: Ending, view: ConfigView | None) -> str:
+    """The last line of a wait."""
+    if ending is Ending.GONE:
+        return f"{name} is gone: the config was removed, and no outcome stands in its place"
+    if ending is Ending.REPLACED:
+        return f"{name} was replaced by another upload; to see that one: poltergust status {name}"
+    took = "" if view is None or view.took is None else f" in {exact(view.took)}"
+    why = "" if view is None else because(view.reason, view.text)
+    word = {Ending.DONE: "is done", Ending.ERROR: "ended as an error", Ending.CANCELLED: "was cancelled"}[ending]
+    return f"{safe(name)} {word}{took}" + (f": {why}" if why else "")

@@ -21,6 +21,11 @@ EXIT_USAGE = 2
 
 COMMANDS = {
     "listen": ("poltergust.cli.listen", "Run this machine as a node: react to every config that lands in the path."),
+    "submit": ("poltergust.cli.submit", "Check a task file and put it on the path; wait for its outcome if you like."),
+    "status": ("poltergust.cli.status", "Configs, outcomes and nodes of a path; one run in full."),
+    "logs": ("poltergust.cli.logs", "What the nodes wrote to the logs of a run."),
+    "retry": ("poltergust.cli.retry", "Run again what ended as an error."),
+    "cancel": ("poltergust.cli.cancel", "Stop a run on every node."),
     "demo": ("poltergust.cli.demo", "See it work on this machine: a temporary folder and a small sample pipeline."),
 }
 """Name to the module that holds the command of that name, and the line `--help` shows for it."""

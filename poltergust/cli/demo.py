@@ -8,6 +8,7 @@ import logging
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -165,6 +166,7 @@ def _finish(folder: Path, screen: _Screen, ended: dict[str, object]) -> None:
     print_()
     print_((folder / "results" / "pi.txt").read_text("utf-8"))
     print_(f"The log of the run:   {where}")
-    print_(f"To see it again:      poltergust listen --path {pipeline}")
+    command = "poltergust" if shutil.which("poltergust") else os.path.relpath(sys.argv[0])
+    print_(f"To see it again:      {command} listen --path {pipeline}")
     print_(f"  in another shell:   cp {source} {pipeline}/again.config.yaml")
     print_(f"When you are done:    rm -r {shlex.quote(str(folder))}")

@@ -72,7 +72,7 @@ def doing(record: RunRecord, silent: bool) -> str:
         return "silent"
     if record.state is State.ENDED:
         return f"{safe(record.outcome or 'ended')}{', renamed it' if record.renamed else ''}"
-    return record.state.value
+    return str(record.state.value)
 
 
 def ended(name: str, ending: Ending, view: ConfigView | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -79,12 +80,13 @@ class EnvironmentCache:
     ) -> Iterator[Environment]:
         """See `Environments.ready`."""
         started = time.monotonic()
-        plan, run = self._plan(spec, node_env, on_line, cancelled)
         agreed = locks if locks is not None else LocalLocks(self._layout.locks)
         with contextlib.ExitStack() as stack:
-            found, built = self._obtain(plan, run, agreed, stack)
-            folder = self._layout.environments / found.key
-            eviction.used(folder)
+            with _os_errors(self._layout.root):
+                plan, run = self._plan(spec, node_env, on_line, cancelled)
+                found, built = self._obtain(plan, run, agreed, stack)
+                folder = self._layout.environments / found.key
+                eviction.used(folder)
             yield Environment(
                 key=found.key,
                 folder=folder,
@@ -111,15 +113,19 @@ class EnvironmentCache:
         plan, run = self._plan(spec, node_env, on_line, cancelled)
         agreed = locks if locks is not None else LocalLocks(self._layout.locks)
         folder = self._layout.environments / f"{plan.base_key}-{secrets.token_hex(4)}"
-        with leases.lease(self._layout.leases / folder.name) as held:
+        work = self._layout.work / folder.name
+        with _os_errors(folder), leases.lease(self._layout.leases / folder.name) as held:
             held.exclusive(cancelled)
-            aside = LocalLocks(self._layout.work / folder.name / "trial")
-            trial = Build(plan, folder, self._layout, run, aside)
-            if plan.why_pip:
-                trial(None)
-                text = (folder / marker.LOCK_NAME).read_text(encoding="utf-8")
-            else:
-                text = trial.resolve(self._layout.work / folder.name)
+            trial = Build(plan, folder, self._layout, run, LocalLocks(work / "trial"))
+            try:
+                if plan.why_pip:
+                    trial(None)
+                    text = (folder / marker.LOCK_NAME).read_text(encoding="utf-8")
+                else:
+                    text = trial.resolve(work)
+                    held.remove()  # no environment was made that it could guard
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
         agreed.replace(plan.lock_key, text)
         return text
 
@@ -234,13 +240,15 @@ class EnvironmentCache:
             with self._turn(run):
                 build = Build(plan, folder, self._layout, run, locks)
                 try:
-                    return _with_disk_errors(build, lock), held
+                    with _os_errors(folder):
+                        return build(lock), held
                 except NodeError as error:
                     if error.reason is not Reason.DISK_FULL:
                         raise
                     run.say(f"{error}; freeing the cache, then once more")
                     self._free_disk(run, plan)
-                    return _with_disk_errors(build, lock), held
+                    with _os_errors(folder):
+                        return build(lock), held
         except BaseException:
             held.release()
             raise
@@ -282,10 +290,13 @@ def _is_finished(folder: Path, lock: str) -> bool:
     return mark is not None and mark.lock == lock and python_of(folder).exists()
 
 
-def _with_disk_errors(build: Build, lock: str | None) -> Marker:
+@contextlib.contextmanager
+def _os_errors(where: Path) -> Iterator[None]:
+    """What the operating system refuses is this node's failure."""
     try:
-        return build(lock)
+        yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NodeError(Reason.DISK_FULL, f"{build.folder}: {error.strerror}") from error
-        raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = Reason.DISK_FULL if full else Reason.INSTALL_FAILED
+        path = error.filename or where
+        raise NodeError(reason, f"environment cache: {path}: {error.strerror or type(error).__name__}") from error

@@ -61,6 +61,11 @@ class Redactor:
         return _URL_CREDENTIALS.sub(_PLACEHOLDER, text)
 
 
+def without_credentials(text: str) -> str:
+    """For text that people wrote: a password in a URL does not belong in a message."""
+    return _URL_CREDENTIALS.sub(_PLACEHOLDER, text)
+
+
 @dataclass(frozen=True)
 class Runner:
     """Everything the commands of one build share."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from packaging.utils import canonicalize_name
 
-from poltergust.environments.commands import Ended
+from poltergust.environments.commands import Ended, without_credentials
 from poltergust.environments.lines import Line, requirement_name
 from poltergust.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.reasons import Reason
@@ -119,6 +119,6 @@ def _at(text: str, lines: Iterable[Line], found: re.Match[str] | None = None) ->
     for candidate in candidates:
         line = named.get(canonicalize_name(candidate))
         if line is not None:
-            return f"{line.origin} ({line.requirement}): "
+            return f"{line.origin} ({without_credentials(line.requirement)}): "
     quoted = [line for line in read if line.requirement in text]
     return f"{quoted[0].origin}: " if len(quoted) == 1 else ""

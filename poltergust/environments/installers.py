@@ -77,18 +77,18 @@ class Pip:
         options: Sequence[str] = (),
         constraints: Sequence[Path] = (),
     ) -> Ended:
-        log = requirements.with_suffix(".log")
         argv = [str(python_of(folder)), str(self.home / "pip"), "install", "--no-color", "--progress-bar=off"]
-        argv += [f"--log={log}", *options, *(f"--constraint={path}" for path in constraints)]
-        ended = self.run([*argv, f"--requirement={requirements}"])
-        return ended if ended.ok else Ended(ended.exit, (*self._unsaid(log), *ended.lines))
+        argv += [*options, *(f"--constraint={path}" for path in constraints), f"--requirement={requirements}"]
+        ended = self.run(argv)
+        if ended.ok or not any("(from versions: none)" in line for line in ended.lines):
+            return ended
+        return Ended(ended.exit, (*ended.lines, *self._unsaid(argv, requirements.with_suffix(".log"))))
 
-    def _unsaid(self, log: Path) -> list[str]:
-        """Only its log tells that pip could not reach an index; what it says is that it found no release (pip 26)."""
-        try:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return []
+    def _unsaid(self, argv: Sequence[str], log: Path) -> list[str]:
+        """Why pip found no release at all: that an index could not be reached it only tells its log (pip 26), and
+        with a log it no longer says why a build failed. So ask again; it fails as quickly as before."""
+        self.run([*argv, f"--log={log}"], quiet=True)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         return [self.run.redact(line.strip()) for line in lines if "Could not fetch URL" in line][-3:]
 
 

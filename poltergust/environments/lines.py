@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 
 from poltergust.environments import Dependency
+from poltergust.environments.commands import without_credentials
 from poltergust.errors import NodeError, Permanent
 from poltergust.reasons import Reason
 
@@ -221,6 +222,7 @@ def _first_line(text: str) -> str:
 
 
 def _invalid(origin: str, why: str, text: str) -> Permanent:
+    text = without_credentials(text)
     shown = text if len(text) <= 120 else text[:117] + "…"
     return Permanent(
         Reason.DEPENDENCY_INVALID,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from poltergust.environments import Locks, marker
+from poltergust.environments import marker
 from poltergust.environments.lines import Line, read_text
 
 _EXTRAS = re.compile(r"\[[^]]*\]")  # no constraint may have any (pip)
@@ -42,10 +42,6 @@ class LocalLocks:
 
     def replace(self, key: str, text: str) -> None:
         marker.write_text(self._root / f"{key}.txt", text)
-
-
-def _is_locks(locks: LocalLocks) -> Locks:  # for the type checker: the protocol holds
-    return locks
 
 
 def name(key: str, text: str) -> str:

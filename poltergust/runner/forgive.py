@@ -48,11 +48,10 @@ class Forgiveness:
             content = json.loads(mark.data)
             if content["done"]:
                 return False
-            if content["node"] == self._node:
-                return True
             now = self._server_time()
-            if now is None or now - mark.updated < TAKE_OVER:
+            if content["node"] != self._node and (now is None or now - mark.updated < TAKE_OVER):
                 return False
+            # Written anew by its own node too: from now on nobody is to take over.
             self._store.write(url, self._content(done=False), if_generation=mark.generation)
             return True
         except (NotFound, Conflict, KeyError, TypeError, ValueError):

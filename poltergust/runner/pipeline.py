@@ -137,6 +137,7 @@ class Pipeline:
                 "built": environment.built,
             },
         )
+        log.info("%s: running %s.%s in %s", run.name, task.module, task.name, environment.key)
         started = self.clock()
         scratch = self.settings.work
         scratch.mkdir(parents=True, exist_ok=True)

@@ -112,6 +112,7 @@ class Runner:
             return self._spent(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         run.note(self._records, state=State.PREPARING, attempts=run.record.attempts + 1, reason=None, text="")
+        log.info("%s: attempt %d of %d, generation %s", run.name, run.record.attempts, run.budget, run.config.generation)
         spec = self._environment_file(run, names.resolve(task.environment, url))
         watch = Watch(
             self._store(url),

@@ -101,6 +101,7 @@ class Detail:
     config: ConfigView
     document: Document
     submitted: Submitted | None = None
+    nodes: tuple[NodeView, ...] = ()  # all of the path
 
 
 @dataclass(frozen=True)

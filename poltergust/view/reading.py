@@ -77,11 +77,11 @@ class Reader:
     def config(self, name: str) -> ConfigView | None:
         """The config of that name, else the latest of its outcomes; None if nothing stands there."""
         found = self.standing(name)
-        return None if found is None else self.view(name, *found)
+        return None if found is None else self.view(name, *found, self.nodes())
 
-    def view(self, name: str, kind: Kind, blob: Blob) -> ConfigView:
+    def view(self, name: str, kind: Kind, blob: Blob, nodes: Iterable[NodeView]) -> ConfigView:
         """What `standing` found, with the records of its run."""
-        return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), self.nodes(), blob, AT_ONCE)
+        return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), nodes, blob, AT_ONCE)
 
     def detail(self, name: str) -> Detail | None:
         """The same in full."""
@@ -89,7 +89,9 @@ class Reader:
         if found is None:
             return None
         kind, blob = found
-        return Detail(self.view(name, kind, blob), _document(blob), self.submitted(name, blob.data))
+        nodes = self.nodes()
+        config = self.view(name, kind, blob, nodes)
+        return Detail(config, _document(blob), self.submitted(name, blob.data), tuple(nodes))
 
     def standing(self, name: str) -> tuple[Kind, Blob] | None:
         """What stands at that name, read whole: the config, else the latest outcome."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from poltergust.errors import Temporary, UsageError
@@ -39,10 +39,15 @@ class Now:
 
 
 class Scheduling:
-    """Asks the schedulers that records name, or the one at `url`. `host` is this machine's name, as nodes give theirs."""
+    """Asks the schedulers that records name, or the one at `url`. `host` is this machine's name as nodes give it."""
 
     def __init__(
-        self, host: str, url: str | None = None, *, clock: Callable[[], float] = time.monotonic, timeout: float = TIMEOUT
+        self,
+        host: str,
+        url: str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._host = host
         self._url = url
@@ -50,7 +55,7 @@ class Scheduling:
         self._timeout = timeout
         self._not_before: dict[str, float] = {}
 
-    def now(self, view: ConfigView, nodes: list[NodeView]) -> Now | None:
+    def now(self, view: ConfigView, nodes: Sequence[NodeView]) -> Now | None:
         """None where no scheduler can be asked, or it does not know the run."""
         root = next((run.record.root_task_id for run in view.runs if run.record.root_task_id), "")
         if view.standing.ended or not root:
@@ -71,7 +76,7 @@ class Scheduling:
                 return Now(judgement.progress, running)
         return None
 
-    def _urls(self, view: ConfigView, nodes: list[NodeView]) -> list[str]:
+    def _urls(self, view: ConfigView, nodes: Sequence[NodeView]) -> list[str]:
         if self._url is not None:
             return [self._url]
         hosts = {node.record.node: node.record.host for node in nodes}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poltergust.names import OUTCOMES, Kind
-from poltergust.view.model import ConfigView
+from poltergust.view.model import ConfigView, NodeView
 from poltergust.view.reading import Reader
 
 GONE_GRACE = 10.0
@@ -34,6 +34,13 @@ class Look:
 
     view: ConfigView | None
     ending: Ending | None
+    nodes: tuple[NodeView, ...] = ()
+
+    @property
+    def still_at_it(self) -> bool:
+        """Whether a node, outcome or not, is not yet through with it."""
+        runs = () if self.view is None else self.view.runs
+        return any(run.record.state.still_at_it and not run.silent for run in runs)
 
 
 def outcomes(reader: Reader, name: str) -> frozenset[str]:
@@ -71,7 +78,7 @@ class Awaited:
             return Look(None, Ending.GONE if gone else None)
         self._gone_since = None
         kind, blob = found
-        view = self.reader.view(self.name, kind, blob)
-        if blob.data != self._data:
-            return Look(view, Ending.REPLACED)
-        return Look(view, _ENDINGS.get(kind))
+        nodes = self.reader.nodes()
+        view = self.reader.view(self.name, kind, blob, nodes)
+        ending = _ENDINGS.get(kind) if blob.data == self._data else Ending.REPLACED
+        return Look(view, ending, tuple(nodes))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,7 @@ def test_setup_makes_the_topic_once_and_again(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, dict[str, str], str]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, dict[str, str], str]]:
     """The machine after the Dockerfile's steps, the image's environment, and its command line."""
     need_machines()
     folder = tmp_path_factory.mktemp("image")
@@ -131,7 +133,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, dict[str, 
     uid, gid = user.split(":")
     env |= {"PATH": env["PATH"].replace("/usr/local/bin", "/base/bin"), "HOME": cwd}
     become = f"cd {cwd} && exec setpriv --reuid={uid} --regid={gid} --clear-groups --no-new-privs -- "
-    return stages[-1], env, become + shlex.join([*entry, *command])
+    yield stages[-1], env, become + shlex.join([*entry, *command])
+    shutil.rmtree(folder)
 
 
 def test_the_steps_of_the_image_make_an_agent_that_starts(image: tuple[Machine, dict[str, str], str]) -> None:

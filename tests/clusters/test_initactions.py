@@ -80,11 +80,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Machine]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Machine]]:
     needs.gcloud()
     need_machines()
     folder = tmp_path_factory.mktemp("machines")
-    return {name: Machine(folder / name, name) for name in (f"{CLUSTER}-m", *NODES)}
+    yield {name: Machine(folder / name, name) for name in (f"{CLUSTER}-m", *NODES)}
+    shutil.rmtree(folder)  # some hundred megabytes
 
 
 @pytest.fixture(scope="module")

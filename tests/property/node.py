@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poltergust.agent import Agent
-from poltergust.errors import Temporary
+from poltergust.errors import RunError, Temporary
 from poltergust.luigi_run import Request, Standing
 from poltergust.names import Kind
 from poltergust.reasons import Reason, Row
@@ -214,7 +214,7 @@ class Node:
         try:
             for url in self.agent.list_configs():
                 self.hear(url)
-        except Temporary:
+        except RunError:
             pass  # the real scan tries again later, and so will this test
 
     def check_awake(self) -> None:
@@ -222,6 +222,8 @@ class Node:
         if not self.up or self.draining:
             return
         to_come = {*self.queue.waiting(), *self.queue.delayed()}
+        # While a process is being stopped nobody looks; the name comes back when it has ended.
+        to_come |= {self.world.referee.uploads[run.generation].name for run in self.runs if run.stopped}
         for name, told in self.told.items():
             looked = self.looked.get(name, -1) > told or name in to_come
             assert looked, f"{self.name} was told of {name} and will not look"

@@ -70,6 +70,7 @@ class Outcomes(RuleBasedStateMachine):
     def begin(self, nodes: int, last: Reason) -> None:
         self.world: World = self.stack.enter_context(simulated(nodes, self.scratch))
         self.last = last
+        self.upload("a", "n: 1", at_once=True)
 
     # Users
 
@@ -80,14 +81,17 @@ class Outcomes(RuleBasedStateMachine):
             self.deliver_all()
             self.world.settle()
 
+    @precondition(lambda self: self.world.configs())
     @rule(name=NAMES)
     def cancel(self, name: str) -> None:
         self.world.cancel(name)
 
+    @precondition(lambda self: self.world.configs() or self.world.outcomes())
     @rule(name=NAMES, kind=st.sampled_from([Kind.CONFIG, *OUTCOMES]))
     def remove(self, name: str, kind: Kind) -> None:
         self.world.remove(name, kind)
 
+    @precondition(lambda self: any(Kind.ERROR in kinds for kinds in self.world.outcomes().values()))
     @rule(name=NAMES)
     def rename_back(self, name: str) -> None:
         self.world.rename_back(name)
@@ -102,12 +106,14 @@ class Outcomes(RuleBasedStateMachine):
 
     # The network
 
+    @precondition(lambda self: any(node.inbox for node in self.world.nodes))
     @rule()
     def deliver_all(self) -> None:
         for node in self.world.nodes:
             while node.inbox:
                 node.hear(node.inbox.pop(0))
 
+    @precondition(lambda self: any(node.inbox for node in self.world.nodes))
     @rule(which=NUMBERS, at=NUMBERS, again=st.booleans())
     def deliver(self, which: int, at: int, again: bool) -> None:
         """One notification, out of order; perhaps it comes once more later."""
@@ -118,6 +124,7 @@ class Outcomes(RuleBasedStateMachine):
             if not again:
                 node.inbox.remove(url)
 
+    @precondition(lambda self: any(node.inbox for node in self.world.nodes))
     @rule(which=NUMBERS)
     def lose(self, which: int) -> None:
         self.world.nodes[which % len(self.world.nodes)].inbox.clear()
@@ -132,14 +139,17 @@ class Outcomes(RuleBasedStateMachine):
 
     # Machines
 
+    @precondition(lambda self: any(node.up for node in self.world.nodes))
     @rule(which=NUMBERS)
     def crash(self, which: int) -> None:
         self.world.nodes[which % len(self.world.nodes)].crash([])
 
+    @precondition(lambda self: any(node.up and not node.draining for node in self.world.nodes))
     @rule(which=NUMBERS)
     def drain(self, which: int) -> None:
         self.world.nodes[which % len(self.world.nodes)].drain()
 
+    @precondition(lambda self: not all(node.up for node in self.world.nodes))
     @rule(which=NUMBERS)
     def start(self, which: int) -> None:
         node = self.world.nodes[which % len(self.world.nodes)]
@@ -192,6 +202,7 @@ class Outcomes(RuleBasedStateMachine):
         self.world.order.seed(order)
         self.world.settle()
 
+    @precondition(lambda self: self.world.hub.runnable())
     @rule(which=NUMBERS, count=st.integers(1, 8))
     def step(self, which: int, count: int) -> None:
         """One thread of one node goes ahead of all others."""

@@ -25,6 +25,8 @@ from tests import needs
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "infra" / "terraform"
+CLUSTER = ROOT / "clusters" / "dataproc"
+PARTS = ("infra/terraform", "clusters/dataproc")
 ENVIRONMENT = Path(sys.prefix) / "terraform-standin"
 REQUIREMENTS = ("tf==1.1.0", "protobuf==5.29.6", "grpcio==1.85.1", "msgpack==1.2.4", "cryptography==50.0.2")
 VERSIONS = tuple(
@@ -98,10 +100,11 @@ class Terraform:
         self.folder, self.version = folder, version
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "home").mkdir(exist_ok=True)
-        # The whole module goes along, because the examples name it as "../..".
-        tree = folder / "module"
-        shutil.copytree(MODULE, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"), dirs_exist_ok=True)
-        self.work = tree / module.resolve().relative_to(MODULE.resolve())
+        # Everything goes along in its place, because the examples and the cluster name the module as "../..".
+        for part in PARTS:
+            ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+            shutil.copytree(ROOT / part, folder / "tree" / part, ignore=ignored, dirs_exist_ok=True)
+        self.work = folder / "tree" / module.resolve().relative_to(ROOT)
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder / "home"),

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from poltergust.cli.listen import listen, make_settings
+from poltergust.settings import Settings
 from tests import needs
 from tests.emulators import pubsub as emulator
 from tests.emulators.gcs import strict_gcs
 from tests.terraform.conftest import Cloud
-from tests.terraform.standin import MODULE, VERSIONS, Terraform, apply, planned
+from tests.terraform.standin import CLUSTER, MODULE, VERSIONS, Terraform, apply, planned
 
 NODES = ["node-1", "node-2", "node-3"]
+FOLDERS = [MODULE, *sorted((MODULE / "examples").iterdir()), CLUSTER]
 
 
 def variables(project: str, **more: object) -> dict[str, object]:
@@ -29,17 +32,18 @@ def variables(project: str, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("folder", [".", "examples/existing-bucket", "examples/new-bucket", "examples/fleet"])
-def test_is_valid_for_every_major_version_of_the_provider(tmp_path: Path, version: str, folder: str) -> None:
-    terraform = Terraform(tmp_path, module=MODULE / folder, version=version).init()
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_is_valid_for_every_major_version_of_the_provider(tmp_path: Path, version: str, folder: Path) -> None:
+    terraform = Terraform(tmp_path, module=folder, version=version).init()
     terraform.run("validate")
     assert f'version     = "{version}"' in (terraform.work / ".terraform.lock.hcl").read_text()
 
 
 def test_the_files_are_formatted() -> None:
-    command = [needs.terraform(), "fmt", "-check", "-recursive", "-diff", str(MODULE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+    for folder in (MODULE, CLUSTER):
+        command = [needs.terraform(), "fmt", "-check", "-recursive", "-diff", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_terraform_test_passes(tmp_path: Path) -> None:
@@ -174,8 +178,10 @@ def test_the_examples_apply_and_settle(tmp_path: Path, cloud: Cloud, example: st
     lines = [listen] if isinstance(listen, str) else list(listen.values())
     assert len(emulator.subscriptions(cloud.host, cloud.project)) == (0 if example == "fleet" else len(lines))
     for line in lines:
+        settings = _settings(line)
+        assert settings.path.root == "gs://mybucket/pipeline"
+        assert (settings.topic is not None) == (settings.subscription is None) == (example == "fleet")
         assert shlex.split(line)[:4] == ["poltergust", "listen", "--path", "gs://mybucket/pipeline"]
-        assert ("--topic" in line) == (example == "fleet")
     assert terraform.pending() == {}
     terraform.destroy()
     assert terraform.resources() == {}
@@ -214,6 +220,13 @@ def test_each_node_gets_rights_on_its_own_subscription_only(tmp_path: Path, clou
         for node, email in accounts.items()
         for role in ("subscriber", "viewer")
     }
+
+
+def _settings(line: str) -> Settings:
+    """What `poltergust listen` makes of a printed command."""
+    program, command, *options = shlex.split(line)
+    assert (program, command) == ("poltergust", "listen")
+    return make_settings(listen.make_context("listen", options).params, {})
 
 
 def _subscription(cloud: Cloud, name: str) -> dict[str, Any]:

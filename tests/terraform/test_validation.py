@@ -138,7 +138,7 @@ def test_what_stands_just_beside_is_taken(tmp_path: Path) -> None:
 def _errors(folder: Path, rows: list[dict[str, Any]]) -> dict[int, list[str]]:
     """Row to the error messages that a plan prints for it."""
     terraform = Terraform(folder)
-    terraform.work = folder / "module" / "examples" / "rows"
+    terraform.work = terraform.work / "examples" / "rows"
     terraform.work.mkdir()
     files = {row: terraform.work / f"row_{row}.tf.json" for row in range(len(rows))}
     for row, values in enumerate(rows):

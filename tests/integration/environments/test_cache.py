@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.environments import Cancelled, marker
+from poltergust.environments import Cancelled, Environments, Locks, marker
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
+from poltergust.environments.resolve import LocalLocks
 from poltergust.errors import NodeError, UsageError
 from poltergust.processes import Child
 from poltergust.processes.child import spawn
@@ -55,6 +56,13 @@ def answer(process: subprocess.Popen[str]) -> dict[str, object]:
     assert process.stdout is not None
     said: dict[str, object] = json.loads(process.stdout.readline())
     return said
+
+
+def test_it_is_what_the_runner_asks_for(node: Node) -> None:
+    environments: Environments = node.cache
+    locks: Locks = LocalLocks(node.root / "locks")
+    assert environments is not None
+    assert locks.get("nothing") is None
 
 
 def test_eight_processes_that_want_one_environment_build_it_once(node: Node, index: Index) -> None:

@@ -1,0 +1,37 @@
+"""`poltergust cancel`: stop a run on every node."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from poltergust.cli.options import parse_name
+from poltergust.cli.place import Place, path_option, who
+
+EPILOG = """\b
+Example:
+  poltergust cancel nightly
+
+\b
+Exit codes: 0 cancelled (now or before), 1 it ended otherwise before, or there is no such config, 2 usage.
+"""
+
+
+@click.command(short_help="Stop a run on every node.", epilog=EPILOG)
+@click.argument("name", metavar="NAME")
+@path_option
+def cancel(name: str, path: str | None) -> None:
+    """Rename NAME.config.yaml to NAME.cancelled.yaml; nodes that run it stop.
+
+    At the moment of completion exactly one of the two happens. To run it after all: poltergust retry NAME --force
+    """
+    place = Place.of(path)
+    name = parse_name(name, place.path)
+    from poltergust import steering
+    from poltergust.cli.terminal import line, make_console, safe
+
+    if steering.cancel(place.store, place.path, name, f"{who()}/{secrets.token_hex(4)}"):
+        line(make_console(), f"{safe(name)} is cancelled; nodes that run it stop")
+    else:
+        line(make_console(), f"{safe(name)} is cancelled already")

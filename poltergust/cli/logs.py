@@ -1,0 +1,63 @@
+"""`poltergust logs`: what the nodes wrote while they ran a config."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from poltergust.cli.options import option, parse_name
+from poltergust.cli.place import Place, path_option
+from poltergust.errors import PoltergustError, UsageError
+
+EPILOG = """\b
+Examples:
+  poltergust logs nightly
+  poltergust logs nightly --follow
+  poltergust logs nightly --node node-1 > node-1.log
+
+\b
+Exit codes: 0 shown (with --follow: the run is done), 1 no such log, 2 usage,
+  with --follow also 3 the run ended as an error, 4 cancelled, removed or replaced, 130 interrupted.
+"""
+
+
+@click.command(short_help="What the nodes wrote to the logs of a run.", epilog=EPILOG)
+@click.argument("name", metavar="NAME")
+@path_option
+@option("--node", envvar="POLTERGUST_LOGS_NODE", metavar="NODE", help="Only that node's log, as it is.")
+@option("--follow", is_flag=True, help="Go on until the run ended.")
+@option("--generation", metavar="GENERATION", help="An earlier run; default: the current one, or the latest.")
+def logs(name: str, path: str | None, node: str | None, follow: bool, generation: str | None) -> None:
+    """Print the logs of NAME's current or latest run: node after node, each line with its node."""
+    if follow and generation:
+        raise UsageError("--follow is for the current run; leave --generation out")
+    place = Place.of(path)
+    name = parse_name(name, place.path)
+    from poltergust.cli.following import Following, print_lines
+    from poltergust.cli.status import near
+    from poltergust.view.tails import Tails
+    from poltergust.view.waiting import Awaited
+
+    reader = place.reader()
+    standing = reader.standing(name)
+    if follow:
+        if standing is None:
+            raise PoltergustError(f"nothing of the name {name} below {place.path.prefix}{near(reader, name)}")
+        following = Following(place, Awaited(reader, name, standing[1].data))
+        sys.exit(following.guarded(lambda: following.follow(node)))
+    known = reader.generations(name)
+    if generation is None:
+        view = None if standing is None else reader.view(name, *standing, nodes=[])
+        generation = (view.generation if view is not None else None) or (known[-1] if known else None)
+    elif generation not in known:
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise PoltergustError(f"{name} has no run of generation {generation}{there}")
+    if generation is None:
+        raise PoltergustError(f"there are no logs of {name} below {place.path.side}{near(reader, name)}")
+    tails = Tails(place.store, place.path, name, generation, node)
+    print_lines(tails.new(), bare=node is not None)
+    print_lines(tails.rest(), bare=node is not None)
+    if not tails.nodes:
+        who = f"node {node} has" if node else "no node has"
+        raise PoltergustError(f"{who} written {'nothing' if node else 'anything'} about {name} yet")

@@ -1,0 +1,53 @@
+"""`poltergust retry`: run again what ended as an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from poltergust.cli.options import option, parse_name
+from poltergust.cli.place import Place, path_option, scheduler_option, who
+
+EPILOG = """\b
+Examples:
+  poltergust retry weekly
+  poltergust retry weekly --follow
+  poltergust retry weekly --force       (it is done or cancelled)
+
+\b
+Exit codes: 0 it runs again (with --wait or --follow: done), 1 nothing to retry, 2 usage,
+  3 the run ended as an error, 4 cancelled, removed or replaced, 130 interrupted.
+"""
+
+
+@click.command(short_help="Run again what ended as an error.", epilog=EPILOG)
+@click.argument("name", metavar="NAME")
+@path_option
+@option("--force", is_flag=True, help="Also one that is done or cancelled.")
+@option("--wait", is_flag=True, help="Show it until it ended.")
+@option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
+@scheduler_option
+def retry(name: str, path: str | None, **options: Any) -> None:
+    """Put the config NAME that ended as an error back on the path, as a new run.
+
+    The scheduler forgets the failed and disabled tasks of the pipeline first; complete ones are not run again.
+    """
+    place = Place.of(path)
+    name = parse_name(name, place.path)
+    from poltergust import steering
+    from poltergust.cli.terminal import line, make_console, safe
+    from poltergust.names import Kind
+    from poltergust.view.waiting import Awaited, outcomes
+
+    reader = place.reader()
+    before = outcomes(reader, name)
+    blob = steering.retry(place.store, place.path, name, by=who(), force=options["force"])
+    if not options["follow"]:
+        line(make_console(), f"{safe(name)} runs again: {safe(place.path.of(name, Kind.CONFIG))}")
+    if options["wait"] or options["follow"]:
+        from poltergust.cli.following import Following
+
+        following = Following(place, Awaited(reader, name, blob.data, before), options["scheduler_url"])
+        sys.exit(following.stay(logs=options["follow"]))

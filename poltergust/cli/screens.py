@@ -1,0 +1,235 @@
+"""Views as what rich prints: tables that leave out what a narrow terminal has no room for. Pure but for the width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from poltergust.cli import wording
+from poltergust.cli.terminal import safe
+from poltergust.view.model import ConfigView, Detail, NodeView, PathView, Standing, environment_of
+from poltergust.view.scheduling import Now
+
+NARROW = 70  # columns below which the least important ones go
+TINY = 45
+
+STYLES = {
+    Standing.QUEUED: "",
+    Standing.PREPARING: "cyan",
+    Standing.RUNNING: "cyan",
+    Standing.WAITING: "yellow",
+    Standing.RETRYING: "yellow",
+    Standing.GAVE_UP: "red",
+    Standing.FINISHED: "yellow",
+    Standing.STALLED: "red",
+    Standing.DONE: "green",
+    Standing.ERROR: "bold red",
+    Standing.CANCELLED: "dim",
+}
+_NODE_STYLES = {"ready": "green", "draining": "yellow", "silent": "bold red"}
+_ORDER = list(STYLES)
+
+
+def path(view: PathView, width: int, note: str = "") -> RenderableType:
+    """All configs and nodes of a path. `note` is a last line, of what went wrong while looking."""
+    parts: list[RenderableType] = [_headline(view), Text()]
+    if view.configs:
+        parts += [_configs(view.configs, width), Text()]
+        if view.hidden:
+            parts += [Text(f"and {view.hidden} older outcomes; to see them: --all", "dim"), Text()]
+    else:
+        parts += [Text("No configs. To submit one: poltergust submit FILE"), Text()]
+    if view.nodes:
+        parts.append(_nodes(view.nodes, width))
+        problems = [(node.record.node, problem) for node in view.nodes for problem in node.record.problems]
+        parts += [Text(f"{safe(name)}: {safe(problem)}", "red") for name, problem in problems]
+    else:
+        parts.append(Text("No node listens to this path. To start one: poltergust listen --path PATH", "red"))
+    if note:
+        parts.append(Text(safe(note), "yellow"))
+    return Group(*parts)
+
+
+def detail(view: Detail, now: Now | None, width: int, note: str = "") -> RenderableType:
+    """One config in full; `now` is what the scheduler says of it."""
+    config, document = view.config, view.document
+    head = Text.assemble((safe(config.name), "bold"), "  ", (config.standing.value, STYLES[config.standing]))
+    if config.took is not None:
+        head.append(f"  {wording.exact(config.took)}")
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for label, text in _facts(view, now):
+        facts.add_row(label, Text(safe(text)))
+    parts: list[RenderableType] = [head, facts]
+    if document.problem:
+        parts.append(Text(safe(document.problem), "red"))
+    if config.runs:
+        parts += [Text(), _runs(config, width)]
+    if now is not None and now.running:
+        parts.append(Text("\nrunning now", "bold"))
+        parts += [
+            Text(f"  {safe(task.task_id)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
+        ]
+    parts += _failures(config)
+    if note:
+        parts.append(Text(safe(note), "yellow"))
+    return Group(*parts)
+
+
+def waiting(
+    view: ConfigView, nodes: Sequence[NodeView], now: Now | None, elapsed: float, note: str = ""
+) -> RenderableType:
+    """A run on its way, to be drawn again and again: which nodes have it, what they do, how many tasks are done."""
+    head = Text.assemble(
+        (f"{view.standing.value:<10}", STYLES[view.standing]), (safe(view.name), "bold"), f"  {wording.exact(elapsed)}"
+    )
+    parts: list[RenderableType] = [head]
+    if not view.runs or view.standing in (Standing.QUEUED, Standing.STALLED):
+        parts.append(Text(f"  {wording.stands(view, nodes)}"))
+    if view.runs:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for run in view.runs:
+            record = run.record
+            phases = ", ".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
+            said = wording.because(record.reason, record.refused or record.text) or phases
+            table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), said)
+        parts.append(table)
+    progress = now.progress if now is not None else view.progress
+    if progress is not None and progress.total:
+        bar = Table.grid(padding=(0, 2, 0, 0))
+        bar.add_row("  tasks", ProgressBar(progress.total, progress.done, width=24), wording.tasks(progress))
+        parts.append(bar)
+    if note:
+        parts.append(Text(f"  {safe(note)}", "yellow"))
+    return Group(*parts)
+
+
+def _headline(view: PathView) -> Text:
+    text = Text.assemble((f"{safe(view.path)}", "bold"))
+    found = [(view.counts[one.value], one) for one in _ORDER if view.counts.get(one.value)]
+    for number, (count, one) in enumerate(found):
+        text.append(": " if number == 0 else ", ").append(f"{count} {one.value}", STYLES[one])
+    return text
+
+
+def _configs(configs: Iterable[ConfigView], width: int) -> Table:
+    narrow, tiny = width < NARROW, width < TINY
+    table = _table("STATE", "NAME")
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
+    _number(table, "AGE")
+    if not narrow:
+        _number(table, "TOOK")
+    if not tiny:
+        _number(table, "TASKS")
+    if not narrow:
+        table.add_column("NODES", no_wrap=True, overflow="ellipsis", max_width=max(12, width // 5))
+    if not tiny:
+        table.add_column("REASON", no_wrap=True, overflow="ellipsis", ratio=1)
+    for view in configs:
+        counts = f"{view.progress.done}/{view.progress.total}" if view.progress and view.progress.total else ""
+        reason = wording.stands(view) if view.standing is Standing.STALLED else wording.because(view.reason, view.text)
+        row = [Text(view.standing.value, STYLES[view.standing]), Text(safe(view.name)), Text(wording.span(view.age))]
+        row += [] if narrow else [Text(wording.span(view.took))]
+        row += [] if tiny else [Text(counts)]
+        row += [] if narrow else [Text(wording.some(view.nodes or view.silent, 1 if width < 120 else 3))]
+        row += [] if tiny else [Text(reason)]
+        table.add_row(*row)
+    return table
+
+
+def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
+    table = _table("NODE", "STATE")
+    for header in ("HEARTBEAT", "RUNS") if width < TINY else ("HEARTBEAT", "RUNS", "WAITING"):
+        _number(table, header)
+    if width >= NARROW:
+        table.add_column("VERSION", no_wrap=True)
+        table.add_column("RUNNING", no_wrap=True, overflow="ellipsis", ratio=1)
+    for view in nodes:
+        record = view.record
+        state = Text(view.state, _NODE_STYLES[view.state])
+        if view.state == "ready" and not record.taking:
+            state = Text("refusing", "bold red")
+        row = [Text(safe(record.node)), state, Text(f"{wording.span(view.age)} ago"), Text(str(len(record.running)))]
+        row += [] if width < TINY else [Text(str(record.waiting))]
+        row += [] if width < NARROW else [Text(safe(record.version)), Text(wording.some(record.running))]
+        table.add_row(*row)
+    return table
+
+
+def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
+    config = view.config
+    yield "config", config.url
+    if view.document.task:
+        yield "task", view.document.task
+    environment = environment_of(config)
+    known = environment.get("url") or view.document.environment
+    if known:
+        python = f", Python {environment['python']}" if environment.get("python") else ""
+        yield "environment", f"{known}{python}"
+    yield ("ended" if config.standing.ended else "uploaded"), f"{wording.exact(config.age)} ago"
+    if view.submitted is not None:
+        yield "submitted", f"by {view.submitted.by}"
+    if config.generation:
+        yield "generation", config.generation
+    scheduler = next((run.record.scheduler for run in config.runs if run.record.scheduler), "")
+    if scheduler:
+        yield "scheduler", scheduler
+    progress = now.progress if now is not None else config.progress
+    if progress is not None and progress.total:
+        yield "tasks", wording.tasks(progress)
+    yield "status", wording.stands(config, view.nodes)
+
+
+def _runs(config: ConfigView, width: int) -> Table:
+    table = _table("NODE", "STATE")
+    if width >= TINY:
+        _number(table, "ATTEMPTS")
+    if width >= NARROW:
+        table.add_column("PHASES", no_wrap=True, overflow="fold")
+    table.add_column("REASON", overflow="fold", ratio=1)
+    for run in config.runs:
+        record = run.record
+        phases = "\n".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
+        style = "bold red" if run.silent else ""
+        row = [Text(safe(record.node)), Text(wording.doing(record, run.silent), style)]
+        row += [] if width < TINY else [Text(str(record.attempts))]
+        row += [] if width < NARROW else [Text(phases)]
+        row.append(Text(wording.because(record.reason, record.refused or record.text)))
+        table.add_row(*row)
+    return table
+
+
+def _failures(config: ConfigView) -> Iterable[RenderableType]:
+    """Each failed task once, with the end of its exception."""
+    shown: set[str] = set()
+    for run in config.runs:
+        for failure in run.record.failures:
+            task = safe(failure.get("task_id", ""))
+            if task in shown:
+                continue
+            if not shown:
+                yield Text("\nfailed tasks", "bold")
+            shown.add(task)
+            yield Text(f"  {task}", "red")
+            lines = [safe(line) for line in str(failure.get("error", "")).splitlines() if line.strip()]
+            for line in lines[-6:]:
+                yield Text(f"    {line}", "dim", no_wrap=False)
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    return table
+
+
+def _number(table: Table, header: str) -> None:
+    table.add_column(header, justify="right", no_wrap=True)

@@ -1,0 +1,90 @@
+"""`poltergust submit`: check a task file and put it on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from poltergust.cli.options import option, parse_name
+from poltergust.cli.place import Place, path_option, scheduler_option, who
+from poltergust.errors import PoltergustError, UsageError
+
+EPILOG = """\b
+Examples:
+  poltergust submit nightly.config.yaml --path gs://mybucket/pipeline
+  poltergust submit nightly.config.yaml --wait          (POLTERGUST_PATH is set)
+  poltergust submit report.yaml --name reports/march --replace --follow
+
+\b
+Exit codes: 0 submitted (with --wait or --follow: done), 1 not submitted, 2 usage,
+  3 the run ended as an error, 4 cancelled, removed or replaced, 130 interrupted.
+"""
+
+
+@click.command(short_help="Check a task file and put it on the path.", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@path_option
+@option("--name", metavar="NAME", help="The config's name; default: FILE's, without .config.yaml.")
+@option("--replace", is_flag=True, help="Put it in the place of one that waits or runs.")
+@option("--wait", is_flag=True, help="Show it until it ended.")
+@option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
+@option("--no-check", is_flag=True, help="Do not read the environment file first.")
+@scheduler_option
+def submit(file: str, path: str | None, name: str | None, **options: Any) -> None:
+    """Check FILE as a node would, with the environment file it names, and put it on the path as NAME.config.yaml.
+
+    A config of that name that still waits or runs is never overwritten without --replace. A relative `environment:`
+    counts from the place the config goes to. FILE may be - for standard input.
+    """
+    place = Place.of(path)
+    data = _read(file)
+    name = parse_name(_default_name(file) if name is None else name, place.path)
+    # Imported here: `--help` should not wait for YAML and the store.
+    from poltergust import steering
+    from poltergust.cli.terminal import line, make_console, safe
+    from poltergust.names import Kind
+    from poltergust.stores import open_store
+    from poltergust.view.waiting import Awaited, outcomes
+
+    checked = steering.check(place.path, name, data, file)
+    if not options["no_check"]:
+        here = checked.environment.startswith("gs://") == place.path.root.startswith("gs://")
+        steering.check_environment(place.store if here else open_store(checked.environment), checked)
+    reader = place.reader()
+    stay = options["wait"] or options["follow"]
+    before = outcomes(reader, name) if stay else frozenset()
+    steering.submit(place.store, place.path, checked, by=who(), replace=options["replace"])
+    console = make_console()
+    if not options["follow"]:
+        line(console, f"submitted {safe(name)}: {safe(place.path.of(name, Kind.CONFIG))}")
+    if stay:
+        from poltergust.cli.following import Following
+
+        following = Following(place, Awaited(reader, name, data, before), options["scheduler_url"])
+        sys.exit(following.stay(logs=options["follow"]))
+    line(console, f"to see how it goes: poltergust status {safe(name)}", "dim")
+
+
+def _read(file: str) -> bytes:
+    """The task file's bytes; one more than a node takes at most, so that the check sees that it is too large."""
+    from poltergust.documents import MAX_BYTES
+
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PoltergustError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _default_name(file: str) -> str:
+    if file == "-":
+        raise UsageError("FILE is standard input: add --name NAME")
+    name = Path(file).name
+    if name.endswith((".config.yaml", ".done.yaml", ".error.yaml", ".cancelled.yaml")):
+        return name
+    return name.removesuffix(".yaml").removesuffix(".yml")

@@ -1,0 +1,3 @@
+"""Cannot be imported anywhere."""
+
+raise OSError("libmoon.so.5: cannot open shared object file")

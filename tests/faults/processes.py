@@ -1,0 +1,48 @@
+"""What the machine says about the processes a test started: who is left, how many descriptors, how much memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Process id to command line of every process that has `mark` in its environment, this one aside."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue  # ended meanwhile, or not ours
+        if mark.encode() in environment and command:  # a zombie has no command
+            found[int(folder.name)] = command.replace(bytes(1), b" ").decode(errors="replace").strip()
+    return found
+
+
+def is_luigi(command: str) -> bool:
+    """Whether this is a Luigi process of an agent, or one of its tasks (forked, with the same command line)."""
+    return "luigi_run/inside" in command
+
+
+def parent(pid: int) -> int:
+    """0 where there is none any more."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def memory(pid: int, field: str = "VmRSS") -> int:
+    """Bytes: `VmRSS` is resident now, `VmHWM` was so at most."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise AssertionError(f"/proc/{pid}/status has no {field}")

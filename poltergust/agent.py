@@ -6,19 +6,22 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from poltergust import __version__, names
 from poltergust.errors import RunError, Temporary
 from poltergust.heartbeat import Heartbeat
 from poltergust.logs import about
 from poltergust.luigi_run import Progress
-from poltergust.records import NodeRecord, Records
+from poltergust.records import NodeRecord, Records, State
+from poltergust.redact import Redactor
 from poltergust.runner.patience import Patience
 from poltergust.runner.run import Runs
 from poltergust.runner.runner import Runner
+from poltergust.service.status import RunSeen, SourceSeen, Status
 from poltergust.settings import Settings
-from poltergust.sources import Source
+from poltergust.sources import Counting, Source
 from poltergust.sources.scan import Scan
 from poltergust.stopping import Stopping
 from poltergust.stores import Store
@@ -29,6 +32,12 @@ log = logging.getLogger(__name__)
 NOT_TAKING_DELAY = 5.0
 """Seconds until a name is looked at again that came while this node must not take any."""
 
+
+NAMED_REFUSALS = 10
+"""Refused renames that a heartbeat names; the rest is a number."""
+
+AT_WORK = (State.PREPARING, State.RUNNING)
+"""Where a run takes something of this machine; one that waits is looked at now and then, and not worth a heartbeat."""
 
 PASS_IDLE = 0.2
 """Seconds without anything to do or running after which a polling pass ends."""
@@ -51,7 +60,9 @@ class Agent:
         queue: WorkQueue,
         sources: Sequence[Source],
         stopping: Stopping,
+        scheduler_problem: Callable[[], str] = str,
     ) -> None:
+        """`scheduler_problem` says in one line why the scheduler cannot be asked, empty while it can."""
         self._settings = settings
         self._instance = instance
         self.scheduler_url = scheduler_url
@@ -62,12 +73,16 @@ class Agent:
         self._queue = queue
         self._sources = sources
         self._stopping = stopping
+        self._scheduler_problem = scheduler_problem
+        self._redact = Redactor((settings.environ,))
+        self._listening = False
+        self._workers: list[threading.Thread] = []
         self._scan = Scan(self.list_configs, settings.reconcile_interval)
         self._heartbeat = Heartbeat(records, self.describe, embedded=settings.scheduler_url is None)
 
     def run(self) -> None:
         """Serve until a drain is asked for, then finish what runs. Returns when every thread but daemons is done."""
-        workers = [
+        self._workers = [
             threading.Thread(target=self._work, name=f"poltergust-worker-{number}", daemon=True)
             for number in range(self._settings.parallel)
         ]
@@ -77,8 +92,10 @@ class Agent:
                 source.start(self.changed)
             # The stream is open: what happens from now on is heard, what happened before the scan finds.
             self._scan.start(self.changed)
-            for worker in workers:
+            for worker in self._workers:
                 worker.start()
+            self._listening = True
+            self._heartbeat.changed()
             log.info("%s is listening to %s", self._settings.node, self._settings.path.prefix)
             self._stopping.wait()
             log.info("draining: nothing new is taken; stop again to end what runs now")
@@ -95,6 +112,7 @@ class Agent:
 
     def run_pass(self) -> None:
         """Look at every config there is, run what is to be run, return when nothing runs any more."""
+        self._listening = True
         self._heartbeat.start()
         self._scan.start(self.changed)
         workers = [
@@ -143,33 +161,67 @@ class Agent:
 
     def describe(self) -> NodeRecord:
         """This node, for its heartbeat."""
-        state = "draining" if self._stopping.draining else "ready"
         return NodeRecord(
             node=self._settings.node,
             instance=self._instance,
             version=__version__,
             host=socket.gethostname(),
             pid=os.getpid(),
-            scheduler=self.scheduler_url,
+            scheduler=self._redact(self.scheduler_url),
             embedded=self._settings.scheduler_url is None,
             taking=not self._heartbeat.crowd and not self._stopping.draining,
-            state=state,
-            running=self._queue.processing(),
+            state=self._state(),
+            running=tuple(sorted(run.name for run in self._runs.all() if run.record.state in AT_WORK)),
             waiting=len(self._queue) + len(self._queue.delayed()),
             problems=tuple(self.problems()),
         )
 
     def problems(self) -> Iterable[str]:
         """What is wrong now, a line each."""
-        if self._heartbeat.crowd:
-            yield self._heartbeat.crowd
-        for source in (self._scan, *self._sources):
-            problem = source.state().problem
-            if problem:
-                yield problem
-        for run in self._runs.all():
-            if run.record.refused:
-                yield f"{run.name} is {run.record.outcome}, but cannot be renamed: {run.record.refused}"
+        states = (source.state() for source in (self._scan, *self._sources))
+        wrong = (self._heartbeat.crowd, self._heartbeat.twin, self._heartbeat.problem, self._scheduler_problem())
+        yield from (problem for problem in (*wrong, *(state.problem for state in states)) if problem)
+        refused = [run.record for run in self._runs.all() if run.record.refused]
+        for record in refused[:NAMED_REFUSALS]:
+            yield f"{record.name} is {record.outcome}, but cannot be renamed: {record.refused}"
+        if len(refused) > NAMED_REFUSALS:
+            yield f"{len(refused) - NAMED_REFUSALS} more cannot be renamed"
+
+    def status(self) -> Status:
+        """This node at this moment, for its service face."""
+        now, scan, runs = time.monotonic(), self._scan.last(), [run.record for run in self._runs.all()]
+        return Status(
+            node=self._settings.node,
+            instance=self._instance,
+            version=__version__,
+            path=self._settings.path.root,
+            state=self._state(),
+            scheduler=self._redact(self.scheduler_url),
+            embedded=self._settings.scheduler_url is None,
+            parallel=self._settings.parallel,
+            workers=sum(worker.is_alive() for worker in self._workers),
+            due=len(self._queue),
+            delayed=len(self._queue.delayed()),
+            processing=len(self._queue.processing()),
+            untaken=self._queue.idle_for(),
+            scan=scan,
+            scanning=self._scan.scanning(),
+            since_scan=None if scan.ended is None else now - scan.ended,
+            reconcile_interval=self._settings.reconcile_interval,
+            since_beat=now - self._heartbeat.turned,
+            sources=tuple(_seen(source, now) for source in self._sources),
+            runs=tuple(
+                RunSeen(run.name, run.generation, run.state.value, run.reason, run.text, run.attempts, run.refused)
+                for run in runs
+            ),
+            scheduler_problem=self._scheduler_problem(),
+            problems=tuple(self._redact(problem) for problem in self.problems()),
+        )
+
+    def _state(self) -> str:
+        if self._stopping.draining:
+            return "draining"
+        return "ready" if self._listening else "starting"
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -206,3 +258,10 @@ class Agent:
             return self._patience.failed(item.name)
         finally:
             self._heartbeat.changed()
+
+
+def _seen(source: Source, now: float) -> SourceSeen:
+    state = source.state()
+    since = None if state.last_event is None else now - state.last_event
+    counts = source.counts() if isinstance(source, Counting) else {}
+    return SourceSeen(type(source).__name__, state.alive, since, state.problem, dict(counts))

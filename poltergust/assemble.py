@@ -13,8 +13,9 @@ from pathlib import Path
 from poltergust import names
 from poltergust.agent import Agent
 from poltergust.environments.cache import EnvironmentCache
+from poltergust.environments.eviction import Limits
 from poltergust.locks import StoreLocks
-from poltergust.luigi_run import Standing
+from poltergust.luigi_run import Standing, takeover
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
@@ -83,10 +84,23 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         yield _wire(settings, stopping, scheduler_url)
 
 
+def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
+    """The cache of environments within the limits that `settings` give."""
+    return EnvironmentCache(
+        settings.cache,
+        spawn,
+        objects=stores,
+        parallel_builds=settings.build_parallel,
+        limits=Limits(max_bytes=settings.env_cache_size, max_age=settings.env_max_age),
+    )
+
+
 def serve(settings: Settings) -> None:
     """`poltergust listen`: run an agent until a signal ends it."""
     stopping = Stopping()
     with signals_stop(stopping), agent(settings, stopping) as node:
+        if settings.scheduler_url is not None:  # the embedded one has the settings
+            takeover.in_background(SchedulerClient(settings.scheduler_url))
         node.run()
 
 
@@ -112,7 +126,7 @@ def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
         settings=settings,
         scheduler_url=scheduler_url,
         nonce=instance,
-        environments=EnvironmentCache(settings.cache, spawn, objects=stores),
+        environments=environments(settings, stores),
         locks=StoreLocks(store, path),
         launch=Launcher(spawn),
         forgiveness=Forgiveness(store, path, node, records.server_time),

@@ -30,13 +30,17 @@ def about(**labels: str) -> Iterator[None]:
 
 
 class _Text(logging.Formatter):
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, redact: Callable[[str], str], node: str) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self.converter = time.gmtime
         self._redact = redact
+        self._node = node
 
     def format(self, record: logging.LogRecord) -> str:
         head, *trace = super().format(record).split("\n")
+        labels = _run.get()
+        if labels:
+            head += f" [{'@'.join(labels.values())} on {self._node}]"
         return "\n".join(plain(self._redact(line)) for line in (head, *trace))
 
 
@@ -61,7 +65,7 @@ class _Json(logging.Formatter):
 def configure(form: str, node: str, redact: Callable[[str], str], *, debug: bool = False) -> None:
     """Send everything at INFO and above (our own DEBUG with `debug`) to stderr. `form` is "text" or "json"."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json(redact, node) if form == "json" else _Text(redact))
+    handler.setFormatter(_Json(redact, node) if form == "json" else _Text(redact, node))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries speak up only when something is wrong

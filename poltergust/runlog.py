@@ -9,6 +9,7 @@ One object takes about one write a second (https://cloud.google.com/storage/quot
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -56,7 +57,9 @@ class RunLog:
         self._dropped = 0  # lines lost because the storage did not take them
         self._cut = 0  # bytes beyond the limit
         self._closing = False
-        self._shipper = threading.Thread(target=self._ship, name="poltergust-log", daemon=True)
+        # In this thread's context: what it logs is about the same run.
+        context = contextvars.copy_context()
+        self._shipper = threading.Thread(target=context.run, args=[self._ship], name="poltergust-log", daemon=True)
 
     def __enter__(self) -> RunLog:
         self._shipper.start()

@@ -30,6 +30,9 @@ class Settings:
     retries: int = 3
     drain_timeout: float = 600.0
     cache: Path = Path("~/.cache/poltergust")
+    env_cache_size: int | None = 20 * 1024**3  # None: no limit
+    env_max_age: float | None = 30 * 86400.0  # since last use; None: no limit
+    build_parallel: int = 2
     allow_environments: tuple[str, ...] = ()
     log_limit: int = 64 * 1024 * 1024
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the node's own environment

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from poltergust import names
-from poltergust.cli.options import Duration, default_cache, option, parse_node, parse_path
-from poltergust.errors import UsageError
-from poltergust.settings import Settings
+from poltergust.cli.nodes import make_settings, node_options
+from poltergust.cli.options import option
 
 EXAMPLES = """\b
 Examples:
@@ -24,18 +19,7 @@ Examples:
 
 
 @click.command(short_help="Run this machine as a node.", epilog=EXAMPLES)
-@option("--path", required=True, metavar="PATH", help="Where configs land: gs://bucket/prefix or a local folder.")
-@option("--subscription", metavar="NAME", help="This node's own Pub/Sub subscription, a full name or a short one.")
-@option("--topic", metavar="NAME", help="Instead: make an own subscription to this topic, removed on a clean stop.")
-@option("--project", metavar="ID", help="Project of a short subscription or topic; default: the credentials' own.")
-@option("--node", metavar="NAME", help="This node's name, unique on the path; default: the host's.")
-@option("--scheduler-url", metavar="URL", help="The luigid all nodes share; default: an embedded one, for one node.")
-@option("--reconcile-interval", type=Duration(), default="5m", metavar="TIME", help="How often to scan the path.")
-@option("--parallel", type=click.IntRange(1, 256), default=8, metavar="N", help="Configs that run side by side.")
-@option("--retries", type=click.IntRange(0, 100), default=3, metavar="N", help="New tries after a failure.")
-@option("--drain-timeout", type=Duration(), default="10m", metavar="TIME", help="How long tasks may finish on a stop.")
-@option("--cache-dir", metavar="DIR", help="Where environments are kept; default: ~/.cache/poltergust.")
-@option("--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable).")
+@node_options
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", help="The agent's own log, on stderr.")
 @click.pass_obj
 def listen(debug: bool, /, **options: Any) -> None:
@@ -52,73 +36,3 @@ def listen(debug: bool, /, **options: Any) -> None:
 
     configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
     serve(settings)
-
-
-def make_settings(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """The options of `listen` as one checked value. Raises `UsageError`."""
-    path = parse_path(options["path"])
-    cloud = names.is_cloud(path.root)
-    subscription, topic = options.get("subscription"), options.get("topic")
-    if subscription and topic:
-        raise UsageError("--subscription and --topic exclude each other: name the node's subscription, or the topic")
-    if not cloud and (subscription or topic):
-        raise UsageError(f"--path {path.root} is a folder, which needs no subscription; leave it out")
-    project = options.get("project")
-    return Settings(
-        path=path,
-        node=parse_node(options.get("node")),
-        scheduler_url=scheduler_url(options.get("scheduler_url"), environ),
-        subscription=full_name(subscription, "subscriptions", project, environ) if subscription else None,
-        topic=full_name(topic, "topics", project, environ) if topic else None,
-        reconcile_interval=options["reconcile_interval"],
-        parallel=options["parallel"],
-        retries=options["retries"],
-        drain_timeout=options["drain_timeout"],
-        cache=Path(options["cache_dir"]).expanduser().absolute() if options.get("cache_dir") else default_cache(),
-        allow_environments=tuple(_absolute_glob(pattern) for pattern in options.get("allow_environments") or ()),
-        environ=dict(environ),
-    )
-
-
-def _absolute_glob(pattern: str) -> str:
-    return pattern if names.is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
-
-
-def full_name(text: str, kind: str, project: str | None, environ: Mapping[str, str]) -> str:
-    """``projects/P/<kind>/NAME`` from a full or a short name. `kind` is "subscriptions" or "topics"."""
-    # Imported here: it brings Google's client.
-    from poltergust.sources.pubsub.subscriptions import full_subscription, full_topic, project_of_credentials
-
-    if "/" not in text:
-        project = project or environ.get("GOOGLE_CLOUD_PROJECT") or project_of_credentials()
-    return full_subscription(text, project) if kind == "subscriptions" else full_topic(text, project)
-
-
-def scheduler_url(option: str | None, environ: Mapping[str, str]) -> str | None:
-    """`--scheduler-url`, else the one in Luigi's own configuration, else None: an embedded one.
-
-    The files and keys are Luigi's (luigi/configuration/core.py and the `core` class of luigi/interface.py).
-    """
-    if option:
-        if not option.startswith(("http://", "https://")):
-            raise UsageError(f"--scheduler-url {option!r}: write for example http://head:8082")
-        return option.rstrip("/")
-    files = ["/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg"]
-    if environ.get("LUIGI_CONFIG_PATH"):
-        files.append(environ["LUIGI_CONFIG_PATH"])
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(files, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"Luigi's configuration cannot be read: {error}") from None
-    for section in ("core", "scheduler-url"):
-        for key in ("default-scheduler-url", "default_scheduler_url"):
-            url = parser.get(section, key, fallback=None)
-            if url:
-                return url.rstrip("/")
-    for key in ("default-scheduler-host", "default_scheduler_host"):
-        host = parser.get("core", key, fallback=None)
-        if host:
-            port = parser.get("core", "default-scheduler-port", fallback=None) or "8082"
-            return f"http://{host}:{port}"
-    return None

@@ -18,6 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?([KMGTkmgt]?)(?:i?[Bb])?")
 
 
 def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
@@ -45,8 +46,23 @@ class Duration(click.ParamType[float]):
         return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
-def parse_path(text: str) -> names.Path:
-    """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder."""
+class Size(click.ParamType[int]):
+    """``500M``, ``20G``, ``1.5T``, units of 1024; a number of bytes as an int."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a size; write for example 500M or 20G", param, ctx)
+        return int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
+
+
+def parse_path(text: str, *, must_exist: bool = True) -> names.Path:
+    """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
+    unless told otherwise)."""
     if names.is_cloud(text):
         bucket, _, prefix = text[len("gs://") :].partition("/")
         if not _BUCKET.fullmatch(bucket):
@@ -56,7 +72,7 @@ def parse_path(text: str) -> names.Path:
     if "://" in text:
         raise UsageError(f"--path {text}: only gs:// and local folders are known")
     folder = Path(os.path.abspath(os.path.expanduser(text)))
-    if not folder.is_dir():
+    if must_exist and not folder.is_dir():
         raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
     return names.Path(str(folder))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from poltergust.environments import EnvironmentSpec
 from poltergust.environments.interpreters import Interpreter
-from poltergust.environments.lines import Line
+from poltergust.environments.lines import Line, requirement_name
 from poltergust.environments.origins import Placed, project_name
 from poltergust.environments.uv_settings import UvSettings
 from poltergust.environments.virtualenv_options import Options
@@ -48,7 +48,9 @@ class Plan:
     @property
     def added(self) -> tuple[str, ...]:
         """What every environment gets besides: luigi in whatever version the lines want, seeds that were asked for."""
-        return (LUIGI, *self.options.seeds)
+        # not a second time: where hashes are demanded, a bare `luigi` would be refused
+        named = {requirement_name(line) for line in self.lines if ";" not in line.requirement}
+        return (*((LUIGI,) if LUIGI not in named else ()), *self.options.seeds)
 
     @property
     def why_pip(self) -> tuple[str, ...]:

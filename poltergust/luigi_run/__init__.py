@@ -99,6 +99,10 @@ class LuigiRun(Protocol):
 
     def progress(self) -> Progress: ...
 
+    def root_task_id(self) -> str:
+        """Luigi's id of the root task; empty until the first counts are there."""
+        ...
+
     def result(self, timeout: float | None) -> Report | None:
         """Block until it ended; None on timeout (seconds)."""
         ...

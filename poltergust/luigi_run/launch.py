@@ -78,6 +78,7 @@ class Run:
         self._stopping = False
         self._message: Mapping[str, object] | None = None
         self._progress = Progress()
+        self._root_task_id = ""
         self._report: Report | None = None
 
     @property
@@ -97,6 +98,9 @@ class Run:
 
     def progress(self) -> Progress:
         return self._progress
+
+    def root_task_id(self) -> str:
+        return self._root_task_id
 
     def result(self, timeout: float | None) -> Report | None:
         return self._report if self._ended.wait(timeout) else None
@@ -123,6 +127,7 @@ class Run:
             self._message = mapping(message["result"])
         elif "progress" in message:
             self._progress = progress(message["progress"])
+            self._root_task_id = str(message.get("root_task_id", ""))
         elif message.get("forgiven"):
             self._on_forgiven()
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path as Folder
 
 from poltergust.documents import TaskFile
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
-from poltergust.errors import RunError
+from poltergust.errors import NodeError, RunError
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.reasons import Reason, Row
 from poltergust.records import Records, State
 from poltergust.redact import Redactor, one_line, plain
 from poltergust.runlog import RunLog
 from poltergust.runner.forgive import Forgiveness
-from poltergust.runner.run import Run, Verdict
+from poltergust.runner.run import Run, Telling, Verdict
 from poltergust.runner.watch import Watch
 from poltergust.settings import Settings
 from poltergust.stopping import Stopping
@@ -56,6 +58,7 @@ class Pipeline:
     stopping: Stopping
     clock: Callable[[], float]
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
+    on_start: Callable[[float], None] = lambda seconds: None  # from the event to a run's first Luigi process here
 
     def attempt(self, run: Run, task: TaskFile, spec: EnvironmentSpec, item: Item, watch: Watch) -> Verdict:
         """Environment, Luigi, verdict. Raises what the environment raises."""
@@ -139,31 +142,32 @@ class Pipeline:
         )
         log.info("%s: running %s.%s in %s", run.name, task.module, task.name, environment.key)
         started = self.clock()
-        scratch = self.settings.work
-        scratch.mkdir(parents=True, exist_ok=True)
-        # Removing what a task left there must not fail the run: what cannot be removed is the next start's to remove.
-        with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as workdir:
+        with _working_directory(self.settings.work) as workdir:
             luigi = self.launch(
                 request,
                 python=environment.python,
                 env=self._child_environment(environment, spec.variables, task.variables),
-                workdir=Folder(workdir),
+                workdir=workdir,
                 on_line=runlog.line,
                 on_end=item.wake.set,
                 on_forgiven=lambda: self.forgiveness.say_done(run.config),
             )
+            if run.starts == 1:
+                self.on_start(self.clock() - item.due)
             run.progress = luigi.progress
-            verdict = self._watch_over(luigi, item, watch)
+            telling = Telling(run, self.records, luigi, self.clock)
+            verdict = self._watch_over(luigi, item, watch, telling)
         run.phase_timings["luigi"] = round(self.clock() - started, 3)
         return self._believe(run, verdict)
 
-    def _watch_over(self, luigi: LuigiRun, item: Item, watch: Watch) -> tuple[Report, Reason | None]:
+    def _watch_over(self, luigi: LuigiRun, item: Item, watch: Watch, telling: Telling) -> tuple[Report, Reason | None]:
         """Until it ended: by itself (no reason), or because it should not go on."""
         why: Reason | None = None
         kill_at: float | None = None
         while (report := luigi.result(0)) is None:
             self.wait(item.wake, TICK)
             item.wake.clear()
+            telling.tell()
             if why is None:
                 why = watch.reason()
                 if why is Reason.DRAINED:
@@ -190,6 +194,8 @@ class Pipeline:
                 Reason.DRAINED: "this node was asked to stop",
             }
             return Verdict(why, texts.get(why, "stopped: the config is gone or was replaced"))
+        if report.reason is Reason.DRAINED:
+            return Verdict(Reason.CHILD_DIED, f"the Luigi process was told to stop, but not by this agent: {text}")
         if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not self.forgiveness.done(run.config):
             return Verdict(Reason.TASK_RETRY, "another node is clearing earlier failures", delay=1.0)
         return Verdict(report.reason, text, failures=report.failures)
@@ -207,6 +213,21 @@ class Pipeline:
         """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
         what = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
         return f"poltergust-{self.settings.node}-{self.nonce}-{what}-{run.starts}"
+
+
+@contextmanager
+def _working_directory(scratch: Folder) -> Iterator[Folder]:
+    """A new one for each attempt, removed with all that a task left there. Raises `NodeError` if it cannot be made."""
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        # What cannot be removed must not fail the run: it is the next start's to remove.
+        made = tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
+    except OSError as error:
+        reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.START_FAILED
+        text = f"no working directory can be made in {scratch}: {error.strerror}; make room there, or make it writable"
+        raise NodeError(reason, text) from error
+    with made as folder:
+        yield Folder(folder)
 
 
 def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:

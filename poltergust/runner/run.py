@@ -7,11 +7,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from poltergust.luigi_run import Progress, Report, TaskFailure
+from poltergust.luigi_run import LuigiRun, Progress, Report, TaskFailure
 from poltergust.names import Kind
 from poltergust.reasons import Reason, Row
 from poltergust.records import Records, RunRecord, State
 from poltergust.runner.finish import Config
+
+
+FIRST_TOLD, LAST_TOLD = 2.0, 30.0
+"""Seconds between two writes of a record whose counts change: at first, and after long."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,29 @@ class Run:
         written = records.save_run(self.record)
         if self.record.started is None and written is not None:
             self.record = replace(self.record, started=written)
+
+
+class Telling:
+    """Keeps the counts in the record fresh while Luigi runs, for those who look on: written when they changed, at
+    growing intervals (each write is a request, and one object takes about one a second)."""
+
+    def __init__(self, run: Run, records: Records, luigi: LuigiRun, clock: Callable[[], float]) -> None:
+        self._run = run
+        self._records = records
+        self._luigi = luigi
+        self._clock = clock
+        self._pause = FIRST_TOLD
+        self._not_before = 0.0
+
+    def tell(self) -> None:
+        """Write the counts if there is anything new in them, and the last time is long enough ago."""
+        now = self._clock()
+        counts = asdict(self._luigi.progress())
+        if now < self._not_before or counts == self._run.record.progress or not any(counts.values()):
+            return
+        self._run.note(self._records, progress=counts, root_task_id=self._luigi.root_task_id())
+        self._not_before = now + self._pause
+        self._pause = min(self._pause * 1.5, LAST_TOLD)
 
 
 def reason_of(code: str | None) -> Reason | None:

@@ -18,6 +18,7 @@ from poltergust import names
 from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
 from poltergust.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.logs import about
 from poltergust.luigi_run import Standing
 from poltergust.names import Kind
 from poltergust.reasons import Reason, Row
@@ -56,8 +57,10 @@ class Runner:
         stopping: Stopping,
         clock: Callable[[], float],
         on_ending: Callable[[Run, Verdict, Ending], None] = lambda run, verdict, ending: None,
+        on_verdict: Callable[[Verdict], None] = lambda verdict: None,
     ) -> None:
-        """`store` gives the store for a URL; `standing` asks the scheduler how a root task stands."""
+        """`store` gives the store for a URL; `standing` asks the scheduler how a root task stands. `on_ending` hears what
+        came of each rename (a refused one each time the storage's words are new), `on_verdict` of each look."""
         self._settings = settings
         self._path = settings.path
         self._store = store
@@ -70,6 +73,7 @@ class Runner:
         self._stopping = stopping
         self._clock = clock
         self._on_ending = on_ending
+        self._on_verdict = on_verdict
         self._redact = Redactor((settings.environ,))
 
     def look(self, item: Item) -> float | None:
@@ -83,9 +87,11 @@ class Runner:
         except NotFound:
             self._forget(item.name)
             return None
-        run = self._runs.of(Config(item.name, blob.generation, blob.data))
-        verdict = run.verdict if run.verdict is not None else self._attempt(run, item)
-        return self._conclude(run, verdict)
+        with about(generation=blob.generation):
+            run = self._runs.of(Config(item.name, blob.generation, blob.data))
+            verdict = run.verdict if run.verdict is not None else self._attempt(run, item)
+            self._on_verdict(verdict)
+            return self._conclude(run, verdict)
 
     # What happened, as a verdict
 
@@ -112,7 +118,9 @@ class Runner:
             return self._spent(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         run.note(self._records, state=State.PREPARING, attempts=run.record.attempts + 1, reason=None, text="")
-        log.info("%s: attempt %d of %d, generation %s", run.name, run.record.attempts, run.budget, run.config.generation)
+        log.info(
+            "%s: attempt %d of %d, generation %s", run.name, run.record.attempts, run.budget, run.config.generation
+        )
         spec = self._environment_file(run, names.resolve(task.environment, url))
         watch = Watch(
             self._store(url),
@@ -216,6 +224,7 @@ class Runner:
             if run.record.refused != refusal:
                 log.error("%s is %s, but cannot be renamed: %s", run.name, kind.value, refusal)
                 run.note(self._records, refused=refusal)
+                self._on_ending(run, verdict, ending)
             return self._patience.delay(run.name, Verdict(Reason.RENAME_REFUSED, refusal))
         run.note(self._records, state=State.ENDED, renamed=ending is Ending.WON, refused="")
         log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, ending.value)

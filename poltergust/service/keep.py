@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 3600.0
 """Seconds between two passes on one path, whoever makes them."""
 
-FIRST = 120.0
+FIRST = 300.0
 """Seconds after the start until the first look: a start has better things to do."""
 
 SOON = 60.0
@@ -66,12 +66,13 @@ class Keeper:
         self._stopping.set()
         self._thread.join(2.0)
 
-    def tidy(self) -> int | None:
-        """One pass; how many objects went, None if another node made one less than an interval ago.
+    def tidy(self, *, go_on: bool = False) -> int | None:
+        """One pass; how many objects went, None if another node made one less than an interval ago. `go_on`: this node
+        made it, and there was more to do.
 
         Raises `RunError` if the storage does not answer.
         """
-        now = self._turn()
+        now = self._turn(go_on)
         if now is None:
             return None
         # Configs first: what a config that lands later leaves behind is too young anyway.
@@ -89,14 +90,14 @@ class Keeper:
             log.info("removed %d records and logs older than %.0f h (--keep)", len(old), self._keep / 3600)
         return len(old)
 
-    def _turn(self) -> float | None:
+    def _turn(self, go_on: bool) -> float | None:
         """Renew the mark if it is due: the server's time now, or None."""
         url = f"{self._path.side}kept"
         generation, updated = ABSENT, None
         try:
             mark = self._store.read(url, limit=0)
             generation, updated = mark.generation, mark.updated
-            if mark.served is not None and mark.served - mark.updated < self._interval * 0.9:
+            if not go_on and mark.served is not None and mark.served - mark.updated < self._interval * 0.9:
                 return None
         except NotFound:
             log.debug("nobody has tidied %s yet", self._path.side)
@@ -108,7 +109,7 @@ class Keeper:
         return now
 
     def _standing(self) -> frozenset[str]:
-        found = (self._path.name_of(entry.url) for entry in self._store.list(self._path.prefix))
+        found = (self._path.name_of(entry.url) for entry in self._store.list(self._path.prefix, suffix=names.CONFIG_SUFFIX))
         return frozenset(name for name in found if name is not None)
 
     def _old(self, now: float, standing: frozenset[str]) -> Iterator[Entry]:
@@ -119,11 +120,11 @@ class Keeper:
                     yield entry
 
     def _run(self) -> None:
-        delay = self._first * (1 + self._draw())
+        full, delay = False, self._first * (1 + self._draw())
         while not self._stopping.wait(delay):
             removed = None
             try:
-                removed = self.tidy()
+                removed = self.tidy(go_on=full)
             except RunError as error:
                 log.warning("old records are not removed now: %s", error)
             full = removed is not None and removed >= self._most

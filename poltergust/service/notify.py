@@ -135,8 +135,10 @@ class Notices:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing is not None)
-                if delay:
-                    self._changed.wait_for(lambda: self._over() <= 0, min(delay, max(0.0, self._over())))
+                if delay and self._closing is None:
+                    self._changed.wait_for(lambda: self._closing is not None, delay)
+                elif delay:
+                    self._changed.wait(min(FIRST_RETRY, max(0.0, self._over())))
                 if not self._waiting or self._over() <= 0:
                     return
                 notice = self._waiting[0]
@@ -190,7 +192,8 @@ def check_url(url: str) -> str:
     """Raises `UsageError`, which does not repeat the URL: it may hold a key."""
     try:
         parts = urllib.parse.urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+        plain = url.isprintable() and " " not in url  # http.client's complaint would show all of it
+        valid = plain and parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
     except ValueError:
         valid = False
     if not valid:

@@ -62,7 +62,7 @@ class Status:
     due: int  # names that could be taken now
     delayed: int  # names to be looked at again later
     processing: int
-    waited: float  # how long the first of `due` has been due
+    untaken: float  # how long a name has been due and none was taken
     scan: ScanState
     scanning: bool  # the scan's thread is alive
     since_scan: float | None  # None: none went through yet
@@ -90,8 +90,8 @@ def unhealthy(status: Status) -> list[str]:
     if status.state == "ready":
         if status.workers < status.parallel:
             reasons.append(f"{status.parallel - status.workers} of {status.parallel} worker threads have ended")
-        if status.waited > STUCK and status.processing < status.parallel:
-            reasons.append(f"a name has been due for {status.waited:.0f} s and no free worker takes it")
+        if status.untaken > STUCK and status.processing < status.parallel:
+            reasons.append(f"names have been due for {status.untaken:.0f} s and no free worker takes one")
         if not status.scanning:
             reasons.append("the scan's thread has ended")
     if status.since_beat > SILENT_HEARTBEAT:

@@ -44,6 +44,7 @@ class Systemd:
     def __init__(self, address: str, watchdog: float | None, status: Callable[[], Status]) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._watchdog = watchdog
+        self._step = TICK if watchdog is None else min(TICK, watchdog / 4)
         self._status = status
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poltergust-systemd", daemon=True)
@@ -62,8 +63,7 @@ class Systemd:
         self._once("STOPPING=1")
 
     def _run(self) -> None:
-        step = TICK if self._watchdog is None else min(TICK, self._watchdog / 4)
-        while not self._stopping.wait(step):
+        while not self._stopping.wait(self._step):
             try:
                 self._look(self._status())
             except Exception:  # no ping then, so that systemd sees that something is wrong
@@ -82,7 +82,7 @@ class Systemd:
         if text != self._text:
             self._text = text
             self._send(f"STATUS={text}")
-        if self._watchdog is not None and now - self._pinged >= self._watchdog / 2 - TICK / 4:
+        if self._watchdog is not None and now - self._pinged >= self._watchdog / 2 - self._step:
             self._ping(now, unhealthy(status))
 
     def _ping(self, now: float, wrong: list[str]) -> None:

@@ -6,9 +6,9 @@ interval. None of them decides anything, and losing any event costs at most one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Changed = Callable[[str], None]
 """Takes the URL of an object that may have changed; returns at once, never raises."""
@@ -36,3 +36,12 @@ class Source(Protocol):
         ...
 
     def state(self) -> SourceState: ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A source that counts what it received."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Messages since the start, by what became of them."""
+        ...

@@ -92,6 +92,10 @@ class Scan:
         with self._condition:
             return SourceState(not self._stopping and not self._last.problem, self._last_event, self._last.problem)
 
+    def scanning(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
     def last(self) -> ScanState:
         with self._condition:
             return self._last

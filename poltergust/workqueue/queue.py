@@ -56,6 +56,8 @@ class WorkQueue:
         self._delays = Delays()
         # Names handed out and not done yet, each in one hand only.
         self._processing: dict[str, Item] = {}
+        # When a name was last handed out, monotonic seconds.
+        self._handed_out = self._clock.monotonic()
         # Set once, never cleared. When set, `_ready` and `_delays` are empty.
         self._shutdown = False
 
@@ -84,6 +86,7 @@ class WorkQueue:
                 if self._ready:
                     name, due = self._ready.popitem(last=False)
                     item = self._processing[name] = Item(self, name, due)
+                    self._handed_out = now
                 elif end is not None and now >= end:
                     break
                 else:
@@ -152,6 +155,14 @@ class WorkQueue:
             self._move_due()
             now = self._clock.monotonic()
             return {name: due - now for name, due in self._delays.due().items()}
+
+    def idle_for(self) -> float:
+        """Seconds in which a name could have been handed out and none was: 0 while none is due."""
+        with self._lock:
+            self._move_due()
+            if not self._ready:
+                return 0.0
+            return self._clock.monotonic() - max(self._handed_out, next(iter(self._ready.values())))
 
     def processing(self) -> tuple[str, ...]:
         """The names in somebody's hands, longest first."""

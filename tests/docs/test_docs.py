@@ -1,7 +1,7 @@
 """README and docs are true: the site builds strictly, every YAML block parses, every command exists as it is written.
 
-A console block that cannot be run here is marked in its file by a comment that begins with "not run here"; its commands are
-checked all the same: the command exists and knows every option.
+A console block that cannot be run here is marked in its file by a comment that begins with "not run here"; its commands
+are checked all the same: the command exists and knows every option.
 """
 
 from __future__ import annotations

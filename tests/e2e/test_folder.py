@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from tests.e2e.nodes import Node, descendants_with, node
 from tests.emulators.servers import wait_until
-from tests.needs import pyenv_python
 
 ENVIRONMENT = "dependencies: []\n"
 
@@ -147,58 +145,3 @@ def test_killed_it_leaves_no_process_and_the_next_one_takes_the_run_up(project: 
     arguments = ["listen", "--path", "./pipeline", "--node", "here", "--cache-dir", str(cache)]
     with node(arguments, log=project / "second.log", cwd=project):
         wait_until((project / "pipeline" / "survivor.done.yaml").exists, "the done file")
-
-
-SPEC_TASK = """\
-environment: {environment}
-
-task:
-  name: SomeTask
-  module: some_luigi_pipeline_module
-  some-task-argument: some-value
-
-variables:
-  DB_HOST: database.com
-"""
-SPEC_ENVIRONMENT = """\
-virtualenv:
-  python: python3.8
-
-dependencies:
-  - pandas
-  - matplotlib
-
-variables:
-  PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: python
-"""
-
-
-@pytest.mark.parametrize("layout", ["pyenv", "path"])
-def test_the_two_files_of_the_specification_as_written(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, layout: str
-) -> None:
-    python = pyenv_python("3.8")
-    (project / "environment" / "myenv.yaml").write_text(SPEC_ENVIRONMENT)
-    text = SPEC_TASK.format(environment="../environment/myenv.yaml")
-    env = {"OUTPUT": str(project)}
-    if layout == "pyenv":
-        # As on a machine with pyenv: python3.8 is no command that answers, only a folder below PYENV_ROOT.
-        root = project / "pyenv"
-        (root / "versions").mkdir(parents=True)
-        (root / "versions" / python.parent.parent.name).symlink_to(python.parent.parent)
-        env |= {"PYENV_ROOT": str(root), "PATH": f"{Path(shutil.which('git') or '/usr/bin/git').parent}:/bin"}
-    else:
-        env |= {"PYENV_ROOT": str(project / "none"), "PATH": f"{python.parent}:/usr/bin:/bin"}
-    cache = tmp_path_factory.mktemp("cache")
-    arguments = ["listen", "--path", "./pipeline", "--cache-dir", str(cache)]
-    with node(arguments, log=project / "agent.log", cwd=project, env=env):
-        (project / "pipeline" / "mypipeline.config.yaml").write_text(text)
-        wait_until((project / "pipeline" / "mypipeline.done.yaml").exists, "the done file", timeout=240)
-    facts = json.loads((project / "some-task.json").read_text())
-    assert facts.pop("pandas")
-    assert facts == {
-        "argument": "some-value",
-        "python": [3, 8],
-        "DB_HOST": "database.com",
-        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python",
-    }

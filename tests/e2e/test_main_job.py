@@ -6,9 +6,12 @@ command-line tools people upload with.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import subprocess
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +45,9 @@ class Cloud:
     nodes: dict[str, Node] = field(default_factory=dict)
 
     def objects(self, prefix: str = "") -> list[str]:
-        from google.cloud import storage
-
-        client = storage.Client(project=PROJECT, client_options={"api_endpoint": self.storage.url})
-        with contextlib.closing(client):
-            return sorted(blob.name for blob in client.list_blobs(BUCKET, prefix=prefix))
+        url = f"{self.storage.url}/storage/v1/b/{BUCKET}/o?prefix={urllib.parse.quote(prefix, safe='')}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return sorted(item["name"] for item in json.load(answer).get("items", []))
 
     @contextlib.contextmanager
     def listening(self, *more: str) -> Iterator[None]:
@@ -72,7 +73,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cloud]]:
+def cloud(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Cloud]]:
     """Starts the cloud; `events=False` leaves the bucket's notifications off."""
     needs.gsutil(), needs.gcloud(), needs.terraform()
     with contextlib.ExitStack() as stack:
@@ -99,7 +100,6 @@ def cloud(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             (tmp_path / "home").mkdir()
             env = clients.environment(storage, tmp_path / "home", os.environ["PATH"])
             env["PUBSUB_EMULATOR_HOST"] = pubsub
-            monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
             commands = {name: shlex.split(text) for name, text in outputs["listen"].items()}
             assert set(commands) == set(NODES)
             return Cloud(storage, scheduler, commands, env, tmp_path, cache)
@@ -162,3 +162,66 @@ def test_without_notifications_the_scan_finds_it(cloud: Callable[..., Cloud]) ->
         gsutil(stands, environment, f"gs://{BUCKET}/environment/myenv.yaml")
         gsutil(stands, config, f"gs://{BUCKET}/pipeline/my.config.yaml")
         wait_until(lambda: stands.objects("pipeline/") == ["pipeline/my.done.yaml"], "the done file", timeout=180)
+
+
+# The specification's example files, to the letter.
+SPEC_TASK = """\
+environment: gs://mybucket/environment/myenv.yaml
+
+task:
+  name: SomeTask
+  module: some_luigi_pipeline_module
+  some-task-argument: some-value
+
+variables:
+  DB_HOST: database.com
+"""
+SPEC_ENVIRONMENT = """\
+virtualenv:
+  python: python3.8
+
+dependencies:
+  - pandas
+  - matplotlib
+
+variables:
+  PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: python
+"""
+
+
+def python38(layout: str, folder: Path) -> dict[str, str]:
+    """The variables of a machine that has Python 3.8 only in pyenv's folders, or only on PATH."""
+    python = needs.pyenv_python("3.8")
+    plain = "/usr/bin:/bin"
+    if layout == "path":
+        return {"PYENV_ROOT": str(folder / "none"), "PATH": f"{python.parent}:{plain}"}
+    root = folder / "pyenv"
+    (root / "versions").mkdir(parents=True)
+    (root / "versions" / python.parent.parent.name).symlink_to(python.parent.parent)
+    return {"PYENV_ROOT": str(root), "PATH": plain}
+
+
+@pytest.mark.parametrize("layout", ["pyenv", "path"])
+def test_the_two_files_of_the_specification_as_written(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "myenv.yaml").write_text(SPEC_ENVIRONMENT)
+    (tmp_path / "mypipeline.config.yaml").write_text(SPEC_TASK)
+    (tmp_path / "home").mkdir()
+    with fake_gcs(log=tmp_path / "gcs.log") as storage:
+        storage.create_bucket(BUCKET)
+        env = clients.environment(storage, tmp_path / "home", os.environ["PATH"])
+        stands = Cloud(storage, "", {}, env, tmp_path, tmp_path / "cache")
+        gcloud(stands, tmp_path / "myenv.yaml", f"gs://{BUCKET}/environment/myenv.yaml")
+        gcloud(stands, tmp_path / "mypipeline.config.yaml", f"gs://{BUCKET}/pipeline/mypipeline.config.yaml")
+        arguments = ["listen", "--path", f"gs://{BUCKET}/pipeline", "--cache-dir", str(stands.cache)]
+        machine = {**env, **python38(layout, tmp_path), "OUTPUT": str(tmp_path)}
+        with node(arguments, log=tmp_path / "node.log", cwd=tmp_path, env=machine) as running:
+            running.until("rename won", timeout=240)
+        assert stands.objects("pipeline/") == ["pipeline/mypipeline.done.yaml"]
+    facts = json.loads((tmp_path / "some-task.json").read_text())
+    assert facts.pop("pandas")
+    assert facts == {
+        "argument": "some-value",
+        "python": [3, 8],
+        "DB_HOST": "database.com",
+        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python",
+    }

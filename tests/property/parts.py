@@ -97,6 +97,9 @@ class FakeRun:
     def progress(self) -> Progress:
         return Progress()
 
+    def root_task_id(self) -> str:
+        return ""
+
     def result(self, timeout: float | None) -> Report | None:
         if self._report is not None:
             self._reports(self, self._report.reason)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from poltergust.cli.listen import listen, make_settings
+from poltergust.cli.listen import listen
+from poltergust.cli.nodes import make_settings
 from poltergust.settings import Settings
 from tests import needs
 from tests.emulators import pubsub as emulator

@@ -265,4 +265,4 @@ class Run:
             if standing.graph and standing.progress() != sent and not self.over.is_set():
                 sent = standing.progress()
                 self.progress = sent
-                self.channel.send({"progress": sent})
+                self.channel.send({"progress": sent, "root_task_id": str(self.root.task_id)})

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -123,6 +123,11 @@ class PubSubSource:
     def deliveries(self) -> Deliveries:
         with self._lock:
             return self._deliveries
+
+    def counts(self) -> Mapping[str, int]:
+        """See `sources.Counting`."""
+        found = self.deliveries()
+        return {"accepted": found.accepted, "ignored": found.ignored, "malformed": found.malformed, "failed": found.failed}
 
     # The thread.
 

@@ -63,7 +63,8 @@ class Barrier(luigi.Task):
         while True:
             with urllib.request.urlopen(self.scheduler + "/api/worker_list?data={}", timeout=10) as answer:
                 workers = json.load(answer)["response"]
-            seen = sorted({worker["name"].rsplit("-", 3)[0] for worker in workers})
+            names = [worker["name"] for worker in workers if "-probe-" not in worker["name"]]
+            seen = sorted({name.rsplit("-", 3)[0] for name in names})
             if len(seen) >= self.nodes:
                 break
             if time.monotonic() > end:

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import urllib.request
 from pathlib import Path
+from typing import Protocol
 from urllib.error import HTTPError
 
-from tests.emulators.gcs.server import StrictGcs
+
+class Endpoints(Protocol):
+    """Where a test server answers; fake-gcs-server's launcher fits as well."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def https_port(self) -> int: ...
 
 
-def environment(server: StrictGcs, home: Path, path: str) -> dict[str, str]:
+def environment(server: Endpoints, home: Path, path: str) -> dict[str, str]:
     """Everything that gsutil, gcloud and google-cloud-storage read; `path` is PATH, `home` an existing empty folder."""
     return {
         "PATH": path,
@@ -30,7 +39,7 @@ def environment(server: StrictGcs, home: Path, path: str) -> dict[str, str]:
     }
 
 
-def gsutil(server: StrictGcs, home: Path) -> list[str]:
+def gsutil(server: Endpoints, home: Path) -> list[str]:
     """The beginning of a gsutil command line; the subcommand follows."""
     options = (
         "Credentials:gs_json_host=127.0.0.1",
@@ -42,7 +51,7 @@ def gsutil(server: StrictGcs, home: Path) -> list[str]:
 
 
 def plain_request(
-    server: StrictGcs, method: str, path: str, body: bytes = b"", **headers: str
+    server: Endpoints, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     """One request made by hand: status, headers with lower-case names, body."""
     named = {key.replace("_", "-"): value for key, value in headers.items()}

@@ -1,0 +1,118 @@
+"""What `poltergust doctor` asks Pub/Sub: the subscription, its topic, its filter, and what would make it useless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.api_core import exceptions
+from google.auth import exceptions as auth
+from google.cloud import pubsub_v1
+
+from poltergust.checks import Check, fail, ok, skip, warn
+from poltergust.names import CONFIG_SUFFIX, Path
+from poltergust.sources.pubsub.problems import Errors, TopicDeleted, explain
+from poltergust.sources.pubsub.subscriptions import DELETED_TOPIC, Own
+
+_TIMEOUT = 5.0
+_CLAUSE = re.compile(
+    r'(?P<no>NOT\s+)?(?:hasPrefix\(\s*attributes\.(?P<prefixed>\w+)\s*,\s*"(?P<prefix>[^"]*)"\s*\)'
+    r'|attributes\.(?P<key>\w+)\s*(?P<operator>!?=)\s*"(?P<value>[^"]*)"|attributes:(?P<has>\w+))'
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found, and the topic that the subscription is of, None if that is not known."""
+
+    checks: tuple[Check, ...]
+    topic: str | None
+
+
+def named(subscription: str, path: Path) -> Found:
+    """Look at a subscription that somebody made for this node."""
+    with pubsub_v1.SubscriberClient() as client:
+        try:
+            found = client.get_subscription(
+                request={"subscription": subscription}, retry=None, timeout=_TIMEOUT
+            )
+        except exceptions.PermissionDenied:
+            text = f"{subscription} cannot be looked at: no pubsub.subscriptions.get (roles/pubsub.subscriber lacks it)"
+            return Found((skip("subscription", text, "grant the node roles/pubsub.viewer on it"),), None)
+        except Errors as error:
+            text, _, mend = explain(error, subscription, None).rpartition("; ")
+            return Found((fail("subscription", text, mend),), None)
+    if found.topic == DELETED_TOPIC:
+        text, _, mend = explain(TopicDeleted(), subscription, None).rpartition("; ")
+        return Found((fail("subscription", text, mend),), None)
+    checks = tuple(_judge(found, subscription, path))
+    return Found(checks or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
+
+
+def own(topic: str, node: str, path: Path) -> Found:
+    """Look at a topic to which the node will make its own subscription. Whether it may shows when it does."""
+    name = Own(topic, node, path).name
+    try:
+        with pubsub_v1.PublisherClient() as client:
+            client.get_topic(request={"topic": topic}, retry=None, timeout=_TIMEOUT)
+    except exceptions.PermissionDenied:
+        text = f"{topic} cannot be looked at: no pubsub.topics.get (a node needs only pubsub.topics.attachSubscription)"
+        return Found((skip("topic", text),), topic)
+    except (*Errors, auth.DefaultCredentialsError) as error:
+        text, _, mend = explain(error, name, topic).rpartition("; ")
+        return Found((fail("topic", text, mend),), topic)
+    return Found((ok("topic", f"{topic}; the node's own subscription is {name}"),), topic)
+
+
+def _judge(found: Any, name: str, path: Path) -> Iterator[Check]:
+    anew = "make it anew: gcloud pubsub subscriptions create"
+    if found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket:
+        yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", anew)
+    if found.detached:
+        yield fail("subscription", f"{name} is detached from its topic: nothing arrives", anew)
+    yield from _judge_filter(str(found.filter), name, path)
+    seconds = found.expiration_policy.ttl.total_seconds() if found.expiration_policy.ttl else 0
+    if seconds:
+        yield warn(
+            "subscription-expiry",
+            f"{name} is removed when no node has listened for {seconds / 86400:g} days",
+            f"gcloud pubsub subscriptions update {name} --expiration-period=never",
+        )
+
+
+def _judge_filter(text: str, name: str, path: Path) -> Iterator[Check]:
+    if not text:
+        return
+    bucket, _, start = path.prefix.removeprefix("gs://").partition("/")
+    sample = {
+        "eventType": "OBJECT_FINALIZE",
+        "bucketId": bucket,
+        "objectId": f"{start}\0{CONFIG_SUFFIX}",  # a name that no longer prefix than the path's own can match
+        "payloadFormat": "NONE",
+    }
+    passes = matches(text, sample)
+    mend = "filters cannot be changed: make the subscription anew with " + Own("", "", path).filter
+    if passes is None:
+        yield skip("subscription-filter", f"{name} has a filter that is not understood here: {text}")
+    elif not passes:
+        yield fail("subscription-filter", f"{name} lets no upload below {path.prefix} pass, or not every one: {text}", mend)
+
+
+def matches(text: str, attributes: Mapping[str, str]) -> bool | None:
+    """Whether the filter lets a message with these attributes pass; None for a filter with more in it than clauses
+    joined by AND. https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax"""
+    result = True
+    for part in re.split(r"\s+AND\s+", text.strip()):
+        clause = _CLAUSE.fullmatch(part.strip())
+        if clause is None or (clause["key"] or clause["prefixed"] or clause["has"]) not in attributes:
+            return None
+        if clause["has"]:
+            holds = True
+        elif clause["prefixed"]:
+            holds = attributes[clause["prefixed"]].startswith(clause["prefix"])
+        else:
+            holds = (attributes[clause["key"]] == clause["value"]) == (clause["operator"] == "=")
+        result = result and (holds != bool(clause["no"]))
+    return result

@@ -1,0 +1,227 @@
+"""What `poltergust doctor` asks Cloud Storage: credentials, permissions, and settings of the bucket that are in the way.
+
+Every request here is made once, with a short timeout, and none leaves anything behind: where the bucket does not grant a
+permission as a whole (a condition or a managed folder may grant it for the path alone), the call itself is tried on an
+object that does not exist, or on a condition that cannot hold. Who may not gets 403 before either is looked at.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from google.api_core import exceptions as api
+from google.auth import credentials as google_credentials
+
+from poltergust.checks import Check, fail, ok, skip, warn
+from poltergust.errors import PoltergustError, UsageError
+from poltergust.names import Path
+from poltergust.stores.gs import split
+from poltergust.stores.gs.calls import connect, refuses_call, translated
+from poltergust.stores.text import shown
+
+PERMISSIONS = {
+    "storage.objects.list": "find configs",
+    "storage.objects.get": "read configs and environments",
+    "storage.objects.create": "write outcomes, logs and records",
+    "storage.objects.delete": "take the config away when it is renamed",
+    "storage.objects.move": "rename in one step",
+}
+"""What a node needs below the path and beside it, and what for. roles/storage.objectUser holds them all:
+https://cloud.google.com/storage/docs/access-control/iam-roles"""
+
+NEVER = 1
+"""A generation no object has: they are microseconds since 1970."""
+
+_TIMEOUT = (3.0, 5.0)
+_ONCE: Any = {"timeout": _TIMEOUT, "retry": None}
+
+
+class Bucket:
+    """The bucket of a path, looked at from this node."""
+
+    def __init__(self, path: Path, project: str | None = None) -> None:
+        """Raises `UsageError` without credentials."""
+        self._path = path
+        self._client = connect(project)
+        self._name = split(path.prefix)[0]
+        self.reachable = True
+
+    def credentials(self) -> Check:
+        """Whose credentials these are; whether they are good shows with the first request."""
+        found = self._client._credentials  # no public name
+        if isinstance(found, google_credentials.AnonymousCredentials):
+            return ok("credentials", f"none, as {self._client.api_endpoint} is an emulator (STORAGE_EMULATOR_HOST)")
+        who = getattr(found, "service_account_email", None) or "a user's, by gcloud auth application-default login"
+        return ok("credentials", f"Google's application-default credentials: {shown(str(who))}")
+
+    def permissions(self) -> Iterator[Check]:
+        """What the node may do below the path and beside it. Sets `reachable`."""
+        where = f"gs://{self._name}"
+        try:
+            with translated(where):
+                granted = self._client.bucket(self._name).test_iam_permissions(list(PERMISSIONS), **_ONCE)
+        except PoltergustError as error:
+            cause = error.__cause__
+            if isinstance(cause, api.NotFound) and not refuses_call(cause):
+                self.reachable = False
+                yield fail("bucket", f"{where} does not exist", "correct --path, or make it: gcloud storage buckets create")
+                return
+            if not refuses_call(cause) and not isinstance(cause, api.Forbidden):
+                self.reachable = False
+                yield fail("bucket", str(error), "check the network, the credentials and the name of the bucket")
+                return
+            granted = []  # a server that does not know the call: try each
+        missing = [permission for permission in PERMISSIONS if permission not in granted]
+        refused: dict[str, list[str]] = {}
+        for prefix in (self._path.prefix, self._path.side) if missing else ():
+            for permission in missing:
+                if not self._granted(permission, prefix):
+                    refused.setdefault(prefix, []).append(permission)
+        for prefix, permissions in refused.items():
+            wanted = "; ".join(f"{permission} to {PERMISSIONS[permission]}" for permission in permissions)
+            yield fail(
+                "permissions",
+                f"below {prefix} this node is refused {wanted}",
+                f"grant its service account roles/storage.objectUser on {prefix} (infra/terraform does)",
+            )
+        if not refused:
+            yield ok("permissions", f"list, read, write, rename and delete below {self._path.prefix} and {self._path.side}")
+
+    def settings(self) -> Iterator[Check]:
+        """Retention, holds, versioning: what makes a rename impossible, or costly."""
+        try:
+            bucket = self._client.get_bucket(self._name, **_ONCE)
+        except api.Forbidden:
+            yield skip(
+                "bucket-settings",
+                "retention, holds and versioning cannot be seen: no storage.buckets.get (a node does not need it)",
+                "to have them checked, run doctor as somebody with roles/storage.legacyBucketReader",
+            )
+            return
+        except api.GoogleAPIError as error:
+            yield skip("bucket-settings", f"no answer about the bucket's settings ({type(error).__name__})")
+            return
+        found = list(self._in_the_way(bucket))
+        yield from found
+        if not found:
+            yield ok("bucket-settings", "no retention policy, no default hold, no versioning")
+
+    def notifications(self, topic: str | None) -> Iterator[Check]:
+        """Whether an upload below the path is told to `topic` (a full name; None: to any)."""
+        try:
+            configs = list(self._client.bucket(self._name).list_notifications(**_ONCE))
+        except api.Forbidden:
+            yield skip(
+                "notification",
+                "the bucket's notification configs cannot be seen: no storage.buckets.get (a node does not need it)",
+                f"look as an owner: gcloud storage buckets notifications list gs://{self._name}",
+            )
+            return
+        except api.GoogleAPIError as error:
+            yield skip("notification", f"no answer about notification configs ({type(error).__name__})")
+            return
+        yield _judge(configs, self._name, split(self._path.prefix)[1], topic)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _granted(self, permission: str, prefix: str) -> bool:
+        _, start = split(prefix)
+        bucket = self._client.bucket(self._name)
+        blob = bucket.blob(f"{start}poltergust-doctor-{secrets.token_hex(8)}")
+
+        def create() -> None:
+            blob.upload_from_string(b"", if_generation_match=NEVER, **_ONCE)
+            blob.delete(**_ONCE)  # a server that does not know preconditions: leave nothing behind
+
+        tries: dict[str, Callable[[], object]] = {
+            "storage.objects.list": lambda: list(
+                self._client.list_blobs(self._name, prefix=start, max_results=1, **_ONCE)
+            ),
+            "storage.objects.get": lambda: blob.download_as_bytes(**_ONCE),
+            "storage.objects.create": create,
+            "storage.objects.delete": lambda: blob.delete(**_ONCE),
+            "storage.objects.move": lambda: bucket.move_blob(
+                blob, f"{blob.name}-moved", if_source_generation_match=NEVER, **_ONCE
+            ),
+        }
+        try:
+            with translated(prefix):
+                tries[permission]()
+        except PoltergustError as error:
+            return not isinstance(error.__cause__, (api.Forbidden, api.Unauthorized))
+        return True
+
+    def _in_the_way(self, bucket: Any) -> Iterator[Check]:
+        where = f"gs://{self._name}"
+        if bucket.retention_period:
+            locked = ", locked" if bucket.retention_policy_locked else ""
+            yield fail(
+                "retention",
+                f"{where} keeps every object for {bucket.retention_period} s{locked}: no config can be renamed before",
+                "use a bucket without, or: gcloud storage buckets update --clear-retention-period " + where,
+            )
+        if bucket.default_event_based_hold:
+            yield fail(
+                "holds",
+                f"{where} puts an event-based hold on every new object: no config can be renamed until it is released",
+                f"gcloud storage buckets update --no-default-event-based-hold {where}",
+            )
+        if bucket.requester_pays:
+            yield fail(
+                "requester-pays",
+                f"{where} makes the requester pay, which needs a billing project with each request",
+                f"gcloud storage buckets update --no-requester-pays {where}",
+            )
+        if bucket.versioning_enabled and not _expires_old_versions(bucket):
+            yield warn(
+                "versioning",
+                f"{where} keeps every version of every object, a node's logs and heartbeats too, and nothing removes them",
+                "add a lifecycle rule that deletes noncurrent versions, such as daysSinceNoncurrentTime: 7",
+            )
+
+
+def _expires_old_versions(bucket: Any) -> bool:
+    conditions = [rule["condition"] for rule in bucket.lifecycle_rules if rule["action"]["type"] == "Delete"]
+    return any({"numNewerVersions", "daysSinceNoncurrentTime", "isLive"} & set(condition) for condition in conditions)
+
+
+def _judge(configs: list[Any], bucket: str, start: str, topic: str | None) -> Check:
+    """Of the bucket's notification configs the one that counts: finalized objects of the path, to the topic."""
+    prefix = f" --object-prefix={start}" if start else ""
+    make = (
+        f"gcloud storage buckets notifications create gs://{bucket} --topic={topic or 'TOPIC'}"
+        f" --event-types=OBJECT_FINALIZE --payload-format=none{prefix}"
+    )
+    told = [config for config in configs if not config.event_types or "OBJECT_FINALIZE" in config.event_types]
+    if not told:
+        return fail("notification", f"gs://{bucket} tells nobody of new objects: only the scan finds them", make)
+    covering = [config for config in told if start.startswith(config.blob_name_prefix or "")]
+    if not covering:
+        prefixes = ", ".join(sorted({shown(config.blob_name_prefix) for config in told}))
+        narrower = any((config.blob_name_prefix or "").startswith(start) for config in told)
+        text = f"gs://{bucket} tells only of objects below {prefixes}, not of {'all of ' if narrower else ''}{start or '/'}"
+        return fail("notification", text, make)
+    topics = {f"projects/{config.topic_project}/topics/{config.topic_name}" for config in covering}
+    if topic is not None and topic not in topics:
+        text = f"uploads are told to {', '.join(sorted(topics))}, but this node listens to {topic}"
+        return fail("notification", text, f"make the subscription on that topic, or: {make}")
+    several = len([config for config in covering if topic is None or config.topic_name == topic.rpartition("/")[2]])
+    if several > 1:
+        return warn(
+            "notification",
+            f"{several} notification configs tell the same topic of the same uploads: each is told {several} times",
+            f"delete all but one: gcloud storage buckets notifications list gs://{bucket}",
+        )
+    return ok("notification", f"uploads below {start or '/'} are told to {topic or ', '.join(sorted(topics))}")
+
+
+def open_bucket(path: Path) -> tuple[Bucket | None, Check]:
+    """The bucket, None without credentials; and what is to be said of them."""
+    try:
+        bucket = Bucket(path)
+    except UsageError as error:
+        return None, fail("credentials", str(error), "gcloud auth application-default login")
+    return bucket, bucket.credentials()

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Test files side by side: most of them wait for servers and processes more than they compute.
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format setup clean requirements
@@ -29,7 +31,7 @@ demo: $(READY)
 	@$(BIN)/poltergust demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

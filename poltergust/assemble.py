@@ -30,6 +30,7 @@ from poltergust.runner.patience import Patience
 from poltergust.runner.pipeline import Pipeline
 from poltergust.runner.run import Runs
 from poltergust.runner.runner import Runner
+from poltergust.service.face import Face
 from poltergust.settings import Settings
 from poltergust.sources import Source
 from poltergust.stopping import Stopping, signals_stop
@@ -81,7 +82,14 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             stack.callback(scheduler.stop)
             scheduler_url = scheduler.start()
         stack.callback(_sweep, settings)
-        yield _wire(settings, stopping, scheduler_url)
+        client = SchedulerClient(scheduler_url)
+        face = Face.of(
+            settings.service, settings.path, settings.node, scheduler=client.healthy, scheduler_url=client.url
+        )
+        stores = Stores(settings.path)
+        node = _wire(settings, stopping, scheduler_url, client, face, stores)
+        stack.enter_context(face.shown(node.status, stores(settings.path.root), settings.path))
+        yield node
 
 
 def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
@@ -104,16 +112,16 @@ def serve(settings: Settings) -> None:
         node.run()
 
 
-def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
+def _wire(
+    settings: Settings, stopping: Stopping, scheduler_url: str, client: SchedulerClient, face: Face, stores: Stores
+) -> Agent:
     path, node = settings.path, settings.node
     clock = time.monotonic
     instance = secrets.token_hex(4)
-    stores = Stores(path)
     store = stores(path.root)
     records = Records(store, path, node)
     runs = Runs(records, node, Redactor(())(scheduler_url), clock)
     finisher = Finisher(store, path, f"{node}/{instance}")
-    client = SchedulerClient(scheduler_url)
     patience = Patience()
     # Cloud Storage takes about one write a second for one object; a folder has no such limit.
     spacing = 1.0 if names.is_cloud(path.root) else 0.0
@@ -126,14 +134,17 @@ def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
         settings=settings,
         scheduler_url=scheduler_url,
         nonce=instance,
-        environments=environments(settings, stores),
+        environments=face.environments(environments(settings, stores)),
         locks=StoreLocks(store, path),
         launch=Launcher(spawn),
         forgiveness=Forgiveness(store, path, node, records.server_time),
         records=records,
-        open_log=lambda url, redact: RunLog(store, url, redact=redact, limit=settings.log_limit, spacing=spacing),
+        open_log=lambda url, redact: RunLog(
+            store, url, redact=redact, limit=settings.log_limit, spacing=spacing, count=face.logged
+        ),
         stopping=stopping,
         clock=clock,
+        on_start=face.started,
     )
     runner = Runner(
         settings,
@@ -146,6 +157,8 @@ def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
         patience=patience,
         stopping=stopping,
         clock=clock,
+        on_ending=face.ended,
+        on_verdict=face.looked,
     )
     return Agent(
         settings,
@@ -159,6 +172,7 @@ def _wire(settings: Settings, stopping: Stopping, scheduler_url: str) -> Agent:
         queue=WorkQueue(),
         sources=_sources(settings),
         stopping=stopping,
+        scheduler_problem=lambda: face.probe.problem,
     )
 
 

@@ -17,6 +17,18 @@ LIVE_SECONDS = 3 * HEARTBEAT_SECONDS
 
 
 @dataclass(frozen=True)
+class ServiceSettings:
+    """What an agent shows to operators (`poltergust.service`); nothing by default."""
+
+    http: tuple[str, int] | None = None  # host and port to serve health and metrics on
+    notify_url: str | None = field(default=None, repr=False)  # outcomes are posted there; its path may be a key
+    notify_secret: str | None = field(default=None, repr=False)
+    keep: float | None = None  # records and logs older than that go; None: none do
+    systemd: str | None = None  # NOTIFY_SOCKET
+    watchdog: float | None = None  # systemd wants to hear from this process as often as that
+
+
+@dataclass(frozen=True)
 class Settings:
     """All durations in seconds, all sizes in bytes."""
 
@@ -35,6 +47,7 @@ class Settings:
     build_parallel: int = 2
     allow_environments: tuple[str, ...] = ()
     log_limit: int = 64 * 1024 * 1024
+    service: ServiceSettings = ServiceSettings()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the node's own environment
 
     @property

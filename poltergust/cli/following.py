@@ -70,6 +70,8 @@ class Following:
             wording.ended(self.awaited.name, look.ending, look.view),
             "green" if look.ending is Ending.DONE else "red",
         )
+        if look.ending is Ending.ERROR:
+            line(console, f"to see more: poltergust status {safe(self.awaited.name)}", "dim")
         return _CODES.get(look.ending, exits.RUN_GONE)
 
     def follow(self, node: str | None = None) -> int:

@@ -9,6 +9,7 @@ import click
 
 from poltergust.cli.nodes import make_settings, node_options
 from poltergust.cli.options import option
+from poltergust.cli.service import NOT_INHERITED, service_options, with_service
 
 EXAMPLES = """\b
 Examples:
@@ -20,6 +21,7 @@ Examples:
 
 @click.command(short_help="Run this machine as a node.", epilog=EXAMPLES)
 @node_options
+@service_options
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", help="The agent's own log, on stderr.")
 @click.pass_obj
 def listen(debug: bool, /, **options: Any) -> None:
@@ -28,11 +30,13 @@ def listen(debug: bool, /, **options: Any) -> None:
     The first signal takes nothing new and lets running tasks finish, the second stops at once. Whoever can write to
     PATH or to an environment file can run code on this machine.
     """
-    settings = make_settings(options, os.environ)
+    settings = with_service(make_settings(options, os.environ), options, os.environ)
     # Imported here: the parts bring Google's libraries, which `--help` should not wait for.
     from poltergust.assemble import serve
     from poltergust.logs import configure
     from poltergust.redact import Redactor
 
     configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
+    for name in NOT_INHERITED:
+        os.environ.pop(name, None)
     serve(settings)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from poltergust.cli import wording
 from poltergust.cli.terminal import safe
+from poltergust.redact import plain
 from poltergust.view.model import ConfigView, Detail, NodeView, PathView, Standing, environment_of
 from poltergust.view.scheduling import Now
 
@@ -76,6 +77,10 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
             Text(f"  {safe(task.task_id)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
         ]
     parts += _failures(config)
+    if config.runs:
+        parts.append(Text(f"\nits logs: poltergust logs {safe(config.name)}", "dim"))
+    if config.standing is Standing.ERROR:
+        parts.append(Text(f"to run it again once it is mended: poltergust retry {safe(config.name)}", "dim"))
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
@@ -219,7 +224,7 @@ def _failures(config: ConfigView) -> Iterable[RenderableType]:
                 yield Text("\nfailed tasks", "bold")
             shown.add(task)
             yield Text(f"  {task}", "red")
-            lines = [safe(line) for line in str(failure.get("error", "")).splitlines() if line.strip()]
+            lines = [plain(line) for line in str(failure.get("error", "")).splitlines() if line.strip()]
             for line in lines[-6:]:
                 yield Text(f"    {line}", "dim", no_wrap=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import secrets
 import shutil
 import threading
@@ -19,6 +18,7 @@ from poltergust.environments import (
     Locks,
     Objects,
     eviction,
+    failures,
     git_credentials,
     leases,
     marker,
@@ -82,7 +82,7 @@ class EnvironmentCache:
         started = time.monotonic()
         agreed = locks if locks is not None else LocalLocks(self._layout.locks)
         with contextlib.ExitStack() as stack:
-            with _os_errors(self._layout.root):
+            with failures.os_errors(self._layout.root):
                 plan, run = self._plan(spec, node_env, on_line, cancelled)
                 found, built = self._obtain(plan, run, agreed, stack)
                 folder = self._layout.environments / found.key
@@ -114,7 +114,7 @@ class EnvironmentCache:
         agreed = locks if locks is not None else LocalLocks(self._layout.locks)
         folder = self._layout.environments / f"{plan.base_key}-{secrets.token_hex(4)}"
         work = self._layout.work / folder.name
-        with _os_errors(folder), leases.lease(self._layout.leases / folder.name) as held:
+        with failures.os_errors(folder), leases.lease(self._layout.leases / folder.name) as held:
             held.exclusive(cancelled)
             trial = Build(plan, folder, self._layout, run, LocalLocks(work / "trial"))
             try:
@@ -240,14 +240,14 @@ class EnvironmentCache:
             with self._turn(run):
                 build = Build(plan, folder, self._layout, run, locks)
                 try:
-                    with _os_errors(folder):
+                    with failures.os_errors(folder):
                         return build(lock), held
                 except NodeError as error:
                     if error.reason is not Reason.DISK_FULL:
                         raise
                     run.say(f"{error}; freeing the cache, then once more")
                     self._free_disk(run, plan)
-                    with _os_errors(folder):
+                    with failures.os_errors(folder):
                         return build(lock), held
         except BaseException:
             held.release()
@@ -288,15 +288,3 @@ class EnvironmentCache:
 def _is_finished(folder: Path, lock: str) -> bool:
     mark = marker.read(folder)
     return mark is not None and mark.lock == lock and python_of(folder).exists()
-
-
-@contextlib.contextmanager
-def _os_errors(where: Path) -> Iterator[None]:
-    """What the operating system refuses is this node's failure."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = Reason.DISK_FULL if full else Reason.INSTALL_FAILED
-        path = error.filename or where
-        raise NodeError(reason, f"environment cache: {path}: {error.strerror or type(error).__name__}") from error

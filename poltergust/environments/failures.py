@@ -3,8 +3,11 @@ the environment file. The texts are those of uv 0.13 and pip 23 to 26."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
@@ -60,6 +63,18 @@ _NOISE = re.compile(r"^\s*(?:\^+|╰─▶|├─▶|│|hint:.*|note:.*|\[notic
 
 def disk_is_full(text: str) -> bool:
     return _DISK.search(text) is not None
+
+
+@contextlib.contextmanager
+def os_errors(where: Path) -> Iterator[None]:
+    """What the operating system refuses is this node's failure."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = Reason.DISK_FULL if full else Reason.INSTALL_FAILED
+        path = error.filename or where
+        raise NodeError(reason, f"environment cache: {path}: {error.strerror or type(error).__name__}") from error
 
 
 def of_install(ended: Ended, lines: Iterable[Line], what: str) -> RunError:

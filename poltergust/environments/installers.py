@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uv
@@ -48,10 +48,20 @@ class Uv:
     def resolve(self, interpreter: Interpreter, requirements: Path, output: Path) -> Ended:
         """Exact versions of everything into `output`, with hashes."""
         options = ["--no-header", "--no-annotate", "--generate-hashes", "--no-strip-extras", "--quiet"]
-        return self._pip("compile", interpreter.path, [*options, f"--output-file={output}", str(requirements)])
+        return self._without("--require-hashes")._pip(
+            "compile", interpreter.path, [*options, f"--output-file={output}", str(requirements)]
+        )
 
     def into_folder(self, interpreter: Interpreter, requirement: str, target: Path) -> Ended:
-        return self._pip("install", interpreter.path, [f"--target={target}", requirement])
+        """What this file demands of its own packages is not demanded of a tool."""
+        tool = self._without(
+            "--require-hashes", "--no-deps", "--prerelease", "--constraints", "--no-binary", "--only-binary"
+        )
+        return tool._pip("install", interpreter.path, [f"--target={target}", requirement])
+
+    def _without(self, *options: str) -> Uv:
+        kept = [argument for argument in self.settings.arguments if argument.partition("=")[0] not in options]
+        return replace(self, settings=replace(self.settings, arguments=kept))
 
     def free(self) -> None:
         """Give the disk back: everything here can be downloaded again. Environments keep their (linked) files."""

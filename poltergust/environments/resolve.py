@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from packaging.utils import NormalizedName, canonicalize_name
+
 from poltergust.environments import marker
-from poltergust.environments.lines import Line, read_text
+from poltergust.environments.lines import Line, read_text, requirement_name
 
 _EXTRAS = re.compile(r"\[[^]]*\]")  # no constraint may have any (pip)
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?=[#\s]|$)")
@@ -86,6 +88,10 @@ def constraints(lock: str) -> str:
 def installation(lock: str, lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
     """What to install without looking at dependencies: the lock's entries, and the lines a lock does not hold."""
     entries = _entries(lock)
+    hashed = {
+        canonicalize_name(requirement_name(line) or ""): line.install_text for line in lines if line.values("--hash")
+    }
+    entries = [hashed.get(_name(entry), entry) for entry in entries]  # the file's own hashes are the stricter ones
     pinned = {_location(entry) for entry in entries if " @ git+" in entry}
     rest = [
         line
@@ -122,6 +128,10 @@ def installed(folder: Path) -> tuple[dict[str, str], set[str]]:
 def _entries(text: str) -> list[str]:
     """One entry per requirement, hashes on the same line."""
     return [line.text for line in read_text(text, "lock")] if text.strip() else []
+
+
+def _name(entry: str) -> NormalizedName:
+    return canonicalize_name(re.split(r"[\[=\s]", entry, maxsplit=1)[0])
 
 
 def _location(requirement: str) -> str:

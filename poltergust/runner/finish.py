@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.errors import RunError
+from poltergust.errors import Permanent, RunError
 from poltergust.names import OUTCOMES, Kind, Path
 from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Store
 
@@ -73,7 +73,7 @@ class Finisher:
             try:
                 if self._store.read(self._path.of(config.name, kind), limit=len(config.data)).data == config.data:
                     return kind
-            except NotFound:
+            except (NotFound, Permanent):  # Permanent: the config's name leaves no room for that outcome's
                 continue
         return None
 
@@ -116,7 +116,7 @@ class Finisher:
             if other is not kind:
                 try:
                     found[url] = self._store.read(url, limit=0).generation
-                except NotFound:
+                except (NotFound, Permanent):
                     continue
         return found
 

@@ -194,7 +194,7 @@ class Pipeline:
                 Reason.DRAINED: "this node was asked to stop",
             }
             return Verdict(why, texts.get(why, "stopped: the config is gone or was replaced"))
-        if report.reason is Reason.DRAINED:
+        if report.reason is Reason.DRAINED and not self.stopping.draining:
             return Verdict(Reason.CHILD_DIED, f"the Luigi process was told to stop, but not by this agent: {text}")
         if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not self.forgiveness.done(run.config):
             return Verdict(Reason.TASK_RETRY, "another node is clearing earlier failures", delay=1.0)

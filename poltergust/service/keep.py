@@ -30,9 +30,6 @@ SOON = 60.0
 MOST = 1000
 """Objects removed in one pass."""
 
-SHORTEST = 3600.0
-"""Seconds; a shorter `--keep` would take records from under the nodes that still read them."""
-
 
 class Keeper:
     """Removes what is older than `keep` seconds, in one thread between `start` and `stop`."""
@@ -109,7 +106,9 @@ class Keeper:
         return now
 
     def _standing(self) -> frozenset[str]:
-        found = (self._path.name_of(entry.url) for entry in self._store.list(self._path.prefix, suffix=names.CONFIG_SUFFIX))
+        found = (
+            self._path.name_of(entry.url) for entry in self._store.list(self._path.prefix, suffix=names.CONFIG_SUFFIX)
+        )
         return frozenset(name for name in found if name is not None)
 
     def _old(self, now: float, standing: frozenset[str]) -> Iterator[Entry]:

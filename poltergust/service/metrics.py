@@ -137,9 +137,7 @@ class CountedEnvironments:
     ) -> Iterator[Environment]:
         """See `Environments.ready`."""
         with contextlib.ExitStack() as stack:
-            found = self._environments.ready(
-                spec, node_env=node_env, on_line=on_line, cancelled=cancelled, locks=locks
-            )
+            found = self._environments.ready(spec, node_env=node_env, on_line=on_line, cancelled=cancelled, locks=locks)
             try:
                 environment = stack.enter_context(found)
             except PoltergustError as error:
@@ -214,4 +212,3 @@ def _labelled(name: str, words: str, label: str, values: Mapping[str, float]) ->
     for key, value in values.items():
         family.add_metric([key], value)
     return family
-

@@ -70,7 +70,9 @@ class Notices:
         most: int = MOST,
     ) -> None:
         self._url = check_url(url)
-        self._host = urllib.parse.urlsplit(url).hostname or ""  # all of the URL that is ever logged: its path may be a key
+        self._host = (
+            urllib.parse.urlsplit(url).hostname or ""
+        )  # all of the URL that is ever logged: its path may be a key
         self._secret = secret.encode() if secret else None
         self._path = path
         self._node = node
@@ -145,7 +147,9 @@ class Notices:
             failure, again = self._post(notice.body)
             if failure and again and time.monotonic() < notice.until:
                 if not delay:
-                    log.warning("the outcome of %s cannot be posted to %s: %s; tried again", notice.name, self._host, failure)
+                    log.warning(
+                        "the outcome of %s cannot be posted to %s: %s; tried again", notice.name, self._host, failure
+                    )
                 delay = min(LAST_RETRY, max(FIRST_RETRY, delay * 2)) * (1 - random.random() / 4)
                 continue
             delay = 0.0
@@ -197,7 +201,9 @@ def check_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError("--notify: write https://host/path, without a user name; a key goes into the path or the secret")
+        raise UsageError(
+            "--notify: write https://host/path, without a user name; a key goes into the path or the secret"
+        )
     return url
 
 

@@ -50,13 +50,20 @@ class Node:
 
 @contextlib.contextmanager
 def node(
-    arguments: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str] | None = None, ready: bool = True
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    ready: bool = True,
+    command: Sequence[str] = (),
 ) -> Iterator[Node]:
-    """`poltergust ARGUMENTS` in `cwd`, with `env` on top of this process's and the tests' pipelines importable."""
+    """`poltergust ARGUMENTS` in `cwd`, with `env` on top of this process's and the tests' pipelines importable; started
+    through `command`, which has to exec it."""
     full = {**os.environ, "PYTHONPATH": str(PIPELINES), **(env or {})}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [str(POLTERGUST), *arguments],
+            [*command, str(POLTERGUST), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -91,7 +91,8 @@ class Cluster:
             **(env or {}),
         }
         log = self.folder / f"{name}-{next(self._names)}.log"
-        starting = node([*arguments, *self.options, *more], log=log, cwd=self.folder, env=full, ready=ready)
+        arguments += [*self.options, *more]
+        starting = node(arguments, log=log, cwd=self.folder, env=full, ready=ready, command=command)
         self.nodes[name] = self._stack.enter_context(starting)
         return self.nodes[name]
 

@@ -316,7 +316,7 @@ class Node:
             request,
             task.generation,
             on_end,
-            lambda: self.world.hub.spawn(self, on_forgiven),
+            on_forgiven,
             lambda run, reason: self._report(reason, stopped=run.stopped),
         )
         self.runs.append(run)

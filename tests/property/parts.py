@@ -77,6 +77,7 @@ class FakeRun:
         self.on_forgiven = on_forgiven
         self.stopped = False  # it was told to end, however it ends
         self.ended = False
+        self.cleared = False
         self._on_end, self._reports = on_end, reports
         self._report: Report | None = None
 

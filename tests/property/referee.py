@@ -38,7 +38,8 @@ class Seen:
     """What one node has seen of one generation, and did for it. Crashes change nothing of it."""
 
     done: bool = False  # its own process said that the root is complete
-    error: bool = False  # wrong files, or a pipeline that cannot go on
+    error: bool = False  # wrong files
+    failed: bool = False  # a task of it failed for good, in this run or in an earlier one that was not cleared yet
     charged: int = 0  # attempts that this node failed, or died in
     spent_at: int | None = None  # the step in which the last attempt was used up
     refused: bool = False  # the storage refused to rename
@@ -103,8 +104,7 @@ class Referee:
         elif row is Row.WRONG:
             seen.error = True
         elif row is Row.STUCK:
-            cleared = generation in self.forgiven or generation in self.marks_touched
-            seen.error = seen.error or cleared
+            seen.failed = True
         elif row is Row.NODE:
             self._charge(node, generation, step)
 
@@ -174,7 +174,8 @@ class Referee:
 
     def _may_be_error(self, node: str, ran: Upload, seen: Seen, now: float, others: dict[str, int]) -> None:
         overdue = ran.timeout is not None and now - ran.at >= ran.timeout
-        if seen.error or overdue or b"wrong" in ran.data:
+        stuck = seen.failed and (ran.generation in self.forgiven or ran.generation in self.marks_touched)
+        if seen.error or stuck or overdue or b"wrong" in ran.data:
             return
         if seen.spent_at is None:
             self._broken(f"{node} calls {ran.generation} an error and has not seen any")

@@ -240,7 +240,8 @@ PROFILE = settings(
     database=None,
     phases=[Phase.generate] if os.environ.get("POLTERGUST_NO_SHRINK") else [Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
-    print_blob=True,
+    print_blob=False,
+    report_multiple_bugs=False,
 )
 
 

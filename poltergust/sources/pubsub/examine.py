@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.api_core import exceptions
-from google.auth import exceptions as auth
 from google.cloud import pubsub_v1
 
 from poltergust.checks import Check, fail, ok, skip, warn
@@ -33,20 +32,16 @@ class Found:
 
 def named(subscription: str, path: Path) -> Found:
     """Look at a subscription that somebody made for this node."""
-    with pubsub_v1.SubscriberClient() as client:
-        try:
-            found = client.get_subscription(
-                request={"subscription": subscription}, retry=None, timeout=_TIMEOUT
-            )
-        except exceptions.PermissionDenied:
-            text = f"{subscription} cannot be looked at: no pubsub.subscriptions.get (roles/pubsub.subscriber lacks it)"
-            return Found((skip("subscription", text, "grant the node roles/pubsub.viewer on it"),), None)
-        except Errors as error:
-            text, _, mend = explain(error, subscription, None).rpartition("; ")
-            return Found((fail("subscription", text, mend),), None)
+    try:
+        with pubsub_v1.SubscriberClient() as client:
+            found = client.get_subscription(request={"subscription": subscription}, retry=None, timeout=_TIMEOUT)
+    except exceptions.PermissionDenied:
+        text = f"{subscription} cannot be looked at: no pubsub.subscriptions.get (roles/pubsub.subscriber lacks it)"
+        return Found((skip("subscription", text, "grant the node roles/pubsub.viewer on it"),), None)
+    except Errors as error:
+        return Found((_failed("subscription", error, subscription, None),), None)
     if found.topic == DELETED_TOPIC:
-        text, _, mend = explain(TopicDeleted(), subscription, None).rpartition("; ")
-        return Found((fail("subscription", text, mend),), None)
+        return Found((_failed("subscription", TopicDeleted(), subscription, None),), None)
     checks = tuple(_judge(found, subscription, path))
     return Found(checks or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
 
@@ -60,10 +55,14 @@ def own(topic: str, node: str, path: Path) -> Found:
     except exceptions.PermissionDenied:
         text = f"{topic} cannot be looked at: no pubsub.topics.get (a node needs only pubsub.topics.attachSubscription)"
         return Found((skip("topic", text),), topic)
-    except (*Errors, auth.DefaultCredentialsError) as error:
-        text, _, mend = explain(error, name, topic).rpartition("; ")
-        return Found((fail("topic", text, mend),), topic)
+    except Errors as error:
+        return Found((_failed("topic", error, name, topic),), topic)
     return Found((ok("topic", f"{topic}; the node's own subscription is {name}"),), topic)
+
+
+def _failed(name: str, error: Exception, subscription: str, topic: str | None) -> Check:
+    text, _, mend = explain(error, subscription, topic).rpartition("; ")
+    return fail(name, text, mend)
 
 
 def _judge(found: Any, name: str, path: Path) -> Iterator[Check]:
@@ -97,7 +96,9 @@ def _judge_filter(text: str, name: str, path: Path) -> Iterator[Check]:
     if passes is None:
         yield skip("subscription-filter", f"{name} has a filter that is not understood here: {text}")
     elif not passes:
-        yield fail("subscription-filter", f"{name} lets no upload below {path.prefix} pass, or not every one: {text}", mend)
+        yield fail(
+            "subscription-filter", f"{name} lets no upload below {path.prefix} pass, or not every one: {text}", mend
+        )
 
 
 def matches(text: str, attributes: Mapping[str, str]) -> bool | None:

@@ -127,7 +127,12 @@ class PubSubSource:
     def counts(self) -> Mapping[str, int]:
         """See `sources.Counting`."""
         found = self.deliveries()
-        return {"accepted": found.accepted, "ignored": found.ignored, "malformed": found.malformed, "failed": found.failed}
+        return {
+            "accepted": found.accepted,
+            "ignored": found.ignored,
+            "malformed": found.malformed,
+            "failed": found.failed,
+        }
 
     # The thread.
 

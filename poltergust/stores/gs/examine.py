@@ -66,7 +66,9 @@ class Bucket:
             cause = error.__cause__
             if isinstance(cause, api.NotFound) and not refuses_call(cause):
                 self.reachable = False
-                yield fail("bucket", f"{where} does not exist", "correct --path, or make it: gcloud storage buckets create")
+                yield fail(
+                    "bucket", f"{where} does not exist", "correct --path, or make it: gcloud storage buckets create"
+                )
                 return
             if not refuses_call(cause) and not isinstance(cause, api.Forbidden):
                 self.reachable = False
@@ -87,7 +89,9 @@ class Bucket:
                 f"grant its service account roles/storage.objectUser on {prefix} (infra/terraform does)",
             )
         if not refused:
-            yield ok("permissions", f"list, read, write, rename and delete below {self._path.prefix} and {self._path.side}")
+            yield ok(
+                "permissions", f"list, read, write, rename and delete below {self._path.prefix} and {self._path.side}"
+            )
 
     def settings(self) -> Iterator[Check]:
         """Retention, holds, versioning: what makes a rename impossible, or costly."""

@@ -83,7 +83,7 @@ class Leaf(luigi.Task):
     seconds = luigi.FloatParameter()
 
     def output(self):
-        return luigi.LocalTarget("{}.leaf-{}".format(self.target, self.number))
+        return luigi.LocalTarget(f"{self.target}.leaf-{self.number}")
 
     def run(self):
         note(self.target + ".running", "{} {}".format(os.environ.get("FAULTS_NODE", "?"), os.getpid()))

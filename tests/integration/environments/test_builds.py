@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,3 +234,15 @@ def test_variables_that_would_bend_the_build_are_left_out(node: Node, tmp_path: 
     node.env |= {"VIRTUALENV_SYSTEM_SITE_PACKAGES": "1"}
     environment = node.ready(node.spec("alpha"))
     assert "include-system-site-packages = false" in (environment.folder / "pyvenv.cfg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_lines_with_hashes(node: Node, index: Index, installer: str) -> None:
+    """Where one line has a hash pip demands one of all: luigi is not added a second time without."""
+    packages.bundled_pip(index.folder)
+    lines = []
+    for name, version in (("alpha", "1.0"), ("luigi", "3.0")):
+        wheel = (index.folder / f"{name}-{version}-py3-none-any.whl").read_bytes()
+        lines.append(f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel).hexdigest()}")
+    environment = node.ready(node.spec("--require-hashes", *lines, installer=installer))
+    assert ask(environment, "import alpha, luigi; print(alpha.version)") == "1.0"

@@ -28,8 +28,6 @@ DEFAULTS: Mapping[str, State] = {
 }
 """Computed attributes whose value is known when planning, because the service documents it."""
 
-WITHOUT_LABELS = frozenset({"google_project"})
-
 
 def in_place(kind: str, attribute: str) -> bool:
     """Whether a change of `attribute` updates the resource instead of replacing it."""

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 State = dict[str, Any]
 TIMEOUT = 20.0
@@ -35,24 +35,23 @@ def call(method: str, url: str, body: object = None) -> Any:
         raise ServiceError(f"{method} {url}: {error.code} {error.read().decode(errors='replace')[:500]}") from error
 
 
-class Service:
-    """One kind of resource. `read` answers the attributes that the server knows, None if it is gone."""
+class Service(Protocol):
+    """One kind of resource on a server. Every method may raise `ServiceError`."""
 
     def create(self, state: State) -> State:
         """Make it; answers computed values."""
-        raise NotImplementedError
+        ...
 
     def read(self, state: State) -> State | None:
-        raise NotImplementedError
+        """The attributes that the server knows, None if it is gone."""
+        ...
 
-    def update(self, state: State, changed: frozenset[str]) -> None:
-        raise NotImplementedError
+    def update(self, state: State, changed: frozenset[str]) -> None: ...
 
-    def delete(self, state: State) -> None:
-        raise NotImplementedError
+    def delete(self, state: State) -> None: ...
 
 
-class PubSub(Service):
+class PubSub:
     """Topics and subscriptions, REST reference: https://cloud.google.com/pubsub/docs/reference/rest"""
 
     def __init__(
@@ -143,7 +142,7 @@ def subscription_attributes(found: State) -> State:
     }
 
 
-class Notifications(Service):
+class Notifications:
     """Notification configs: https://cloud.google.com/storage/docs/json_api/v1/notifications"""
 
     def __init__(self, base: str) -> None:
@@ -177,11 +176,14 @@ class Notifications(Service):
             "object_name_prefix": found.get("object_name_prefix") or None,
         }
 
+    def update(self, state: State, changed: frozenset[str]) -> None:
+        raise ServiceError(f"a notification config cannot be changed in place: {sorted(changed)}")
+
     def delete(self, state: State) -> None:
         call("DELETE", self.url(state))
 
 
-class Buckets(Service):
+class Buckets:
     """Buckets, only as far as others need them to exist: https://cloud.google.com/storage/docs/json_api/v1/buckets"""
 
     def __init__(self, base: str) -> None:

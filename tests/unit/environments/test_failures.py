@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from poltergust.environments import Dependency, failures, lines
 from poltergust.environments.commands import Ended
+from poltergust.errors import NodeError
 from poltergust.processes import Exit
 from poltergust.reasons import Reason
 
@@ -99,3 +103,12 @@ def test_last_words_are_short() -> None:
     words = failures.last_words(["noise"] * 50 + ["error: " + "x" * 1000, "  ^^^^"])
     assert words.startswith("xxx")
     assert len(words) == failures.MAX_WORDS
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(errno.ENOSPC, Reason.DISK_FULL), (errno.EACCES, Reason.INSTALL_FAILED)]
+)
+def test_what_the_operating_system_refuses(number: int, reason: Reason) -> None:
+    with pytest.raises(NodeError) as caught, failures.os_errors(Path("/cache")):
+        raise OSError(number, "no", "/cache/x")
+    assert (caught.value.reason, str(caught.value)) == (reason, "environment cache: /cache/x: no")

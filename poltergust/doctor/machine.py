@@ -1,0 +1,75 @@
+"""This machine: what is installed, which interpreters there are, room on the disk."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from poltergust import __version__
+from poltergust.checks import Check, fail, ok, warn
+from poltergust.environments.cache import EnvironmentCache
+from poltergust.processes.child import spawn
+from poltergust.settings import Settings
+
+LOW = 2 * 1024**3
+"""Bytes: an environment with pandas and matplotlib takes about 300 MB, and is built beside the ones there are."""
+NONE = 200 * 1024**2
+
+_NEEDED = ("luigi", "virtualenv", "uv", "google-cloud-storage", "google-cloud-pubsub", "watchfiles")
+_NEWEST = (3, 13)  # of what the agent is tested on
+
+
+def versions() -> Iterator[Check]:
+    """Of Poltergust, its Python, and what it stands on."""
+    found, missing = [], []
+    for name in _NEEDED:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    text = f"poltergust {__version__}, Python {platform.python_version()}, {', '.join(found)}"
+    if missing:
+        yield fail("versions", f"{text}; missing: {', '.join(missing)}", "install Poltergust again")
+    elif sys.version_info[:2] > _NEWEST:
+        mend = "install Poltergust with Python 3.10 to 3.13; environments may have any"
+        yield warn("versions", f"{text}; not tested on a Python this new", mend)
+    else:
+        yield ok("versions", text)
+
+
+def disk(cache: Path) -> Iterator[Check]:
+    """Room where environments are kept and runs work, and whether the node's user may write there."""
+    standing = cache
+    while not standing.exists():
+        standing = standing.parent
+    try:
+        with tempfile.TemporaryFile(dir=standing):
+            pass
+    except OSError as error:
+        mend = "choose another --cache-dir, or let the node's user write there"
+        yield fail("cache", f"{standing} cannot be written to: {error.strerror}", mend)
+        return
+    free = shutil.disk_usage(standing).free
+    text = f"{free / 1024**3:.1f} GiB free at {cache}"
+    mend = "poltergust env prune, a smaller --env-cache-size, or another --cache-dir"
+    if free < NONE:
+        yield fail("disk", f"{text}: too little for any environment", mend)
+    elif free < LOW:
+        yield warn("disk", f"{text}: little room for environments", mend)
+    else:
+        yield ok("disk", text)
+
+
+def interpreters(settings: Settings) -> Iterator[Check]:
+    """Every Python that an environment may ask for."""
+    found = EnvironmentCache(settings.cache, spawn).interpreters(settings.environ)
+    if not found:
+        mend = "apt-get install python3, or pyenv install 3.12"
+        yield fail("interpreters", "no Python that environments could use", mend)
+        return
+    yield ok("interpreters", ", ".join(f"{each.version} ({each.path})" for each in found))

@@ -1,0 +1,79 @@
+"""Which probes there are for given settings, and running them: in turn, none of them able to end the others."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from poltergust.checks import Check, Verdict, fail
+from poltergust.doctor import machine, scheduling
+from poltergust.doctor.place import CloudPlace, FolderPlace
+from poltergust.errors import PoltergustError
+from poltergust.names import is_cloud
+from poltergust.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_END = 5.0
+"""Seconds that a stopping agent waits for quick probes that have not ended yet; each is bounded itself."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """`title` says what is looked at while it takes its time; `run` yields what was found."""
+
+    title: str
+    run: Callable[[], Iterable[Check]]
+
+
+def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
+    """In the order in which one would look. `quick` leaves out what writes, lists or waits."""
+    place = CloudPlace(settings) if is_cloud(settings.path.root) else FolderPlace(settings)
+    every = [
+        Probe("versions", machine.versions),
+        Probe("the path", place.access),
+        Probe("notifications", place.events),
+        Probe("disk", lambda: machine.disk(settings.cache)),
+    ]
+    if quick:
+        return every
+    return [
+        *every,
+        Probe("writing beside the path, and the clock", place.round_trip),
+        Probe("other nodes", place.nodes),
+        Probe("interpreters", lambda: machine.interpreters(settings)),
+        Probe("the scheduler", lambda: scheduling.scheduler(settings.scheduler_url)),
+        Probe("how soon the scheduler notices a dead node", lambda: scheduling.take_over(settings.scheduler_url)),
+    ]
+
+
+def examine(probe: Probe) -> Iterator[Check]:
+    """Run one probe; an error of it is a finding."""
+    try:
+        yield from probe.run()
+    except (PoltergustError, OSError) as error:
+        yield fail(probe.title, str(error), "mend this and run doctor again")
+
+
+@contextlib.contextmanager
+def alongside(settings: Settings) -> Iterator[None]:
+    """Log what the quick probes find wrong, in a thread of its own, so that listening never waits for it."""
+    thread = threading.Thread(target=_warn, args=(settings,), name="poltergust-doctor", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(_END)
+
+
+def _warn(settings: Settings) -> None:
+    try:
+        for probe in probes(settings, quick=True):
+            for check in examine(probe):
+                if check.verdict in (Verdict.WARN, Verdict.FAIL):
+                    log.warning("%s: %s; %s", check.name, check.text, check.mend)
+    except Exception:  # it is only a look around: the agent must not care
+        log.exception("the look around at the start failed; please report this")

@@ -1,0 +1,46 @@
+"""The Luigi scheduler: is it there, is it one, and does it notice a dead node soon?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from poltergust.checks import Check, fail, ok, warn
+from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
+from poltergust.luigi_run.scheduler import SchedulerClient
+
+TAKE_OVER = 20.0
+"""Seconds after which a scheduler that still counts a dead worker has not the settings that the embedded one has."""
+
+_TIMEOUT = 5.0
+
+
+def scheduler(url: str | None) -> Iterator[Check]:
+    """Reachable, and a luigid."""
+    if url is None:
+        yield ok("scheduler", "none named: listen runs a luigid of its own, which is right for one node only")
+        return
+    client = SchedulerClient(url, _TIMEOUT)
+    workers = client.workers() if client.healthy() else None
+    if workers is None:
+        mend = "start luigid there, or correct --scheduler-url; the port must be open to this node"
+        yield fail("scheduler", f"{client.url} does not answer as luigid does", mend)
+        return
+    yield ok("scheduler", f"{client.url} answers; it counts {len(workers)} live Luigi workers")
+
+
+def take_over(url: str | None) -> Iterator[Check]:
+    """Slow: waits until the scheduler forgets a worker that was announced and is never heard of again."""
+    if url is None:
+        return
+    client = SchedulerClient(url, _TIMEOUT)
+    if not client.healthy():
+        return  # said already
+    if client.takes_over_within(TAKE_OVER):
+        yield ok("take-over", f"a dead node is noticed within {TAKE_OVER:.0f} s")
+        return
+    settings = ", ".join(f"{name} = {value}" for name, value in QUICK_TAKE_OVER.items())
+    yield warn(
+        "take-over",
+        f"a dead node is not noticed within {TAKE_OVER:.0f} s; with Luigi's defaults others have its tasks after 17 min",
+        f"in the [scheduler] section of luigid's luigi.cfg: {settings}",
+    )

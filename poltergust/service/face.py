@@ -1,0 +1,107 @@
+"""The service face of one agent: which of it was asked for, wired to the agent, started before it and stopped after it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poltergust.environments import Environments
+from poltergust.names import Path
+from poltergust.runner.finish import Ending
+from poltergust.runner.run import Run, Verdict
+from poltergust.service.keep import Keeper
+from poltergust.service.notify import Notices
+from poltergust.service.probe import SchedulerProbe
+from poltergust.service.status import Status
+from poltergust.service.systemd import Systemd
+from poltergust.settings import ServiceSettings
+from poltergust.stores import Store
+
+if TYPE_CHECKING:
+    from poltergust.service.http import PageServer
+    from poltergust.service.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Face:
+    """What the parts of an agent are handed to speak to; then `shown` around the agent's life."""
+
+    settings: ServiceSettings
+    probe: SchedulerProbe
+    metrics: Metrics | None
+    notices: Notices | None
+
+    @classmethod
+    def of(
+        cls, settings: ServiceSettings, path: Path, node: str, *, scheduler: Callable[[], bool], scheduler_url: str
+    ) -> Face:
+        """`scheduler` asks the scheduler once whether it is there; its URL is without credentials. Raises `UsageError`."""
+        metrics = None
+        if settings.http is not None:
+            from poltergust.service.metrics import Metrics  # 0.1 s that a polling pass should not pay
+
+            metrics = Metrics()
+        notices = None
+        if settings.notify_url is not None:
+            result: Callable[[str], None] = metrics.posted if metrics else lambda _: None
+            notices = Notices(settings.notify_url, settings.notify_secret, path=path.root, node=node, result=result)
+        return cls(settings, SchedulerProbe(scheduler, scheduler_url), metrics, notices)
+
+    def environments(self, environments: Environments) -> Environments:
+        """The same, counted."""
+        if self.metrics is None:
+            return environments
+        from poltergust.service.metrics import CountedEnvironments
+
+        return CountedEnvironments(environments, self.metrics)
+
+    def started(self, seconds: float) -> None:
+        """A run's first Luigi process here, so long after the event."""
+        if self.metrics is not None:
+            self.metrics.started(seconds)
+
+    def looked(self, verdict: Verdict) -> None:
+        if self.metrics is not None:
+            self.metrics.looked(verdict)
+
+    def ended(self, run: Run, verdict: Verdict, ending: Ending) -> None:
+        """For the runner's `on_ending`."""
+        if self.metrics is not None:
+            self.metrics.ended(run, verdict, ending)
+        if self.notices is not None:
+            self.notices.ended(run, verdict, ending)
+
+    def logged(self, size: int) -> None:
+        """So many bytes of run logs were stored."""
+        if self.metrics is not None:
+            self.metrics.logged(size)
+
+    @contextlib.contextmanager
+    def shown(self, status: Callable[[], Status], store: Store, path: Path) -> Iterator[None]:
+        """Everything that was asked for is up while the context is open. Raises `UsageError`: an address in use."""
+        with contextlib.ExitStack() as stack:
+            for part in self._parts(status, store, path):
+                part.start()
+                stack.callback(part.stop)
+            yield
+
+    def _parts(
+        self, status: Callable[[], Status], store: Store, path: Path
+    ) -> Iterator[SchedulerProbe | Notices | Keeper | Systemd | PageServer]:
+        """In the order of their start. Each is made when the one before it runs."""
+        yield self.probe
+        if self.settings.http is not None and self.metrics is not None:
+            from poltergust.service.http import PageServer
+            from poltergust.service.pages import pages
+
+            self.metrics.watch(status)
+            yield PageServer(self.settings.http, pages(status, self.metrics))
+        if self.settings.keep is not None:
+            yield Keeper(store, path, self.settings.keep)
+        if self.settings.systemd is not None:
+            yield Systemd(self.settings.systemd, self.settings.watchdog, status)
+        # Last, so that it is the first to stop: nobody ends a run any more, and systemd and health still answer.
+        if self.notices is not None:
+            yield self.notices

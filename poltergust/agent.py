@@ -264,4 +264,5 @@ def _seen(source: Source, now: float) -> SourceSeen:
     state = source.state()
     since = None if state.last_event is None else now - state.last_event
     counts = source.counts() if isinstance(source, Counting) else {}
-    return SourceSeen(type(source).__name__, state.alive, since, state.problem, dict(counts))
+    kind = type(source).__name__.removesuffix("Source").lower()
+    return SourceSeen(kind, state.alive, since, state.problem, dict(counts))

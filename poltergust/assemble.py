@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from poltergust import names
+from poltergust import doctor, names
 from poltergust.agent import Agent
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
@@ -106,7 +106,7 @@ def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
 def serve(settings: Settings) -> None:
     """`poltergust listen`: run an agent until a signal ends it."""
     stopping = Stopping()
-    with signals_stop(stopping), agent(settings, stopping) as node:
+    with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
         if settings.scheduler_url is not None:  # the embedded one has the settings
             takeover.in_background(SchedulerClient(settings.scheduler_url))
         node.run()

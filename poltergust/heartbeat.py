@@ -27,8 +27,8 @@ AGAIN = 10.0
 
 
 class Heartbeat:
-    """Writes `describe()` in a thread of its own. `crowd` is the problem text while this node must not take runs, `twin`
-    while another agent bears its name, `problem` while beats cannot be written."""
+    """Writes `describe()` in a thread of its own. `crowd` is the problem text while this node must not take runs,
+    `twin` while another agent bears its name, `problem` while beats cannot be written."""
 
     def __init__(self, records: Records, describe: Callable[[], NodeRecord], *, embedded: bool) -> None:
         self._records = records

@@ -2,7 +2,8 @@
 
 Two small JSON files: one for each run (name, generation, node) and one heartbeat for each node. All of it may be
 deleted at any time; configs and outcomes are the only truth. So a record that cannot be written is logged and the run
-goes on, and one that cannot be read is as good as missing.
+goes on, and one that is damaged or refused is as good as missing. Not so one that the storage does not give out just
+now: who took it for missing would run again what was spent, or take a node for gone that lives.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from poltergust import names
-from poltergust.errors import RunError
+from poltergust.errors import RunError, Temporary
 from poltergust.settings import LIVE_SECONDS
 from poltergust.stores import NotFound, Store
 
@@ -112,18 +113,24 @@ class Records:
         return self._save(self._path.run(record.name, record.generation, self._node), record)
 
     def load_run(self, name: str, generation: str) -> RunRecord | None:
+        """What this node wrote of that run, in an earlier life as well. Raises `errors.Temporary`."""
         seen = self._load(self._path.run(name, generation, self._node), RunRecord)
         return None if seen is None else seen.record
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
-        """Every node's record of that run."""
+        """Every node's record of that run. Raises `errors.Temporary`."""
         yield from self._all(self._path.runs(name, generation), RunRecord)
 
     def save_node(self, record: NodeRecord) -> float | None:
         return self._save(self._path.node(self._node), record)
 
     def load_node(self) -> Seen[NodeRecord] | None:
-        return self._load(self._path.node(self._node), NodeRecord)
+        """This node's own heartbeat, None as well while it cannot be read."""
+        try:
+            return self._load(self._path.node(self._node), NodeRecord)
+        except Temporary as error:
+            log.warning("cannot read this node's heartbeat: %s", error)
+            return None
 
     def drop_node(self) -> None:
         """On a clean stop: this node is no longer here."""
@@ -136,7 +143,8 @@ class Records:
         yield from self._all(self._path.nodes, NodeRecord)
 
     def live_nodes(self) -> list[NodeRecord]:
-        """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet."""
+        """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises
+        `errors.Temporary`."""
         now = self.server_time()
         if now is None:
             return []
@@ -172,6 +180,8 @@ class Records:
             blob = self._store.read(url, limit=MAX_RECORD)
         except NotFound:
             return None
+        except Temporary:
+            raise
         except RunError as error:
             log.warning("cannot read a record, going on without: %s", error)
             return None

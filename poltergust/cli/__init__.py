@@ -26,6 +26,10 @@ COMMANDS = {
     "logs": ("poltergust.cli.logs", "What the nodes wrote to the logs of a run."),
     "retry": ("poltergust.cli.retry", "Run again what ended as an error."),
     "cancel": ("poltergust.cli.cancel", "Stop a run on every node."),
+    "check": ("poltergust.cli.check", "Validate task and environment files, offline."),
+    "init": ("poltergust.cli.init", "Start from commented files and a small pipeline that runs as it is."),
+    "doctor": ("poltergust.cli.doctor", "Look at everything a node depends on; say how to mend what is wrong."),
+    "env": ("poltergust.cli.env", "The environments of this machine: list, show, build, prune, lock."),
     "demo": ("poltergust.cli.demo", "See it work on this machine: a temporary folder and a small sample pipeline."),
 }
 """Name to the module that holds the command of that name, and the line `--help` shows for it."""

@@ -14,6 +14,7 @@ import click
 from poltergust.cli import exits
 from poltergust.cli.nodes import make_settings, node_options
 from poltergust.cli.options import option
+from poltergust.cli.service import service_options, with_service
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,15 +37,17 @@ _STYLES = {"ok": "green", "skip": "dim", "warn": "yellow", "fail": "bold red"}
 
 @click.command(short_help="Look at everything a node depends on.", epilog=EPILOG)
 @node_options
+@service_options
+@option("--log-format", hidden=True)
 @option("--quick", is_flag=True, help="Only what takes no time and writes nothing; listen does this by itself.")
 @option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON", help="One line of JSON, its keys stable.")
 def doctor(quick: bool, as_json: bool, **options: Any) -> None:
-    """Look at everything a node depends on, with the options that `listen` would get.
+    """Look at everything a node depends on, with the options that `listen` would get (put `doctor` in its place).
 
     Credentials, what the node may do on the path, settings of the bucket that are in the way, notifications, other
     nodes, scheduler, interpreters, disk and clock. It writes one small file beside the path and removes it again.
     """
-    settings = make_settings(options, os.environ, path_must_exist=False)
+    settings = with_service(make_settings(options, os.environ, path_must_exist=False), options, os.environ)
     from poltergust.cli.terminal import changes, make_console
     from poltergust.doctor import probes
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import click
-
 from poltergust.cli.options import Duration, Size, option
 from poltergust.errors import UsageError
 from poltergust.settings import ServiceSettings, Settings
@@ -21,6 +19,8 @@ SECRET = "POLTERGUST_NOTIFY_SECRET"
 
 SHORTEST_KEEP = 3600.0
 """Seconds; less would take records from under the nodes that still read them."""
+
+SHORTEST_LOG = 1024
 
 NOT_INHERITED = (SECRET, "POLTERGUST_NOTIFY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What is for this process alone: no task may sign, post or speak to systemd in the node's name."""
@@ -53,11 +53,11 @@ def with_service(settings: Settings, options: Mapping[str, Any], environ: Mappin
     keep = options["keep"]
     if 0 < keep < SHORTEST_KEEP:
         raise UsageError(f"--keep: at least {SHORTEST_KEEP / 3600:g}h, or 0 to remove nothing")
-    if options["log_limit"] is not None and options["log_limit"] < 1024:
+    if options["log_limit"] < SHORTEST_LOG:
         raise UsageError("--log-limit: at least 1K")
     return replace(
         settings,
-        log_limit=options["log_limit"] if options["log_limit"] is not None else NO_LIMIT,
+        log_limit=options["log_limit"],
         environ={name: value for name, value in settings.environ.items() if name not in NOT_INHERITED},
         service=ServiceSettings(
             http=address(options["http"]) if options.get("http") else None,
@@ -68,9 +68,6 @@ def with_service(settings: Settings, options: Mapping[str, Any], environ: Mappin
             watchdog=watchdog_seconds(environ, os.getpid()),
         ),
     )
-
-
-NO_LIMIT = 2**63
 
 
 def address(text: str) -> tuple[str, int]:

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from poltergust.checks import Check, fail, ok, warn
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
-
-TAKE_OVER = 20.0
-"""Seconds after which a scheduler that still counts a dead worker has not the settings that the embedded one has."""
+from poltergust.luigi_run.takeover import WITHIN
 
 _TIMEOUT = 5.0
 
@@ -35,12 +33,12 @@ def take_over(url: str | None) -> Iterator[Check]:
     client = SchedulerClient(url, _TIMEOUT)
     if not client.healthy():
         return  # said already
-    if client.takes_over_within(TAKE_OVER):
-        yield ok("take-over", f"a dead node is noticed within {TAKE_OVER:.0f} s")
+    if client.takes_over_within(WITHIN):
+        yield ok("take-over", f"a dead node is noticed within {WITHIN:.0f} s")
         return
     settings = ", ".join(f"{name} = {value}" for name, value in QUICK_TAKE_OVER.items())
     yield warn(
         "take-over",
-        f"a dead node is not noticed within {TAKE_OVER:.0f} s; with Luigi's defaults others have its tasks after 17 min",
+        f"a dead node is not noticed within {WITHIN:.0f} s; with Luigi's defaults others have its tasks in 17 min",
         f"in the [scheduler] section of luigid's luigi.cfg: {settings}",
     )

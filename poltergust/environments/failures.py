@@ -109,7 +109,7 @@ def of_install(ended: Ended, lines: Iterable[Line], what: str) -> RunError:
 def last_words(lines: Sequence[str]) -> str:
     """The part of the output that says why, as one line of at most `MAX_WORDS` characters."""
     kept = [line.strip() for line in lines if not _NOISE.match(line)]
-    starts = [i for i, line in enumerate(kept) if re.match(r"(?:error|ERROR|×)\b|error:|× ", line)]
+    starts = [i for i, line in enumerate(kept) if re.match(r"(?:virtualenv: )?(?:error|ERROR|×)\b|error:|× ", line)]
     said = kept[starts[0] :][:8] if starts else kept[-4:]
     text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in said)
     text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)

@@ -166,7 +166,8 @@ class Interpreters:
         return self._listed[folder][1]
 
     def _missing(self, request: str, run: Runner) -> NodeError:
-        there = ", ".join(f"{i.version} ({i.path})" for i in self.all(run)) or "none"
+        # Versions only: a message has room for few paths, and none of them for the advice.
+        there = ", ".join(dict.fromkeys(i.version for i in self.all(run))) or "none"
         return NodeError(
             Reason.INTERPRETER_MISSING,
             f"virtualenv: python: {request} is not on this node; here are: {there}; "

@@ -8,6 +8,7 @@ open who won, and older outcomes of the same name have to go.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -68,28 +69,39 @@ class Finisher:
         return Ending.WON, ""
 
     def standing(self, config: Config) -> Kind | None:
-        """The outcome that took this very config's place: of the same bytes. An older run's does not count."""
+        """The outcome that took this very config's place: of the same bytes, and the newest of these. An older run's
+        of other bytes does not count."""
+        found: list[tuple[float, Kind]] = []
         for kind in OUTCOMES:
             try:
-                if self._store.read(self._path.of(config.name, kind), limit=len(config.data)).data == config.data:
-                    return kind
+                blob = self._store.read(self._path.of(config.name, kind), limit=len(config.data))
             except (NotFound, Permanent):  # Permanent: the config's name leaves no room for that outcome's
                 continue
-        return None
+            if blob.data == config.data:
+                found.append((blob.updated, kind))
+        return max(found, key=lambda outcome: outcome[0])[1] if found else None
 
     def _supersede_error(self, config: Config) -> tuple[Ending, str]:
-        """Success is never lost: the error another node gave this very config becomes done."""
-        url = self._path.of(config.name, Kind.ERROR)
+        """Success is never lost: the error another node gave this very config becomes done. But not where a newer
+        generation is done already, whose winner has yet to remove that error, or died before it could."""
+        url, done = self._path.of(config.name, Kind.ERROR), self._path.of(config.name, Kind.DONE)
         try:
             error = self._store.read(url, limit=len(config.data))
-            if error.data != config.data:
+            if error.data != config.data or error.updated < self._written(done):
                 return Ending.LOST, ""
-            sure = self._store.move(url, error.generation, self._path.of(config.name, Kind.DONE))
+            sure = self._store.move(url, error.generation, done)
         except (NotFound, Conflict):
             return Ending.LOST, ""
         except Denied as refusal:
             return Ending.REFUSED, str(refusal)
         return (Ending.WON if self._first(config, Kind.DONE, sure) else Ending.LOST), ""
+
+    def _written(self, url: str) -> float:
+        """When, by the server's clock; minus infinity for what is not there."""
+        try:
+            return self._store.read(url, limit=0).updated
+        except NotFound:
+            return -math.inf
 
     def _first(self, config: Config, kind: Kind, sure: bool) -> bool:
         """Whether this node is the one that renamed. An answer lost on the way leaves it to a mark that can be made

@@ -69,6 +69,8 @@ class Pipeline:
             try:
                 verdict = _redacted(self._in_environment(run, task, spec, item, watch, runlog), redact)
             except RunError as error:
+                if isinstance(error, (Permanent, NodeError)) and spec.url not in str(error):
+                    error.args = (f"{spec.url}: {error}",)  # the file that a line of it is about
                 runlog.note(f"{error.reason.code}: {error}")
                 raise
             runlog.note(f"{verdict.reason.code}: {verdict.text}")

@@ -130,6 +130,11 @@ class Runs:
         with self._lock:
             return name in self._known
 
+    def get(self, name: str) -> Run | None:
+        """The run of that name that is known, whichever generation it is of."""
+        with self._lock:
+            return self._known.get(name)
+
     def forget(self, name: str) -> None:
         with self._lock:
             self._known.pop(name, None)

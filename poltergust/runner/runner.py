@@ -59,8 +59,8 @@ class Runner:
         on_ending: Callable[[Run, Verdict, Ending], None] = lambda run, verdict, ending: None,
         on_verdict: Callable[[Verdict], None] = lambda verdict: None,
     ) -> None:
-        """`store` gives the store for a URL; `standing` asks the scheduler how a root task stands. `on_ending` hears what
-        came of each rename (a refused one each time the storage's words are new), `on_verdict` of each look."""
+        """`store` gives the store for a URL; `standing` asks the scheduler how a root task stands. `on_ending` hears
+        what came of each rename (of a refused one when the storage's words are new), `on_verdict` of each look."""
         self._settings = settings
         self._path = settings.path
         self._store = store
@@ -85,13 +85,21 @@ class Runner:
         try:
             blob = self._store(url).read(url, limit=MAX_BYTES)
         except NotFound:
-            self._forget(item.name)
-            return None
+            return self._gone(item.name)
         with about(generation=blob.generation):
             run = self._runs.of(Config(item.name, blob.generation, blob.data))
             verdict = run.verdict if run.verdict is not None else self._attempt(run, item)
             self._on_verdict(verdict)
             return self._conclude(run, verdict)
+
+    def _gone(self, name: str) -> float | None:
+        """No config: nothing to run. A success not yet written down because the storage did not answer or refused
+        still is: another node's error may stand where it belongs."""
+        run = self._runs.get(name)
+        if run is None or run.verdict is None:
+            self._forget(name)
+            return None
+        return self._conclude(run, run.verdict)
 
     # What happened, as a verdict
 
@@ -193,7 +201,7 @@ class Runner:
         if run.record.attempts < run.budget:
             self._note(run, State.RETRYING, verdict)
             return self._again(run, verdict)
-        self._note(run, State.GAVE_UP, verdict)
+        self._note(run, State.GAVE_UP, verdict, again=True)  # others wait for this word, and any record may be lost
         at_it = self._others_at_it(run)
         if at_it:
             log.info("%s: gave up here, still at it: %s", run.name, ", ".join(at_it))
@@ -232,8 +240,8 @@ class Runner:
         self._forget(run.name)
         return 0.0 if ending is Ending.NEWER else None
 
-    def _note(self, run: Run, state: State, verdict: Verdict) -> None:
-        """Write down where the run is, unless that is what the record says already."""
+    def _note(self, run: Run, state: State, verdict: Verdict, *, again: bool = False) -> None:
+        """Write down where the run is; `again` also if that is what the record says already."""
         attempts = run.record.attempts
         if verdict.row is not Row.NODE and run.record.state in (State.PREPARING, State.RUNNING):
             attempts -= 1  # it was not this node's failure: the attempt does not count
@@ -241,6 +249,8 @@ class Runner:
         if now != (run.record.state, run.record.reason, run.record.text, run.record.attempts):
             level = logging.WARNING if verdict.row in (Row.NODE, Row.PASSING) else logging.INFO
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
+            again = True
+        if again:
             run.note(self._records, state=state, reason=verdict.reason.code, text=verdict.text, attempts=attempts)
 
     def _again(self, run: Run, verdict: Verdict) -> float:

@@ -1,4 +1,4 @@
-"""The service face of one agent: which of it was asked for, wired to the agent, started before it and stopped after it."""
+"""The service face of one agent: what of it was asked for, wired to the agent, started before and stopped after it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Face:
     def of(
         cls, settings: ServiceSettings, path: Path, node: str, *, scheduler: Callable[[], bool], scheduler_url: str
     ) -> Face:
-        """`scheduler` asks the scheduler once whether it is there; its URL is without credentials. Raises `UsageError`."""
+        """`scheduler` asks the scheduler once whether it is there; its URL has no credentials. Raises `UsageError`."""
         metrics = None
         if settings.http is not None:
             from poltergust.service.metrics import Metrics  # 0.1 s that a polling pass should not pay

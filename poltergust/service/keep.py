@@ -1,8 +1,8 @@
 """`--keep 30d`: records, logs and heartbeats older than that are removed, by the storage server's clock.
 
 Only below the path's sibling prefix, never a config or an outcome, and nothing of a name whose config still stands. All
-nodes of a path keep it clean together: who renews a small mark first does the next pass for everybody. A pass is bounded; what
-is left is for the next one.
+nodes of a path keep it clean together: who renews a small mark first does the next pass for everybody. A pass is
+bounded; what is left is for the next one.
 """
 
 from __future__ import annotations
@@ -106,10 +106,9 @@ class Keeper:
         return now
 
     def _standing(self) -> frozenset[str]:
-        found = (
-            self._path.name_of(entry.url) for entry in self._store.list(self._path.prefix, suffix=names.CONFIG_SUFFIX)
-        )
-        return frozenset(name for name in found if name is not None)
+        found = self._store.list(self._path.prefix, suffix=names.CONFIG_SUFFIX)
+        configs = (self._path.name_of(entry.url) for entry in found)
+        return frozenset(name for name in configs if name is not None)
 
     def _old(self, now: float, standing: frozenset[str]) -> Iterator[Entry]:
         for kind in ("runs/", "logs/", "submitted/", "nodes/"):

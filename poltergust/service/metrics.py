@@ -1,7 +1,7 @@
 """Numbers for Prometheus, by its official client, in a registry of their own.
 
-What happens is counted when it happens; what *is* (queue, ages, problems) is read from the agent's `Status` at each scrape, so
-that no number can be stale. Labels are closed sets (reason codes, states, results): never a name of a config.
+What happens is counted when it happens; what *is* (queue, ages, problems) is read from the agent's `Status` at each
+scrape, so that no number can be stale. Labels are closed sets (reason codes, states, results): never a config's name.
 """
 
 from __future__ import annotations

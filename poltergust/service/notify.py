@@ -201,9 +201,7 @@ def check_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError(
-            "--notify: write https://host/path, without a user name; a key goes into the path or the secret"
-        )
+        raise UsageError("--notify: write https://host/path, without a user name in it")
     return url
 
 

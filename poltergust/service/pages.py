@@ -1,7 +1,8 @@
 """The pages of the service face, made from a `Status`.
 
-`/healthz` says whether this process should be started again, `/readyz` whether a config that lands now is served; both are 200
-or 503 with a reason on each line. `/status.json` is all of it for programs, `/` for people, `/metrics` for Prometheus.
+`/healthz` says whether this process should be started again, `/readyz` whether a config that lands now is served; both
+are 200 or 503 with a reason on each line. `/status.json` is all of it for programs, `/` for people, `/metrics` for
+Prometheus.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def as_json(status: Status) -> str:
     """One document; keys are only ever added."""
     content = asdict(status)
     content["runs"] = content["runs"][:SHOWN_RUNS]
+    del content["scan"]["ended"]  # by a clock that only this process has; `since_scan` tells it
     more = {
         "format": 1,
         "known_runs": len(status.runs),

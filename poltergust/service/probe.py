@@ -1,4 +1,4 @@
-"""Is the Luigi scheduler there? Asked every few seconds in a thread, so that no page and no beat waits for an answer."""
+"""Is the Luigi scheduler there? Asked every few seconds in a thread, so that no page and no beat waits for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERVAL = 5.0
 """Seconds between two questions."""
 
 DOUBT = 2
-"""Questions without an answer after which it counts as gone: a luigid that writes its state answers nobody meanwhile."""
+"""Questions without an answer after which it counts as gone: one that writes its state answers nobody meanwhile."""
 
 
 class SchedulerProbe:

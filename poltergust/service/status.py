@@ -1,8 +1,8 @@
 """What an agent is doing at this moment, and two questions about it: is it alive, is it ready? Pure.
 
 *Alive* is about this process: its threads make progress, or starting it again is the only help. *Ready* is about its
-work: a config that lands now would be noticed, run and renamed. A node that is alive and not ready needs somebody to mend
-what the reasons name; starting it again would not help.
+work: a config that lands now would be noticed, run and renamed. A node that is alive and not ready needs somebody to
+mend what the reasons name; starting it again would not help.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCAN_GRACE = 60.0
 
 @dataclass(frozen=True)
 class SourceSeen:
-    """One source. `since_event` in seconds, None: nothing came yet. `counts` of what it received, by what became of it."""
+    """One source. `since_event` in seconds, None: nothing came yet; `counts` of what came, by what became of it."""
 
     kind: str
     alive: bool

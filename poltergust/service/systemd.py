@@ -39,7 +39,7 @@ def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
 
 
 class Systemd:
-    """Tells systemd, in a thread, what `status` says. `address` is a socket's path, or a name after ``@`` (abstract)."""
+    """Tells systemd, in a thread, what `status` says. `address` is a socket's path, or an abstract name after ``@``."""
 
     def __init__(self, address: str, watchdog: float | None, status: Callable[[], Status]) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address

@@ -28,9 +28,7 @@ class Gated:
         self.name = name
         self.target = place.scratch / f"{name}{version}.target"
         self.gate = place.scratch / f"{name}{version}.gate"
-        self.data = place.put(
-            name, f"  module: waits\n  name: Gate\n  target: {self.target}\n  gate: {self.gate}\n"
-        )
+        self.data = place.put(name, f"  module: waits\n  name: Gate\n  target: {self.target}\n  gate: {self.gate}\n")
 
     @property
     def config(self) -> str:
@@ -186,9 +184,6 @@ def bucket_of(place: Place) -> Bucket:
 def test_rename_refused_is_remembered_and_the_pipeline_never_run_again(place: Place, agent: Node) -> None:
     bucket = bucket_of(place)
     mark = place.scratch / "held.mark"
-    bucket.write(
-        "environment/held.yaml", b"dependencies: []\n"
-    )
     refusal = bucket.server.fail("objects.move", status=403, times=None, object="pipeline/held.*")
     counted(place, "held")
     record = place.until_records("held", "the refusal in the record", state="finished", outcome="done")
@@ -238,7 +233,7 @@ def test_a_storage_that_does_not_answer_for_a_while_is_never_an_error(place: Pla
 def test_an_environment_file_that_may_not_be_read_is_this_nodes_failure(place: Place, agent: Node) -> None:
     bucket = bucket_of(place)
     place.environment("denied")
-    bucket.server.fail("objects.get", status=403, times=None, object="environment/denied.yaml")
+    bucket.server.fail("objects.*", status=403, times=None, object="environment/denied.yaml")
     place.put("denied", "  module: outcomes\n  name: NoOutput\n", environment="../environment/denied.yaml")
     place.until("denied", "error")
     bucket.server.heal()

@@ -57,6 +57,7 @@ class Bucket:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._last = 1_000_000
+        self._latest = 0.0
         self.lock = threading.Lock()  # around every effect
         self.objects: dict[str, Version] = {}
 
@@ -74,7 +75,8 @@ class Bucket:
 
     def _stand(self, url: str, data: bytes, origin: int | None) -> Version:
         self._last += 1
-        version = Version(data, self._last, self._last if origin is None else origin, self._clock())
+        self._latest = max(self._clock(), self._latest + 1e-6)  # no two writes at the same moment
+        version = Version(data, self._last, self._last if origin is None else origin, self._latest)
         self.objects[url] = version
         return version
 

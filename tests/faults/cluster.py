@@ -62,7 +62,8 @@ class Cluster:
     mark: str = field(default_factory=lambda: f"faults-{uuid.uuid4().hex}")
     uploads: dict[str, Upload] = field(default_factory=dict)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _names: Iterator[int] = field(default_factory=itertools.count)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _targets: dict[str, Path] = field(default_factory=dict)
 
     # Nodes
 
@@ -90,7 +91,7 @@ class Cluster:
             **({} if self.pubsub is None else {"PUBSUB_EMULATOR_HOST": self.pubsub}),
             **(env or {}),
         }
-        log = self.folder / f"{name}-{next(self._names)}.log"
+        log = self.folder / f"{name}-{next(self._numbers)}.log"
         arguments += [*self.options, *more]
         starting = node(arguments, log=log, cwd=self.folder, env=full, ready=ready, command=command)
         self.nodes[name] = self._stack.enter_context(starting)
@@ -134,8 +135,10 @@ class Cluster:
         self, task: str = "Touch", *, name: str = "", outcome: str = "done", module: str = "faulty", **more: object
     ) -> str:
         """A config of `task`; its name. `environment`, `timeout`, `retries` and `variables` are the file's own keys,
-        all else are arguments of the task. The target is `target(name)`."""
-        name = name or f"{task.lower()}-{next(self._names)}"
+        all else are arguments of the task. Each upload has a target of its own, `target(name)`."""
+        number = next(self._numbers)
+        name = name or f"{task.lower()}-{number}"
+        self._targets[name] = self.folder / "targets" / f"{name}-{number}"
         lines = [f"environment: {more.pop('environment', ENVIRONMENT)}"]
         lines += [f"{key}: {more.pop(key)}" for key in ("timeout", "retries") if key in more]
         variables = more.pop("variables", {})
@@ -147,7 +150,8 @@ class Cluster:
         return self.put(name, ("\n".join(lines) + "\n").encode(), outcome)
 
     def target(self, name: str) -> Path:
-        return self.folder / "targets" / name
+        """Of the latest upload of that name."""
+        return self._targets[name]
 
     def started(self, name: str) -> list[list[str]]:
         """Node and process id of every start of the root task so far."""
@@ -188,12 +192,12 @@ class Cluster:
         """Everything is as it has to be: see the module. Forgets what was uploaded so far."""
         self.storage.heal()
         if self.nodes:
-            self.upload(name=f"canary-{next(self._names)}")
+            self.upload(name=f"canary-{next(self._numbers)}")
         self.wait_settled(timeout=timeout)
         standing = {name: each.data for name, each in self.storage.objects(BUCKET).items() if name.startswith(PATH)}
         expected = {f"{PATH}{name}.{upload.outcome}.yaml": upload.data for name, upload in self.uploads.items()}
         assert standing == expected, sorted(set(standing) ^ set(expected))
-        self.wait(self._quiet, "no Luigi process to be left", timeout=60)
+        self.wait(self.quiet, "no Luigi process to be left", timeout=60)
         for name, each in self.nodes.items():
             assert each.process.poll() is None, f"{name} ended:\n{each.log[-4000:]}"
             assert "please report this" not in each.log, each.log[-6000:]
@@ -208,7 +212,7 @@ class Cluster:
                 client.bucket(BUCKET).blob(name).delete()
         self.storage.forget_requests()
 
-    def _quiet(self) -> bool:
+    def quiet(self) -> bool:
         """Only agents are left: no supervisor, no Luigi process, nothing a task started."""
         agents = {each.process.pid for each in self.nodes.values()}
         return not {pid: text for pid, text in marked(self.mark).items() if pid not in agents}

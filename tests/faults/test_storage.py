@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulators.gcs.faults import How
+from tests.emulators.gcs.faults import Fault, How
 from tests.emulators.servers import wait_until
 from tests.faults.cluster import BUCKET, PATH, Cluster
 
@@ -39,7 +39,7 @@ def node(calm: Cluster) -> Cluster:
 def test_every_call_fails(node: Cluster, kind: str) -> None:
     """Twice each: the second time is what the retry of the first meets."""
     how, status, seconds = FAULTS[kind]
-    faults = {}
+    faults: dict[str, Fault] = {}
     for call, pattern in CALLS.values():
         name = f"{kind}-{call}-{len(faults)}".replace(".", "-").replace("*", "any")
         times = 1 if kind == "stall" else 2

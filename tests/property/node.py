@@ -228,6 +228,10 @@ class Node:
             looked = self.looked.get(name, -1) > told or name in to_come
             assert looked, f"{self.name} was told of {name} and will not look"
 
+    def remembers(self, generation: int) -> bool:
+        """Whether it needs no record to know of this run."""
+        return self.up and any(run.config.generation == str(generation) for run in self._runs.all())
+
     def runs_known(self) -> bool:
         return self.up and bool(self.queue.processing() or self._runs_pending())
 
@@ -271,8 +275,6 @@ class Node:
 
     def _suffers(self, call: Call, fault: Fault, task: Task) -> None:
         if call.operation in ("write", "delete"):
-            self.world.record_lost(call.url)
-        if call.operation in ("read", "list") and call.url.startswith(self.path.side):
             self.world.record_lost(call.url)
         if task.generation is None:
             return

@@ -121,6 +121,13 @@ class Referee:
             if who == node:
                 seen.absent_since = None
 
+    def forgets(self, node: str, generation: int, *, at_once: bool) -> None:
+        """Its record is gone. The agent that runs it remembers, the next one will not."""
+        seen = self.seen[node, generation]
+        seen.forgotten = True
+        if at_once:
+            seen.charged, seen.refused = 0, False
+
     def _charge(self, node: str, generation: int, step: int) -> None:
         seen = self.seen[node, generation]
         seen.charged += 1

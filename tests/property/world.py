@@ -124,7 +124,7 @@ class World:
                 self.referee.marks_touched.add(generation)
             for node in self.nodes:
                 if url == PATH.run(upload.name, str(generation), node.name):
-                    self.referee.seen[node.name, generation].forgotten = True
+                    self.referee.forgets(node.name, generation, at_once=not node.remembers(generation))
 
     # Fate
 

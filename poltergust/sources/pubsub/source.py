@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from google.auth import exceptions as auth
@@ -126,13 +126,9 @@ class PubSubSource:
 
     def counts(self) -> Mapping[str, int]:
         """See `sources.Counting`."""
-        found = self.deliveries()
-        return {
-            "accepted": found.accepted,
-            "ignored": found.ignored,
-            "malformed": found.malformed,
-            "failed": found.failed,
-        }
+        counts = asdict(self.deliveries())
+        del counts["streams"]
+        return counts
 
     # The thread.
 

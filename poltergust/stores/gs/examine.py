@@ -1,8 +1,8 @@
-"""What `poltergust doctor` asks Cloud Storage: credentials, permissions, and settings of the bucket that are in the way.
+"""What `poltergust doctor` asks Cloud Storage: credentials, permissions, settings of the bucket that are in the way.
 
-Every request here is made once, with a short timeout, and none leaves anything behind: where the bucket does not grant a
-permission as a whole (a condition or a managed folder may grant it for the path alone), the call itself is tried on an
-object that does not exist, or on a condition that cannot hold. Who may not gets 403 before either is looked at.
+Every request here is made once, with a short timeout, and none leaves anything behind: where the bucket does not grant
+a permission as a whole (a condition or a managed folder may grant it for the path alone), the call itself is tried on
+an object that does not exist, or on a condition that cannot hold. Who may not gets 403 before either is looked at.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Bucket:
         if bucket.versioning_enabled and not _expires_old_versions(bucket):
             yield warn(
                 "versioning",
-                f"{where} keeps every version of every object, a node's logs and heartbeats too, and nothing removes them",
+                f"{where} keeps every version of every object, a node's logs and heartbeats too, for ever",
                 "add a lifecycle rule that deletes noncurrent versions, such as daysSinceNoncurrentTime: 7",
             )
 
@@ -206,7 +206,8 @@ def _judge(configs: list[Any], bucket: str, start: str, topic: str | None) -> Ch
     if not covering:
         prefixes = ", ".join(sorted({shown(config.blob_name_prefix) for config in told}))
         narrower = any((config.blob_name_prefix or "").startswith(start) for config in told)
-        text = f"gs://{bucket} tells only of objects below {prefixes}, not of {'all of ' if narrower else ''}{start or '/'}"
+        rest = f"{'all of ' if narrower else ''}{start or '/'}"
+        text = f"gs://{bucket} tells only of objects below {prefixes}, not of {rest}"
         return fail("notification", text, make)
     topics = {f"projects/{config.topic_project}/topics/{config.topic_name}" for config in covering}
     if topic is not None and topic not in topics:

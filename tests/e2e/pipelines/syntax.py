@@ -1,0 +1,4 @@
+import luigi
+
+class Broken(luigi.Task)
+    pass

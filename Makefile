@@ -39,14 +39,14 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
-	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra; \
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra && terraform fmt -check -recursive clusters; \
 	elif [ "$$CI" = true ]; then echo "terraform is missing"; exit 1; \
 	else echo "terraform fmt skipped: https://developer.hashicorp.com/terraform/install"; fi
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	if command -v terraform >/dev/null; then terraform fmt -recursive infra; fi
+	if command -v terraform >/dev/null; then terraform fmt -recursive infra && terraform fmt -recursive clusters; fi
 
 requirements:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links \

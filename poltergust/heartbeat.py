@@ -84,6 +84,8 @@ class Heartbeat:
             self._due = time.monotonic() + HEARTBEAT_SECONDS
         if self._embedded:
             self._look_for_others(record.node)
+            if self.crowd:  # nothing is taken until the others are gone: see soon that they are
+                self._due = min(self._due, time.monotonic() + AGAIN)
 
     def _look_for_twin(self, record: NodeRecord) -> None:
         """Whoever wrote this node's heartbeat since this agent did bears its name, and lives."""

@@ -31,7 +31,9 @@ MASK = "[redacted]"
 MIN_SECRET = 6
 """Shorter values are left alone: masking every "1" or "yes" of a log would destroy it and hide nothing."""
 
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/@'\"]+@")
+# From "://" on and not from the scheme: that pattern would try every letter of a long word as the scheme's first, and a
+# line without spaces (a data URL, a minified file) would take time that grows with its square.
+_URL_CREDENTIALS = re.compile(r"://[^\s/'\"]+@")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -68,5 +70,5 @@ class Redactor:
         self._values = re.compile(alternatives) if values else None
 
     def __call__(self, text: str) -> str:
-        masked = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
+        masked = _URL_CREDENTIALS.sub(f"://{MASK}@", text)
         return masked if self._values is None else self._values.sub(MASK, masked)

@@ -6,13 +6,13 @@ Commands are loaded when they are called, so that `--help` stays quick whatever 
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
 import click
 
 from poltergust import __version__
+from poltergust.cli.lazy import LazyGroup
 from poltergust.errors import PoltergustError, UsageError
 from poltergust.redact import Redactor, one_line
 
@@ -35,24 +35,11 @@ COMMANDS = {
 """Name to the module that holds the command of that name, and the line `--help` shows for it."""
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module only when that command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    commands_in=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="poltergust")
 @click.option("--debug", is_flag=True, envvar="POLTERGUST_DEBUG", show_envvar=True, help="Tracebacks and more log.")
 @click.pass_context
@@ -67,9 +54,9 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(argv: list[str] | None = None) -> None:
     """The console script: one line for what went wrong, an exit code, no traceback unless `--debug`."""
     try:
-        cli.main(argv, prog_name="poltergust", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = cli.main(argv, prog_name="poltergust", standalone_mode=False)
+        if isinstance(code, int):  # how click hands on `Exit` when it is not to end the process itself
+            sys.exit(code)
     except click.Abort:
         _fail("interrupted", 130)
     except click.ClickException as error:

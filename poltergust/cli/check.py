@@ -69,10 +69,11 @@ def _right(checked: list[Checked]) -> bool:
 def _check_all(files: tuple[str, ...], kind: str | None) -> list[Checked]:
     """Every file once, in the order given; environment files that are only named stand after who names them."""
     from poltergust.cli import checking
+    from poltergust.documents import MAX_BYTES
 
     checked: dict[str, Checked] = {}
     for file in dict.fromkeys(files):
-        data = sys.stdin.buffer.read(checking.MAX_BYTES + 1) if file == "-" else None
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else None
         one = checked[file] = checking.check(file, data, kind)
         if one.followed is not None and one.followed not in (*files, *checked):
             checked[one.followed] = checking.check(one.followed, kind=checking.ENVIRONMENT)

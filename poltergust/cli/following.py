@@ -61,7 +61,9 @@ class Following:
                 def draw(look: Look, elapsed: float, note: str) -> None:
                     if look.view is not None:
                         now = scheduling.now(look.view, look.nodes)
-                        screen.update(screens.waiting(look.view, look.nodes, now, elapsed, note), refresh=True)
+                        screen.update(
+                            screens.waiting(look.view, look.nodes, now, elapsed, console.width, note), refresh=True
+                        )
 
                 look = self._until_ended(draw)
         assert look.ending is not None

@@ -87,7 +87,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
 
 
 def waiting(
-    view: ConfigView, nodes: Sequence[NodeView], now: Now | None, elapsed: float, note: str = ""
+    view: ConfigView, nodes: Sequence[NodeView], now: Now | None, elapsed: float, width: int, note: str = ""
 ) -> RenderableType:
     """A run on its way, to be drawn again and again: which nodes have it, what they do, how many tasks are done."""
     head = Text.assemble(
@@ -100,17 +100,18 @@ def waiting(
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
-        table.add_column(overflow="ellipsis", no_wrap=True)
+        table.add_column()
         for run in view.runs:
             record = run.record
             phases = ", ".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
             said = wording.because(record.reason, record.refused or record.text) or phases
-            table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), said)
+            table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), _cut(said))
         parts.append(table)
     progress = now.progress if now is not None else view.progress
     if progress is not None and progress.total:
         bar = Table.grid(padding=(0, 2, 0, 0))
-        bar.add_row("  tasks", ProgressBar(progress.total, progress.done, width=24), wording.tasks(progress))
+        bars = [] if width < NARROW else [ProgressBar(progress.total, progress.done, width=16)]
+        bar.add_row("", *bars, wording.tasks(progress))
         parts.append(bar)
     if note:
         parts.append(Text(f"  {safe(note)}", "yellow"))
@@ -137,7 +138,7 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
     if not narrow:
         table.add_column("NODES", no_wrap=True, overflow="ellipsis", max_width=max(12, width // 5))
     if not tiny:
-        table.add_column("REASON", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("REASON")
     for view in configs:
         counts = f"{view.progress.done}/{view.progress.total}" if view.progress and view.progress.total else ""
         reason = wording.stands(view) if view.standing is Standing.STALLED else wording.because(view.reason, view.text)
@@ -145,7 +146,7 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
         row += [] if narrow else [Text(wording.span(view.took))]
         row += [] if tiny else [Text(counts)]
         row += [] if narrow else [Text(wording.some(view.nodes or view.silent, 1 if width < 120 else 3))]
-        row += [] if tiny else [Text(reason)]
+        row += [] if tiny else [_cut(reason)]
         table.add_row(*row)
     return table
 
@@ -156,7 +157,7 @@ def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
         _number(table, header)
     if width >= NARROW:
         table.add_column("VERSION", no_wrap=True)
-        table.add_column("RUNNING", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("RUNNING")
     for view in nodes:
         record = view.record
         state = Text(view.state, _NODE_STYLES[view.state])
@@ -164,7 +165,7 @@ def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
             state = Text("refusing", "bold red")
         row = [Text(safe(record.node)), state, Text(f"{wording.span(view.age)} ago"), Text(str(len(record.running)))]
         row += [] if width < TINY else [Text(str(record.waiting))]
-        row += [] if width < NARROW else [Text(safe(record.version)), Text(wording.some(record.running))]
+        row += [] if width < NARROW else [Text(safe(record.version)), _cut(wording.some(record.running))]
         table.add_row(*row)
     return table
 
@@ -190,7 +191,8 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     progress = now.progress if now is not None else config.progress
     if progress is not None and progress.total:
         yield "tasks", wording.tasks(progress)
-    yield "status", wording.stands(config, view.nodes)
+    if config.standing not in (Standing.RUNNING, Standing.PREPARING):  # the nodes and the counts say it already
+        yield "status", wording.stands(config, view.nodes)
 
 
 def _runs(config: ConfigView, width: int) -> Table:
@@ -198,8 +200,8 @@ def _runs(config: ConfigView, width: int) -> Table:
     if width >= TINY:
         _number(table, "ATTEMPTS")
     if width >= NARROW:
-        table.add_column("PHASES", no_wrap=True, overflow="fold")
-    table.add_column("REASON", overflow="fold", ratio=1)
+        table.add_column("PHASES", no_wrap=True)
+    table.add_column("REASON", overflow="fold")
     for run in config.runs:
         record = run.record
         phases = "\n".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
@@ -227,6 +229,12 @@ def _failures(config: ConfigView) -> Iterable[RenderableType]:
             lines = [plain(line) for line in str(failure.get("error", "")).splitlines() if line.strip()]
             for line in lines[-6:]:
                 yield Text(f"    {line}", "dim", no_wrap=False)
+
+
+def _cut(text: str) -> Text:
+    """One line, its end left out where there is no room. A column of these must not be `no_wrap`: rich takes what is
+    missing from those that may wrap first, and from all alike where none may."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _table(*headers: str) -> Table:

@@ -77,6 +77,7 @@ def doing(record: RunRecord, silent: bool) -> str:
 
 def ended(name: str, ending: Ending, view: ConfigView | None) -> str:
     """The last line of a wait."""
+    name = safe(name)
     if ending is Ending.GONE:
         return f"{name} is gone: the config was removed, and no outcome stands in its place"
     if ending is Ending.REPLACED:
@@ -84,4 +85,4 @@ def ended(name: str, ending: Ending, view: ConfigView | None) -> str:
     took = "" if view is None or view.took is None else f" in {exact(view.took)}"
     why = "" if view is None else because(view.reason, view.text)
     word = {Ending.DONE: "is done", Ending.ERROR: "ended as an error", Ending.CANCELLED: "was cancelled"}[ending]
-    return f"{safe(name)} {word}{took}" + (f": {why}" if why else "")
+    return f"{name} {word}{took}" + (f": {why}" if why else "")

@@ -14,7 +14,7 @@ from pathlib import Path as Folder
 
 from poltergust.documents import TaskFile
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
-from poltergust.errors import NodeError, RunError
+from poltergust.errors import NodeError, Permanent, RunError
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.reasons import Reason, Row
 from poltergust.records import Records, State

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from poltergust import names
 from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
-from poltergust.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.errors import NodeError, Permanent, RunError, Temporary, UsageError
 from poltergust.logs import about
 from poltergust.luigi_run import Standing
 from poltergust.names import Kind
@@ -109,6 +109,8 @@ class Runner:
         except RunError as error:
             text = one_line(self._redact(str(error)))
             return Verdict(error.reason, text, delay=error.delay if isinstance(error, Temporary) else None)
+        except UsageError as error:  # a file names gs:// on a node that has no credentials for it
+            return Verdict(Reason.ENVIRONMENT_DENIED, one_line(self._redact(str(error))))
 
     def _try(self, run: Run, item: Item) -> Verdict:
         url = self._path.of(run.name, Kind.CONFIG)

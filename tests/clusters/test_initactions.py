@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -189,9 +191,14 @@ def test_what_was_installed_runs_a_config_on_both_workers(
     google = {"STORAGE_EMULATOR_HOST": storage.url, "PUBSUB_EMULATOR_HOST": host, "GOOGLE_CLOUD_PROJECT": PROJECT}
     registry = registry_settings()
     with contextlib.ExitStack() as stack:
+        # Type=notify: what systemd would hear from the agents, over a socket that all machines see.
+        heard = stack.enter_context(notify_socket(installed[NODES[0]].shared / "notify"))
+        systemd = {"NOTIFY_SOCKET": "/tmp/shared/notify", "WATCHDOG_USEC": "2000000"}
 
         def start(name: str, unit: Unit, ready: Any) -> None:
             env = {"PATH": "/usr/local/bin:/usr/bin:/bin"} | unit.env | google | registry
+            if unit.all("Type") == ["notify"]:
+                env |= systemd
             argv = installed[name].argv(unit.command())
             stack.enter_context(running(argv, ready=ready, log=tmp_path / f"{name}.log", env=env, timeout=120))
 
@@ -212,10 +219,35 @@ def test_what_was_installed_runs_a_config_on_both_workers(
         storage.put(BUCKET, "pipeline/job.config.yaml", config.encode())
         wait_until(lambda: _outcomes(storage), "an outcome", timeout=240, every=0.5)
         assert _outcomes(storage) == ["pipeline/job.done.yaml"], _logs(tmp_path)
-        heard = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
-        assert {Path(name).stem for name in heard} == set(NODES)
+        logs = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
+        assert {Path(name).stem for name in logs} == set(NODES)
+        wait_until(lambda: heard.count("READY=1") >= len(NODES) and "WATCHDOG=1" in heard, "READY=1 and WATCHDOG=1")
         for line in (tmp_path / f"{NODES[0]}.log").read_text().splitlines():
             assert json.loads(line)["node"] == NODES[0]
+
+
+@contextlib.contextmanager
+def notify_socket(path: Path) -> Iterator[list[str]]:
+    """Listen where `NOTIFY_SOCKET` says; yields what was heard so far, line by line (sd_notify(3))."""
+    heard: list[str] = []
+    folder = os.open(path.parent, os.O_PATH)  # a socket's address has 108 bytes, a test's folder may have more
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(f"/proc/self/fd/{folder}/{path.name}")
+        path.chmod(0o666)
+        thread = threading.Thread(target=lambda: _hear(server, heard))
+        thread.start()
+        try:
+            yield heard
+        finally:
+            server.sendto(b"END", f"/proc/self/fd/{folder}/{path.name}")
+            thread.join()
+            os.close(folder)
+            path.unlink()
+
+
+def _hear(server: socket.socket, heard: list[str]) -> None:
+    while (message := server.recv(4096)) != b"END":
+        heard.extend(message.decode().splitlines())
 
 
 def _outcomes(storage: StrictGcs) -> list[str]:

@@ -71,6 +71,23 @@ def test_an_empty_object_is_an_object(place: Place, limit: int | None) -> None:
     assert place.names() == ["empty"]
 
 
+@pytest.mark.parametrize(
+    ("start", "limit", "data"),
+    [(0, None, b"0123456789"), (4, None, b"456789"), (4, 2, b"456"), (8, 5, b"89"), (10, None, b""), (99, 5, b"")],
+)
+def test_reads_from_an_offset_on(place: Place, start: int, limit: int | None, data: bytes) -> None:
+    generation = put(place, "x", b"0123456789")
+    blob = place.store.read(place.url("x"), start=start, limit=limit)
+    assert (blob.data, blob.generation) == (data, generation)
+
+
+def test_says_when_it_was_read_by_the_clock_of_the_time_it_was_written(place: Place) -> None:
+    put(place, "x")
+    blob = place.store.read(place.url("x"))
+    assert blob.served is not None
+    assert -2 < blob.served - blob.updated < 300
+
+
 def test_reads_one_byte_more_than_the_limit_and_no_further(place: Place) -> None:
     data = bytes(range(256)) * 1024
     place.store.write(place.url("large"), data)

@@ -1,4 +1,4 @@
-"""What the tests of outcomes share: one cache of environments and one luigid for the whole session, a place for each module."""
+"""What the tests of outcomes share: one cache of environments and one luigid for all, a place for each module."""
 
 from __future__ import annotations
 

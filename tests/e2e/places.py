@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -90,18 +91,19 @@ class Place(ABC):
     def until_records(self, name: str, what: str, timeout: float = 60.0, **wanted: object) -> dict[str, Any]:
         """Until some node's record of the run has these values; that record."""
 
-        def fitting() -> list[dict[str, Any]]:
-            return [
-                each
-                for each in self.records(name).values()
-                if all(each.get(key) == value for key, value in wanted.items())
-            ]
+        found: list[dict[str, Any]] = []
+
+        def fits() -> bool:
+            for each in self.records(name).values():
+                if all(each.get(key) == value for key, value in wanted.items()):
+                    found.append(each)
+            return bool(found)
 
         try:
-            wait_until(fitting, what, timeout)
+            wait_until(fits, what, timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.told(name)}") from None
-        return fitting()[0]
+        return found[0]
 
     def log(self, name: str) -> str:
         """The logs of all nodes."""
@@ -160,9 +162,9 @@ class Folder(Place):
         (self._root / key).rename(self._root / target)
 
     def keys(self, prefix: str) -> list[str]:
-        # The folder's locks and half-made files stand in the side folder, and are no object of the path.
+        # Claims come and go beside the files, in folders of their own; os.walk takes no offence.
         top = self._root / prefix.split("/", 1)[0]
-        found = (str(path.relative_to(self._root)) for path in top.rglob("*") if path.is_file())
+        found = (os.path.relpath(os.path.join(at, file), self._root) for at, _, files in os.walk(top) for file in files)
         return sorted(key for key in found if key.startswith(prefix))
 
 

@@ -198,7 +198,7 @@ def test_who_may_not_write_beside_the_path_submits_all_the_same(cloud: Cloud) ->
 
 
 def test_an_environment_that_only_nodes_may_read_is_a_warning(cloud: Cloud) -> None:
-    cloud.storage.fail("objects.get", status=403, times=None, object="environment/*")
+    cloud.storage.fail("objects.download", status=403, times=None, object="environment/*")
     said = cloud.poltergust("submit", cloud.gate("mine"))
     assert said.code == 0
     assert "the environment file is not checked" in said.err

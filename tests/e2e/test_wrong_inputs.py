@@ -47,6 +47,9 @@ NAMES: dict[str, tuple[Reason, str]] = {
     ),
 }
 
+# google-auth asks its own folder, gcloud's, and the network of Google's machines.
+NO_CREDENTIALS = {"NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nowhere", "GOOGLE_APPLICATION_CREDENTIALS": ""}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -81,7 +84,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, schedule
         publish(index.folder)
         beside(Path(place.url("environment")))
         options = ["--retries", "0", "--scheduler-url", scheduler, "--parallel", "8"]
-        with place.agent("here", shared_cache / "one", *options) as node:
+        with place.agent("here", shared_cache / "one", *options, **NO_CREDENTIALS) as node:
             stage = Stage(place, node, index)
             drop(stage)
             yield stage
@@ -121,7 +124,7 @@ def drop(stage: Stage) -> None:
     for name, wrong in WRONG.items():
         place.environment(name, stage.fill(name, wrong.environment))
         task = "".join(f"  {line}\n" for line in wrong.task.splitlines())
-        place.put(name, task, environment=f"../environment/{name}.yaml")
+        place.put(name, task, environment=wrong.reference or f"../environment/{name}.yaml")
     place.put("good", TASK)
 
 

@@ -1,8 +1,10 @@
-"""Wrong inputs beyond the text of the files: what they name. Each with its reason and the whole message, which is product.
+"""Wrong inputs beyond the text of the files: what they name. Each with its reason and the whole message: it is product.
 
 In texts and messages: `{config}` and `{environment}` are the files' paths, `{folder}` is where environment files stand,
 `{index}` a package index, `{pipelines}` the modules' folder, `{any}` what differs between machines.
 """
+
+# ruff: noqa: E501 - a message stands on one line, as people search for it
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ class Wrong:
     message: str
     task: str = "module: outcomes\nname: NoOutput\nmark: /dev/null\n"
     environment: str = "dependencies: []\n"
+    reference: str = ""  # how the task file names its environment file, if not as usual
 
 
 def module(reason: Reason, message: str, name: str, more: str = "name: NoOutput\nmark: /dev/null\n") -> Wrong:
@@ -194,12 +197,12 @@ TASKS = {
 INTERPRETERS = {
     "python-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: python3.99 is not on this node; {any}",
+        "{environment}: virtualenv: python: python3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         "{{python: python3.99}}",
     ),
     "python-range-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: >=3.99 is not on this node; {any}",
+        "{environment}: virtualenv: python: >=3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         "{{python: '>=3.99'}}",
     ),
     "python-range-wrong": virtualenv(
@@ -209,17 +212,17 @@ INTERPRETERS = {
     ),
     "python-path-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: ./nopython is not on this node; {any}",
+        "{environment}: virtualenv: python: ./nopython is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         "{{python: ./nopython}}",
     ),
     "python-not-one": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: /bin/sh is not on this node; {any}",
+        "{environment}: virtualenv: python: /bin/sh is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         "{{python: /bin/sh}}",
     ),
     "python-name-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: snake is not on this node; {any}",
+        "{environment}: virtualenv: python: snake is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         "{{python: snake}}",
     ),
     "virtualenv-creator": virtualenv(
@@ -326,7 +329,11 @@ PACKAGES = {
         "environment {environment}: the installer failed (exit code 1): Failed to read `broken @ file://{folder}/broken-1.0-py3-none-any.whl`: Failed to extract archive: broken-1.0-py3-none-any.whl: Invalid zip file structure: Encountered an unexpected header {any}.",
         "./broken-1.0-py3-none-any.whl",
     ),
-    "package-other-platform": packages(R.DEPENDENCY_INVALID, "?", "./alpha-1.0-cp27-cp27m-win32.whl"),
+    "package-other-platform": packages(
+        R.PACKAGE_NOT_FOUND,
+        "environment {environment}: No solution found when resolving dependencies: Because only alpha==1.0 is available and alpha==1.0 has no wheels with a matching Python version tag (e.g., `cp{any}",
+        "./alpha-1.0-cp27-cp27m-win32.whl",
+    ),
     "package-unbuildable": packages(
         R.INSTALL_FAILED,
         "environment {environment}: line 3: a package could not be built: Failed to build `unbuildable @ file://{folder}/unbuildable`: The build backend returned an error: Call to `backend.get_requires_for_build_wheel` failed (exit status: 1): [stderr]: command 'gcc' failed: No such file",
@@ -358,4 +365,9 @@ PACKAGES = {
         "alpha; python_versoin > '3'",
     ),
 }
-WRONG = {**MODULES, **PARAMETERS, **TASKS, **INTERPRETERS, **PACKAGES}
+ENVIRONMENTS = {
+    "environment-in-a-bucket": Wrong(R.ENVIRONMENT_DENIED, "?", reference="gs://nobody/environment.yaml"),
+    "environment-is-a-folder": Wrong(R.ENVIRONMENT_DENIED, "?", reference="../environment"),
+    "package-in-a-bucket": packages(R.ENVIRONMENT_DENIED, "?", "gs://nobody/alpha-1.0-py3-none-any.whl"),
+}
+WRONG = {**ENVIRONMENTS, **MODULES, **PARAMETERS, **TASKS, **INTERPRETERS, **PACKAGES}

@@ -101,10 +101,10 @@ class MemoryStore:
 
         return entries()
 
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
+    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         _before(self._gate(Call("read", url)), url)
         version = self._find(url)
-        data = version.data if limit is None else version.data[: limit + 1]
+        data = version.data[start:] if limit is None else version.data[start : start + limit + 1]
         return Blob(url, data, str(version.generation), version.updated)
 
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
@@ -177,4 +177,6 @@ def _after(fault: Fault | None, url: str) -> None:
     if fault is Fault.DIES_AFTER:
         raise Died
     if fault is Fault.AFTER:
-        raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{url}: no good answer from the storage (reset); it is tried again")
+        raise Temporary(
+            Reason.STORAGE_UNAVAILABLE, f"{url}: no good answer from the storage (reset); it is tried again"
+        )

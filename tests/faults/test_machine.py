@@ -132,10 +132,12 @@ def test_disk_full_in_the_cache(calm: Cluster) -> None:
 
 def test_disk_full_for_good(calm: Cluster) -> None:
     """No room comes: after its tries the last node gives up, and the reason is told."""
-    with small_disk(calm, 8, "hopeless"):
+    with small_disk(calm, 64, "hopeless") as disk:
+        fill(disk, keep=MEGABYTE)
         name = calm.upload(retries=1, outcome="error")
         calm.wait_settled(name)
-        assert "disk-full" in calm.nodes["hopeless"].log
+        assert "disk-full" in calm.log(name)
+        assert calm.names() == [f"{PATH}{name}.error.yaml"]
         calm.forget()
 
 

@@ -12,6 +12,7 @@ import pytest
 from poltergust import names
 from poltergust.errors import Temporary
 from poltergust.names import Kind
+from poltergust.reasons import Reason
 from poltergust.service.keep import Keeper
 from poltergust.stores.folder import FolderStore
 from poltergust.stores.gs import GsStore
@@ -107,13 +108,11 @@ def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     store.write(path.run("old", "1", "n"), b"x")
     server.shift(KEEP + DAY)
     keeper = Keeper(store, path, KEEP, first=0.01, interval=0.05)
-    turn, calls = keeper._turn, iter([Temporary])
+    turn, refusals = keeper._turn, [Temporary(Reason.STORAGE_UNAVAILABLE, "503")]
 
     def once(go_on: bool) -> float | None:
-        for error in calls:
-            from poltergust.reasons import Reason
-
-            raise error(Reason.STORAGE_UNAVAILABLE, "503")
+        if refusals:
+            raise refusals.pop()
         return turn(go_on)
 
     monkeypatch.setattr(keeper, "_turn", once)

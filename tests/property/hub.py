@@ -30,6 +30,7 @@ class Task:
         # What a referee wants to remember of the thread.
         self.generation: int | None = None
         self.attempt: int | None = None
+        self.resting = False
 
         def whole() -> None:
             try:

@@ -85,6 +85,7 @@ class Node:
         self.up = self.draining = False
         self.plan = Plan.READY
         self.faults: list[Planned] = []
+        self.held: set[str] = set()  # operations that wait until the test lets them go on
         self.inbox: list[str] = []  # notifications under way to it
         self.told: dict[str, int] = {}  # name to the step of its last notification, or scan
         self.looked: dict[str, int] = {}  # name to the step in which it last asked for the config
@@ -223,7 +224,12 @@ class Node:
             return
         to_come = {*self.queue.waiting(), *self.queue.delayed()}
         # While a process is being stopped nobody looks; the name comes back when it has ended.
-        to_come |= {self.world.referee.uploads[run.generation].name for run in self.runs if run.stopped}
+        busy = [run.generation for run in self.runs if run.stopped]
+        # While an environment is built somebody looks twice a second.
+        busy += [
+            task.generation for task in self.world.hub.tasks if task.owner is self and task.resting and task.generation
+        ]
+        to_come |= {self.world.referee.uploads[generation].name for generation in busy}
         for name, told in self.told.items():
             looked = self.looked.get(name, -1) > told or name in to_come
             assert looked, f"{self.name} was told of {name} and will not look"
@@ -245,7 +251,7 @@ class Node:
         task = self.world.hub.current
         if task is None:
             return None
-        self.world.hub.pause()
+        self.world.hub.pause(lambda: call.operation not in self.held)
         if not self.up:
             raise Died
         if call.operation == "read" and call.url.startswith(self.path.prefix):
@@ -355,7 +361,10 @@ class Node:
 
     def _rest(self) -> None:
         until = self.world.hub.now + 0.5
+        task = self._task()
+        task.resting = True
         self.world.hub.pause(lambda: self.world.hub.now >= until or self.plan is not Plan.SLOW or self.draining)
+        task.resting = False
 
     def _task(self) -> Task:
         task = self.world.hub.current

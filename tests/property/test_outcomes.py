@@ -60,6 +60,8 @@ def content(kind: str) -> bytes:
 class Outcomes(RuleBasedStateMachine):
     """Rules are what users, the network, the machines and the tasks do; the checks are the referee's."""
 
+    examples = 0
+
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
@@ -225,6 +227,7 @@ class Outcomes(RuleBasedStateMachine):
         self.world.finish(self.last)
 
     def teardown(self) -> None:
+        Outcomes.examples += 1
         try:
             if hasattr(self, "world") and sys.exc_info()[0] is None:  # a failed rule is the finding
                 self.check_during_teardown()

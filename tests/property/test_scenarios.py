@@ -1,4 +1,4 @@
-"""Small stories of the outcome table in the simulated world, each of which went wrong once or is worth a name."""
+"""Small stories of the outcome table in the simulated world: what went wrong once, and what must never."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ import pytest
 
 from poltergust.names import Kind
 from poltergust.reasons import Reason
-from tests.property.world import World, simulated
+from tests.emulators.memory import Fault
+from tests.property.node import Node, Planned
+from tests.property.parts import FakeRun, Plan
+from tests.property.world import PATH, RETRIES, World, simulated
 
 DATA = b"environment: gs://bucket/environment/env.yaml\ntask: {name: T, module: m}\n"
+OTHER = DATA + b"# other bytes\n"
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[World]:
+    with simulated(1, tmp_path) as world:
+        yield world
 
 
 @pytest.fixture
@@ -30,16 +40,339 @@ def deliver(world: World) -> None:
         world.settle()
 
 
+def scan(world: World) -> None:
+    for node in world.nodes:
+        node.scan()
+    world.settle()
+
+
+def run_of(node: Node) -> FakeRun:
+    """The one process of that node."""
+    (run,) = [run for run in node.world.runs if run in node.runs]
+    return run
+
+
+def end(world: World, run: FakeRun, reason: Reason) -> None:
+    world.end(run, reason)
+    deliver(world)
+
+
+def kinds(world: World, name: str = "a") -> set[Kind]:
+    return {kind for kind in Kind if world.stands(name, kind)}
+
+
 def test_an_upload_runs_everywhere_and_ends_as_done_once(two: World) -> None:
     generation = two.upload("a", DATA)
     deliver(two)
     assert [run.generation for run in two.runs] == [generation, generation]
-    two.end(two.runs[0], Reason.COMPLETE)
-    deliver(two)
-    done = two.stands("a", Kind.DONE)
-    assert done is not None
-    assert done.origin == generation
+    end(two, two.runs[0], Reason.COMPLETE)
+    assert kinds(two) == {Kind.DONE}
     assert two.runs[0].stopped, "the other node sees the outcome and stops"
     two.calm()
     two.finish(Reason.COMPLETE)
     assert sum(map(len, two.referee.won.values())) == 1
+
+
+def test_a_second_upload_while_the_first_runs_is_noticed_and_run(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    newer = one.upload("a", OTHER)
+    deliver(one)
+    assert one.runs[0].stopped
+    end(one, one.runs[0], Reason.CHILD_DIED)
+    assert [run.generation for run in one.runs] == [newer]
+
+
+def test_an_upload_while_the_rename_is_under_way_is_not_renamed(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    one.nodes[0].held = {"move"}
+    end(one, one.runs[0], Reason.COMPLETE)
+    newer = one.upload("a", DATA)
+    one.nodes[0].held = set()
+    deliver(one)
+    assert kinds(one) == {Kind.CONFIG}
+    assert [run.generation for run in one.runs] == [newer], "the same bytes are another run"
+
+
+def test_success_supersedes_the_error_of_another_node(two: World) -> None:
+    two.upload("a", DATA)
+    deliver(two)
+    end(two, run_of(two.nodes[0]), Reason.UNKNOWN_TASK)
+    assert kinds(two) == {Kind.ERROR}
+    assert not run_of(two.nodes[1]).stopped, "an error lets the others end by themselves"
+    end(two, run_of(two.nodes[1]), Reason.COMPLETE)
+    assert kinds(two) == {Kind.DONE}
+
+
+@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.DENIED, Fault.AFTER])
+def test_success_supersedes_even_if_the_storage_does_not_take_it_at_once(two: World, fault: Fault) -> None:
+    two.upload("a", DATA)
+    deliver(two)
+    end(two, run_of(two.nodes[0]), Reason.UNKNOWN_TASK)
+    two.nodes[1].faults = [Planned("move", fault, skip=1)]  # the first is told that the config is gone
+    end(two, run_of(two.nodes[1]), Reason.COMPLETE)
+    two.pass_time(10.0)
+    assert kinds(two) == {Kind.DONE}
+
+
+def test_an_error_never_replaces_success(two: World) -> None:
+    two.upload("a", DATA)
+    deliver(two)
+    late = two.nodes[1]
+    late.held = {"move"}
+    end(two, run_of(late), Reason.UNKNOWN_TASK)
+    end(two, run_of(two.nodes[0]), Reason.COMPLETE)
+    late.held = set()
+    deliver(two)
+    assert kinds(two) == {Kind.DONE}
+
+
+def test_an_error_that_comes_late_leaves_another_error_an_error(two: World) -> None:
+    two.upload("a", DATA)
+    deliver(two)
+    for node in two.nodes:
+        end(two, run_of(node), Reason.UNKNOWN_TASK)
+    assert kinds(two) == {Kind.ERROR}
+
+
+def test_an_older_success_does_not_replace_a_newer_one(two: World) -> None:
+    first, second = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    end(two, run_of(first), Reason.UNKNOWN_TASK)
+    newer = two.upload("a", OTHER)
+    first.hear(PATH.of("a", Kind.CONFIG))
+    first.held = {"delete"}  # it has renamed, and not yet removed the older error
+    two.settle()
+    two.end(run_of(first), Reason.COMPLETE)
+    two.settle()
+    assert kinds(two) == {Kind.DONE, Kind.ERROR}
+    end(two, run_of(second), Reason.COMPLETE)
+    first.held = set()
+    deliver(two)
+    done = two.stands("a", Kind.DONE)
+    assert done is not None
+    assert done.origin == newer
+    assert kinds(two) == {Kind.DONE}
+
+
+def test_only_the_older_outcome_that_was_seen_is_removed(two: World) -> None:
+    first, second = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    end(two, run_of(first), Reason.COMPLETE)
+    end(two, run_of(second), Reason.CHILD_DIED)
+    two.upload("a", OTHER)
+    deliver(two)
+    first.held = {"delete"}
+    end(two, run_of(first), Reason.UNKNOWN_TASK)
+    assert kinds(two) == {Kind.DONE, Kind.ERROR}
+    newest = two.upload("a", DATA)
+    second.hear(PATH.of("a", Kind.CONFIG))
+    two.settle()
+    end(two, run_of(second), Reason.CHILD_DIED)
+    end(two, run_of(second), Reason.COMPLETE)
+    first.held = set()
+    deliver(two)
+    done = two.stands("a", Kind.DONE)
+    assert done is not None
+    assert done.origin == newest
+
+
+def test_attempts_are_counted_before_they_start(one: World) -> None:
+    (node,) = one.nodes
+    generation = one.upload("a", DATA)
+    for _ in range(RETRIES + 1):
+        deliver(one)
+        assert run_of(node).generation == generation
+        node.crash([])
+        node.start()
+    deliver(one)
+    assert not one.runs
+    assert kinds(one) == {Kind.ERROR}
+
+
+def test_attempts_that_are_no_failure_of_the_node_do_not_count(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    for _ in range(RETRIES + 2):
+        end(one, one.runs[0], Reason.TASK_RETRY)
+        one.pass_time(60.0)
+    end(one, one.runs[0], Reason.COMPLETE)
+    assert kinds(one) == {Kind.DONE}
+
+
+def test_a_record_that_cannot_be_read_now_is_not_taken_for_missing(one: World) -> None:
+    (node,) = one.nodes
+    one.upload("a", DATA)
+    for _ in range(RETRIES + 1):
+        deliver(one)
+        node.crash([])
+        node.start()
+        node.faults = [Planned("read", Fault.UNAVAILABLE, skip=1)]
+    deliver(one)
+    one.pass_time(10.0)
+    assert not one.runs
+    assert kinds(one) == {Kind.ERROR}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_refused_rename_is_tried_again_and_nothing_else(one: World, restarted: bool) -> None:
+    (node,) = one.nodes
+    one.upload("a", DATA)
+    deliver(one)
+    one.refusing = True
+    end(one, one.runs[0], Reason.COMPLETE)
+    assert kinds(one) == {Kind.CONFIG}
+    if restarted:
+        node.crash([])
+        node.start()
+    one.pass_time(600.0)
+    scan(one)
+    assert not one.runs
+    one.refusing = False
+    one.pass_time(600.0)
+    assert kinds(one) == {Kind.DONE}
+
+
+def spend(world: World, node: Node) -> None:
+    """Every attempt of that node fails."""
+    for _ in range(RETRIES + 1):
+        end(world, run_of(node), Reason.IMPORT_ERROR)
+        world.pass_time(10.0)
+
+
+def test_a_node_gives_up_for_all_only_when_no_other_is_at_it(two: World) -> None:
+    first, second = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    spend(two, first)
+    scan(two)
+    assert kinds(two) == {Kind.CONFIG}, "the other node is still at it"
+    spend(two, second)
+    assert kinds(two) == {Kind.ERROR}
+
+
+def test_a_node_that_gave_up_looks_again_when_the_others_are_gone(two: World) -> None:
+    first, second = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    spend(two, first)
+    second.crash([])
+    two.pass_time(200.0)
+    scan(two)
+    assert kinds(two) == {Kind.ERROR}
+
+
+def test_nodes_that_gave_up_say_so_again_when_their_records_are_deleted(two: World) -> None:
+    first, second = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    spend(two, first)
+    two.delete_records(".json")
+    two.pass_time(60.0)
+    spend(two, second)
+    for _ in range(2):
+        two.pass_time(300.0)
+        scan(two)
+    assert kinds(two) == {Kind.ERROR}
+
+
+def test_a_heartbeat_that_cannot_be_read_now_is_no_dead_node(two: World) -> None:
+    first, _ = two.nodes
+    two.upload("a", DATA)
+    deliver(two)
+    end(two, run_of(first), Reason.IMPORT_ERROR)
+    two.pass_time(10.0)
+    # The config, its outcomes and the two records of the run are read first or not at all; then the heartbeats.
+    for skip in range(6):
+        first.faults.append(Planned("read", Fault.UNAVAILABLE, skip))
+    two.end(run_of(first), Reason.IMPORT_ERROR)
+    deliver(two)
+    two.pass_time(60.0)
+    assert kinds(two) == {Kind.CONFIG}
+
+
+def test_earlier_failures_are_cleared_by_one_node_once(two: World) -> None:
+    two.upload("a", DATA)
+    deliver(two)
+    clearing = [run for run in two.runs if run.request.forgive]
+    assert len(clearing) == 1
+    (other,) = [run for run in two.runs if run not in clearing]
+    end(two, other, Reason.TASK_DISABLED)
+    assert kinds(two) == {Kind.CONFIG}, "it may be disabled since an earlier generation"
+    two.clear(clearing[0])
+    deliver(two)
+    two.pass_time(10.0)
+    (again,) = [run for run in two.runs if run not in clearing]
+    assert not again.request.forgive
+    end(two, again, Reason.TASK_DISABLED)
+    assert kinds(two) == {Kind.ERROR}
+
+
+def test_the_environment_may_come_up_to_a_minute_late(one: World) -> None:
+    one.set_environment(present=False)
+    one.upload("a", DATA)
+    deliver(one)
+    one.pass_time(50.0)
+    assert kinds(one) == {Kind.CONFIG}
+    one.set_environment(present=True)
+    one.pass_time(60.0)
+    end(one, one.runs[0], Reason.COMPLETE)
+    assert kinds(one) == {Kind.DONE}
+
+
+def test_an_environment_that_never_comes_is_an_error(one: World) -> None:
+    one.set_environment(present=False)
+    one.upload("a", DATA)
+    deliver(one)
+    for _ in range(10):
+        one.pass_time(30.0)
+    assert kinds(one) == {Kind.ERROR}
+
+
+def test_a_cancelled_run_stops(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    one.cancel("a")
+    deliver(one)
+    assert one.runs[0].stopped
+    end(one, one.runs[0], Reason.CHILD_DIED)
+    assert kinds(one) == {Kind.CANCELLED}
+
+
+def test_a_cancelled_run_stops_though_an_older_error_has_the_same_bytes(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    end(one, one.runs[0], Reason.UNKNOWN_TASK)
+    one.upload("a", DATA)
+    deliver(one)
+    one.cancel("a")
+    deliver(one)
+    assert kinds(one) == {Kind.ERROR, Kind.CANCELLED}
+    assert one.runs[0].stopped
+
+
+def test_a_removed_config_stops_its_run_after_ten_seconds_and_not_before(one: World) -> None:
+    one.upload("a", DATA)
+    deliver(one)
+    one.remove("a", Kind.CONFIG)
+    scan(one)
+    one.pass_time(9.0)
+    assert not one.runs[0].stopped
+    one.pass_time(2.0)
+    assert one.runs[0].stopped
+
+
+def test_a_slow_environment_is_left_when_a_newer_config_comes(one: World) -> None:
+    (node,) = one.nodes
+    node.plan = Plan.SLOW
+    one.upload("a", DATA)
+    deliver(one)
+    newer = one.upload("a", OTHER)
+    deliver(one)
+    one.pass_time(1.0)
+    node.plan = Plan.READY
+    deliver(one)
+    assert [run.generation for run in one.runs] == [newer]

@@ -36,7 +36,7 @@ PATIENCE = 30.0
 """Seconds after which an operation stops repeating itself and the work queue's back-off takes over."""
 POLICY: Any = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0, multiplier=2.0).with_timeout(PATIENCE)
 
-_TRANSPORT = (
+TRANSPORT = (
     api.GoogleAPIError,
     auth.GoogleAuthError,
     media.InvalidResponse,
@@ -103,7 +103,7 @@ def translated(where: str) -> Iterator[None]:
         yield
     except PoltergustError:
         raise
-    except _TRANSPORT as error:
+    except TRANSPORT as error:
         raise _ours(error, shown(where)) from error
 
 

@@ -38,6 +38,8 @@ class BucketsApi:
     def __init__(self, state: State, clock: Callable[[], float]) -> None:
         self._state = state
         self._clock = clock
+        self.denied: set[str] = set()
+        """Permissions that nobody has on any bucket as a whole."""
 
     def insert(self, request: Request) -> Response:
         body = request.json()
@@ -80,12 +82,12 @@ class BucketsApi:
         return Response(204)
 
     def test_permissions(self, request: Request, name: str) -> Response:
-        """Every permission asked about is granted: denials are made by `fail(..., status=403)`.
+        """Every permission asked about is granted but those in `denied`, see `StrictGcs.deny`.
 
         https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions
         """
         with self._state.bucket(name):
-            asked = [value for key, value in request.pairs if key == "permissions"]
+            asked = [value for key, value in request.pairs if key == "permissions" and value not in self.denied]
         return Response(resource={"kind": "storage#testIamPermissionsResponse", "permissions": asked})
 
     def storage_layout(self, request: Request, name: str) -> Response:

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client
 
 
+NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    "storage.objects.list": ("objects.list",),
+    "storage.objects.get": ("objects.get", "objects.download"),
+    "storage.objects.create": ("objects.insert", "objects.move"),
+    "storage.objects.delete": ("objects.delete",),
+    "storage.objects.move": ("objects.move",),
+    "storage.buckets.get": ("buckets.get", "notifications.list"),
+}
+"""Which calls are refused without a permission: https://cloud.google.com/storage/docs/access-control/iam-json"""
+
+
 class StrictGcs:
     """A Cloud Storage server on loopback, http on `url` and https on `https_port`. All methods are thread-safe."""
 
@@ -146,6 +157,16 @@ class StrictGcs:
         fault = Fault(call, how, status, times, skip, seconds, object, token, user_agent)
         return self._service.faults.add(fault)
 
+    def deny(self, *permissions: str, only_as_a_whole: bool = False) -> None:
+        """Take permissions away until `heal`: testIamPermissions does not name them, and calls that need them get 403.
+
+        `only_as_a_whole`: the calls go through all the same, as where a condition or a managed folder grants them.
+        """
+        self._service.buckets.denied.update(permissions)
+        for permission in () if only_as_a_whole else permissions:
+            for call in NEEDED_BY[permission]:
+                self.fail(call, status=403, times=None)
+
     def hold(self, call: str, *, skip: int = 0, times: int | None = 1, user_agent: str | None = None) -> Fault:
         """Stop the next call before its effect: `wait_reached()`, then `release()` or `drop()`.
 
@@ -155,8 +176,9 @@ class StrictGcs:
         return self.fail(call, how="hold", times=times, skip=skip, user_agent=user_agent)
 
     def heal(self) -> None:
-        """Forget all faults; held calls go on."""
+        """Forget all faults and denials; held calls go on."""
         self._service.faults.clear()
+        self._service.buckets.denied.clear()
 
     def limit_writes(self, interval: float = 1.0) -> None:
         """Answer 429 to writes of one object less than `interval` seconds apart by the server's clock; 0 ends it."""

@@ -86,6 +86,7 @@ class Service:
         self.faults.clear()
         self.state.clear()
         self.uploads.clear()
+        self.buckets.denied.clear()
         self.offset = 0.0
         self.publisher.clear()
         self.forget_requests()

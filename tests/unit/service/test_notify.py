@@ -106,7 +106,7 @@ def test_a_refusal_is_for_good_and_a_redirect_is_not_followed(
     end(posts)
     wait_until(lambda: results["undelivered"], "the end of it")
     posts.stop()
-    assert [post.path for post in web.posts] == ["/"] or [post.path for post in web.posts] == [""]
+    assert len(web.posts) == 1
     assert f"the outcome of x was not posted to 127.0.0.1: HTTP {code}" in caplog.text
 
 

@@ -181,8 +181,8 @@ def test_an_empty_or_missing_path_is_an_empty_view(place: Place) -> None:
 def test_logs_grow_and_lines_come_whole(place: Place) -> None:
     tails = Tails(place.store, place.path, "x", "1")
     assert list(tails.new()) == []
-    place.store.append(place.path.log("x", "1", "a"), "one\ntw".encode())
-    place.store.append(place.path.log("x", "1", "b"), "eins\n".encode())
+    place.store.append(place.path.log("x", "1", "a"), b"one\ntw")
+    place.store.append(place.path.log("x", "1", "b"), b"eins\n")
     assert list(tails.new()) == [("a", "one"), ("b", "eins")]
     half = "ö".encode()
     place.store.append(place.path.log("x", "1", "a"), b"o " + half[:1])

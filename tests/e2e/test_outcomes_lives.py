@@ -1,0 +1,149 @@
+"""The rows of the outcome table that are about the lives of agents and of the scheduler: killed by the same run again
+and again, a scheduler that is down, two schedulers where there must be one, a refused rename over a restart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.places import Bucket, Folder
+from tests.emulators.gcs import strict_gcs
+from tests.emulators.luigid import luigid
+from tests.emulators.servers import free_port, wait_until
+
+GATED = "  module: waits\n  name: Gate\n  target: {0}/{1}.target\n  gate: {0}/{1}.gate\n"
+COUNTED = "  module: outcomes\n  name: NoOutput\n  mark: {0}/{1}.mark\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    place = Folder(tmp_path)
+    place.environment("plain")
+    return place
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[Bucket]:
+    with strict_gcs() as server:
+        place = Bucket(server, tmp_path / "scratch")
+        place.environment("plain")
+        yield place
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_a_run_that_takes_the_agent_with_it_again_and_again_is_an_error(
+    folder: Folder, shared_cache: Path, scheduler: str
+) -> None:
+    """Attempts are counted, and written down, before they start."""
+    options = ["--retries", "2", "--scheduler-url", scheduler]
+    folder.put("fatal", GATED.format(folder.scratch, "fatal"))
+    said = folder.scratch / "fatal.target.running"
+    for attempt in range(1, 4):
+        with folder.agent("here", shared_cache / "one", *options) as node:
+            wait_until(lambda: lines(said) == attempt, f"attempt {attempt} to run")  # noqa: B023
+            assert folder.records("fatal")["here"]["attempts"] == attempt
+            node.signal(signal.SIGKILL)
+            node.wait()
+    with folder.agent("here", shared_cache / "one", *options):
+        folder.until("fatal", "error")
+        record = folder.until_records("fatal", "the record to end", state="ended", reason="gave-up")
+    assert record["text"] == (
+        "no node can run it; on here: agent-died: this node's agent ended 3 times while it ran this"
+    )
+    assert lines(said) == 3
+
+
+def test_an_agent_that_was_asked_to_stop_has_not_failed(folder: Folder, shared_cache: Path, scheduler: str) -> None:
+    """A restart is no attempt: with no retries at all the run still is taken up again."""
+    options = ["--retries", "0", "--scheduler-url", scheduler]
+    folder.put("restarted", GATED.format(folder.scratch, "restarted"))
+    said = folder.scratch / "restarted.target.running"
+    for attempt in range(1, 3):
+        with folder.agent("here", shared_cache / "one", *options) as node:
+            wait_until(lambda: lines(said) == attempt, f"start {attempt}")  # noqa: B023
+            node.signal(signal.SIGTERM)
+            node.until("draining")
+            node.signal(signal.SIGTERM)
+            assert node.wait() == 0
+        assert folder.standing("restarted") == ["config"]
+    (folder.scratch / "restarted.gate").touch()
+    with folder.agent("here", shared_cache / "one", *options):
+        folder.until("restarted", "done")
+
+
+def test_a_scheduler_that_is_down_at_the_start_is_waited_for(
+    folder: Folder, shared_cache: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    with folder.agent("here", shared_cache / "one", "--retries", "0", "--scheduler-url", f"http://127.0.0.1:{port}"):
+        folder.put("early", COUNTED.format(folder.scratch, "early"))
+        record = folder.until_records("early", "the scheduler to be missed", 180, reason="scheduler-unreachable")
+        assert record["text"].startswith(f"the scheduler at http://127.0.0.1:{port} does not answer: ")
+        assert folder.standing("early") == ["config"]
+        with luigid(tmp_path, port):
+            folder.until("early", "done", timeout=180)
+    assert lines(folder.scratch / "early.mark") == 1
+    assert folder.standing("early") == ["done"]
+
+
+def test_a_scheduler_that_is_restarted_and_has_forgotten_everything(
+    folder: Folder, shared_cache: Path, tmp_path: Path
+) -> None:
+    """While a task runs: it is not an error, and the run comes to its end."""
+    port = free_port()
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    options = ["--retries", "0", "--scheduler-url", f"http://127.0.0.1:{port}"]
+    with folder.agent("here", shared_cache / "one", *options):
+        folder.put("through", GATED.format(folder.scratch, "through"))
+        with luigid(first, port):
+            wait_until((folder.scratch / "through.target.running").exists, "the task to run")
+        with luigid(second, port):
+            (folder.scratch / "through.gate").touch()
+            folder.until("through", "done", timeout=180)
+
+
+def test_two_agents_with_schedulers_of_their_own_on_one_path(folder: Folder, shared_cache: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(folder.agent("first", shared_cache / "one"))
+        folder.put("before", COUNTED.format(folder.scratch, "before"))
+        folder.until("before", "done")
+        second = stack.enter_context(folder.agent("second", shared_cache / "one"))
+        second.until("first is alive on this path too, and this agent runs a scheduler of its own")
+        wait_until(lambda: not folder.heartbeat("second")["taking"], "the second's heartbeat to say so")
+        (problem,) = folder.heartbeat("second")["problems"]
+        assert "Start all nodes with the same --scheduler-url. Taking nothing until then" in problem
+        folder.put("during", COUNTED.format(folder.scratch, "during"))
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+        second.until("alone on this path again, taking runs")
+        folder.until("during", "done")
+        folder.put("after", COUNTED.format(folder.scratch, "after"))
+        folder.until("after", "done")
+        assert list(folder.records("after")) == ["second"]
+    for name in ("before", "during", "after"):
+        assert lines(folder.scratch / f"{name}.mark") == 1
+
+
+def test_a_refused_rename_is_remembered_over_a_restart(bucket: Bucket, shared_cache: Path, scheduler: str) -> None:
+    refusal = bucket.server.fail("objects.move", status=403, times=None, object="pipeline/*")
+    bucket.put("held", COUNTED.format(bucket.scratch, "held"))
+    options = ["--retries", "0", "--scheduler-url", scheduler]
+    for life in range(2):
+        tries = refusal.hits
+        with bucket.agent("here", shared_cache / "one", *options) as node:
+            wait_until(lambda: refusal.hits > tries, f"life {life} to try the rename")  # noqa: B023
+            node.until("held is done, but cannot be renamed")
+    assert bucket.standing("held") == ["config"]
+    bucket.server.heal()
+    with bucket.agent("here", shared_cache / "one", *options):
+        bucket.until("held", "done")
+    assert lines(bucket.scratch / "held.mark") == 1

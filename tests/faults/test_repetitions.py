@@ -1,0 +1,44 @@
+"""Twenty times the same fault: descriptors as before, memory as before. What leaks once leaks every day."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.faults.cluster import PATH, Cluster
+from tests.faults.processes import descriptors, memory
+
+ROUNDS = 20
+WARM_UP = 6
+"""Rounds before the first count: connections, threads' stacks and caches come into being once."""
+
+LEAST_GROWTH = 5 * 1024 * 1024
+
+
+def round_of_faults(cluster: Cluster, number: int) -> None:
+    """One run whose task is killed, one whose storage calls go wrong in each way, one wrong file."""
+    gate = cluster.folder / f"round-{number}"
+    killed = cluster.upload("Gate", name=f"killed-{number}", gate=gate)
+    shaken = f"shaken-{number}"
+    record = f"pipeline.poltergust/runs/{shaken}/*.json"
+    cluster.storage.fail("objects.download", status=503, object=f"{PATH}{shaken}.config.yaml")
+    cluster.storage.fail("objects.insert", how="reset", object=record)
+    cluster.storage.fail("objects.move", how="lost", object=f"{PATH}{shaken}.config.yaml")
+    cluster.upload(name=shaken)
+    cluster.put(f"wrong-{number}", b"task: 5\n", "error")
+    cluster.runs_on(killed)
+    os.kill(int(cluster.started(killed)[0][1]), signal.SIGKILL)
+    gate.touch()
+    cluster.check()
+
+
+def test_nothing_leaks(calm: Cluster) -> None:
+    agent = calm.start().process.pid
+    for number in range(WARM_UP):
+        round_of_faults(calm, number)
+    open_before, held_before = descriptors(agent), memory(agent)
+    for number in range(WARM_UP, WARM_UP + ROUNDS):
+        round_of_faults(calm, number)
+    # The pool's connections come and go with the faults: what is open now and was not before must be none of ours.
+    calm.wait(lambda: descriptors(agent) <= open_before, f"no more than {open_before} open descriptors")
+    assert memory(agent) - held_before < LEAST_GROWTH

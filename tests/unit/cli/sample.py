@@ -1,0 +1,171 @@
+"""One path as it could stand at noon, the same every time: what the recorded screens show."""
+
+from __future__ import annotations
+
+from poltergust.luigi_run import Progress
+from poltergust.names import Kind
+from poltergust.records import NodeRecord, RunRecord, Seen, State
+from poltergust.view import judging
+from poltergust.view.model import ConfigView, Detail, Document, NodeView, PathView, Submitted
+from poltergust.view.scheduling import Now, Task
+
+NOW = 1_750_000_000.0
+PATH = "gs://mybucket/pipeline"
+GENERATION = "1749999000123456"
+ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \u202eback"
+
+
+def node(name: str, age: float, running: tuple[str, ...] = (), **more: object) -> NodeView:
+    fields = {"taking": True, "state": "ready", "waiting": 0, **more}
+    record = NodeRecord(
+        name,
+        "i",
+        "0.1.0",
+        f"{name}.local",
+        7,
+        "http://head:8082",
+        False,
+        running=running,
+        **fields,  # type: ignore[arg-type]
+    )
+    return judging.node(Seen(record, NOW - age), NOW)
+
+
+def nodes() -> tuple[NodeView, ...]:
+    return (
+        node("node-1", 3, ("nightly", "reports/march")),
+        node("node-2", 40, ("nightly",), state="draining"),
+        node("node-3", 725, ("nightly",), waiting=2),
+        node(
+            "node-4",
+            8,
+            problems=("node-1 is alive on this path too, and this agent runs a scheduler of its own",),
+            taking=False,
+        ),
+    )
+
+
+def run(node: str, state: State, age: float, **more: object) -> Seen[RunRecord]:
+    fields: dict[str, object] = {
+        "attempts": 1,
+        "started": NOW - 250,
+        "scheduler": "http://head:8082",
+        "environment": {"url": "gs://mybucket/environment/myenv.yaml", "python": "3.8.20", "built": True},
+        **more,
+    }
+    return Seen(RunRecord("nightly", GENERATION, node, state=state, **fields), NOW - age)  # type: ignore[arg-type]
+
+
+def config(name: str, kind: Kind, age: float, *records: Seen[RunRecord]) -> ConfigView:
+    url = f"{PATH}/{name}{kind.suffix}"
+    found = judging.runs(records, nodes(), NOW)
+    return judging.config(name, url, NOW - age, NOW, kind=kind, generation=GENERATION, found=found)
+
+
+def running() -> ConfigView:
+    counts = {"done": 12, "running": 3, "pending": 24, "failed": 1}
+    return config(
+        "nightly",
+        Kind.CONFIG,
+        252,
+        run("node-1", State.RUNNING, 4, progress=counts, timings={"environment": 12.34}),
+        run("node-2", State.PREPARING, 9),
+        run("node-3", State.RUNNING, 725, timings={"environment": 11.0}),
+    )
+
+
+def failed(
+    text: str = "Report failed as often as it may: KeyError: 'amount'", task: str = "Report_2025_06_15_9b1c"
+) -> ConfigView:
+    error = 'Traceback (most recent call last):\n  File "reports.py", line 31, in run\n'
+    error += "    row['amount']\nKeyError: 'amount'\n"
+    return config(
+        "weekly",
+        Kind.ERROR,
+        7300,
+        run(
+            "node-1",
+            State.ENDED,
+            7300,
+            outcome="error",
+            renamed=False,
+            reason="task-failed",
+            text=text,
+            started=NOW - 7331,
+            timings={"environment": 0.02, "luigi": 28.1},
+        ),
+        run(
+            "node-2",
+            State.ENDED,
+            7300,
+            outcome="error",
+            renamed=True,
+            reason="task-failed",
+            text=text,
+            started=NOW - 7330,
+            timings={"environment": 1.5, "luigi": 27.9},
+            failures=({"task_id": task, "family": "Report", "error": error},),
+            progress={"done": 1, "running": 0, "pending": 1, "failed": 1},
+        ),
+    )
+
+
+def waiting() -> ConfigView:
+    text = "waiting for external data: Table_sales_2025_06_15 is not there yet"
+    return config("reports/march", Kind.CONFIG, 95, run("node-1", State.WAITING, 90, reason="data-missing", text=text))
+
+
+def done() -> ConfigView:
+    end = run(
+        "node-1",
+        State.ENDED,
+        720,
+        outcome="done",
+        renamed=True,
+        reason="complete",
+        text="the root task is complete",
+        started=NOW - 723,
+        progress={"done": 5},
+    )
+    return config("hourly", Kind.DONE, 720, end)
+
+
+def queued() -> ConfigView:
+    return config("a-config-with-quite-a-long-name-2025-06-15", Kind.CONFIG, 1)
+
+
+def path() -> PathView:
+    configs = (running(), waiting(), queued(), failed(), done())
+    counts = {"running": 1, "waiting": 1, "queued": 1, "error": 1, "done": 15}
+    return PathView(PATH, NOW, configs, nodes(), counts, hidden=14)
+
+
+def detail(view: ConfigView) -> Detail:
+    document = Document(task="reports.Nightly", environment="../environment/myenv.yaml")
+    return Detail(view, document, Submitted("anna@desk", NOW - 252), nodes())
+
+
+def now() -> Now:
+    tasks = (Task("Report_2025_06_15_9b1c2d", "node-1"), Task("Load_sales_77aa01", ""))
+    return Now(Progress(done=14, running=2, pending=23, failed=1), tasks)
+
+
+def hostile() -> PathView:
+    """Everything a bucket's writer can put in, with terminal codes in it."""
+    text = f"{ESCAPES}\nsecond line"
+    end = run(
+        "n",
+        State.ENDED,
+        5,
+        outcome="error",
+        renamed=True,
+        reason=ESCAPES,
+        text=text,
+        scheduler=ESCAPES,
+        environment={"url": ESCAPES, "python": ESCAPES},
+        timings={ESCAPES: 1.0},
+        failures=({"task_id": ESCAPES, "error": text},),
+    )
+    bad = config(f"x{ESCAPES}", Kind.ERROR, 5, end)
+    heart = node(ESCAPES, 5, (ESCAPES,), problems=(text,))
+    return PathView(PATH, NOW, (bad,), (heart,), {"error": 1})

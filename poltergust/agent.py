@@ -239,8 +239,9 @@ class Agent:
         while not self._stopping.draining:
             item = self._queue.get(PASS_IDLE)
             if item is not None:
-                with about(name=item.name):
-                    self._look(item)
+                if not self._heartbeat.crowd:
+                    with about(name=item.name):
+                        self._look(item)
                 self._queue.done(item)
             elif not self._queue.processing():
                 return

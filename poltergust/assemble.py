@@ -83,9 +83,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             scheduler_url = scheduler.start()
         stack.callback(_sweep, settings)
         client = SchedulerClient(scheduler_url)
-        face = Face.of(
-            settings.service, settings.path, settings.node, scheduler=client.healthy, scheduler_url=client.url
-        )
+        face = Face.of(settings, client, stopping)
         stores = Stores(settings.path)
         node = _wire(settings, stopping, scheduler_url, client, face, stores)
         stack.enter_context(face.shown(node.status, stores(settings.path.root), settings.path))

@@ -55,7 +55,7 @@ def valid_node(node: str) -> bool:
 def resolve(reference: str, base: str) -> str:
     """The URL that `reference`, as written in the file at `base`, names: absolute, or relative to that file.
 
-    Raises `Permanent` for one that leaves the bucket, and for a file of the node's own disk named from a bucket.
+    Nothing relative leaves the bucket. Raises `Permanent` for a file of the node's own disk named from a bucket.
     """
     if is_cloud(reference):
         return reference

@@ -119,7 +119,9 @@ class Records:
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
         """Every node's record of that run. Raises `errors.Temporary`."""
-        yield from self._all(self._path.runs(name, generation), RunRecord)
+        for seen in self._all(self._path.runs(name, generation), RunRecord):
+            if (seen.record.name, seen.record.generation) == (name, generation):  # not one of `name/generation`
+                yield seen
 
     def save_node(self, record: NodeRecord) -> float | None:
         return self._save(self._path.node(self._node), record)

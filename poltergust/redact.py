@@ -7,9 +7,11 @@ variable with such a name, and the credentials in a URL.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from urllib.parse import quote
 
 SECRET_NAMES = (
     "*_PASSWORD",
@@ -22,14 +24,26 @@ SECRET_NAMES = (
     "*_API_KEY",
     "*_CONNECTION_STRING",
     "*_CREDENTIALS_JSON",
+    # and, beyond that list, the same words by themselves
     "PASSWORD",
+    "PASSWD",
     "SECRET",
     "TOKEN",
+    "PRIVATE_KEY",
+    "ACCESS_KEY",
+    "SECRET_KEY",
+    "API_KEY",
+    "CONNECTION_STRING",
     "PGPASSWORD",
+    "MYSQL_PWD",
 )
 MASK = "[redacted]"
+CUT = "…"
+"""What stands, everywhere in Poltergust, where a message was cut."""
 MIN_SECRET = 6
 """Shorter values are left alone: masking every "1" or "yes" of a log would destroy it and hide nothing."""
+MIN_TOKEN = 12
+"""A shorter name before the @ of a URL, without a password, is a user's: masked there and nowhere else."""
 
 # From "://" on and not from the scheme: that pattern would try every letter of a long word as the scheme's first, and a
 # line without spaces (a data URL, a minified file) would take time that grows with its square.
@@ -46,7 +60,7 @@ def plain(text: str) -> str:
 def one_line(text: str, limit: int = 500) -> str:
     """`text` fit for a message or a record: no control characters, no line breaks, at most `limit` characters."""
     flat = plain(" ".join(text.split()))
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    return flat if len(flat) <= limit else flat[: limit - 1] + CUT
 
 
 def secret_name(name: str) -> bool:
@@ -54,21 +68,54 @@ def secret_name(name: str) -> bool:
 
 
 class Redactor:
-    """Masks the secret values of the given environments wherever they occur in a text."""
+    """Masks the secret values of the given environments wherever they occur in a text, also as Python, JSON and URLs
+    show them, and what the cut of a message ("…") left of one."""
 
     def __init__(self, environments: Iterable[Mapping[str, str]]) -> None:
         values = {
-            piece
+            look
             for environment in environments
             for name, value in environment.items()
-            if secret_name(name)
-            for piece in (value, *value.splitlines())  # a log shows a multi-line key line by line
+            for piece in _secrets(name, value)
             if len(piece) >= MIN_SECRET
+            for look in _looks(piece)
         }
         # Longest first: a secret that contains another one is masked whole.
-        alternatives = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
-        self._values = re.compile(alternatives) if values else None
+        self._secrets = sorted(values, key=len, reverse=True)
+        self._values = re.compile("|".join(map(re.escape, self._secrets))) if values else None
 
     def __call__(self, text: str) -> str:
         masked = _URL_CREDENTIALS.sub(f"://{MASK}@", text)
-        return masked if self._values is None else self._values.sub(MASK, masked)
+        if self._values is None:
+            return masked
+        masked = self._values.sub(MASK, masked)
+        return self._without_halves(masked) if CUT in masked else masked
+
+    def _without_halves(self, text: str) -> str:
+        parts = text.split(CUT)
+        return CUT.join([*(self._without_half(part) for part in parts[:-1]), parts[-1]])
+
+    def _without_half(self, text: str) -> str:
+        """`text` was cut at its end: without the beginning of a secret there."""
+        for secret in self._secrets:
+            for length in range(min(len(secret), len(text)), MIN_SECRET - 1, -1):
+                if text.endswith(secret[:length]):
+                    return text[:-length] + MASK
+        return text
+
+
+def _secrets(name: str, value: str) -> Iterator[str]:
+    if secret_name(name):
+        yield value
+        yield from value.splitlines()  # a log shows a multi-line key line by line
+    # Whatever the variable is called: the credentials of a URL, which may be shown without the rest of it.
+    for user in _URL_CREDENTIALS.findall(value):
+        user, colon, password = user[len("://") : -1].partition(":")
+        if colon:
+            yield password
+        elif len(user) >= MIN_TOKEN:
+            yield user
+
+
+def _looks(value: str) -> set[str]:
+    return {value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe=""), quote(value)}

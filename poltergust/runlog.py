@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 FIRST_INTERVAL = 1.0
 LAST_INTERVAL = 30.0
 BUFFER = 4 * 1024 * 1024  # bytes that wait for the storage
-HELD_BACK = 30.0  # seconds a writer waits for room before lines are dropped
+HELD_BACK = 30.0  # seconds a writer waits for room before lines are dropped; then none waits until there is room
 TAIL = 64 * 1024  # bytes kept for the end of a log that was cut
 
 
@@ -85,7 +85,9 @@ class RunLog:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)
                 return
-            if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER, HELD_BACK):
+            # Half a minute once, not for every line: a command that is done or told to stop must come to its end.
+            patience = 0.0 if self._dropped else HELD_BACK
+            if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER, patience):
                 self._dropped += 1
                 return
             if self._dropped:

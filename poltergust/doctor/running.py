@@ -23,8 +23,10 @@ _END = 5.0
 
 @dataclass(frozen=True)
 class Probe:
-    """`title` says what is looked at while it takes its time; `run` yields what was found."""
+    """`title` says what is looked at while it takes its time; `run` yields what was found, `name` is what an error of
+    the probe itself is found under."""
 
+    name: str
     title: str
     run: Callable[[], Iterable[Check]]
 
@@ -33,20 +35,24 @@ def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
     """In the order in which one would look. `quick` leaves out what writes, lists or waits."""
     place = CloudPlace(settings) if is_cloud(settings.path.root) else FolderPlace(settings)
     every = [
-        Probe("versions", machine.versions),
-        Probe("the path", place.access),
-        Probe("notifications", place.events),
-        Probe("disk", lambda: machine.disk(settings.cache)),
+        Probe("versions", "versions", machine.versions),
+        Probe("path", "the path", place.access),
+        Probe("notification", "notifications", place.events),
+        Probe("disk", "the disk", lambda: machine.disk(settings.cache)),
     ]
     if quick:
         return every
     return [
         *every,
-        Probe("writing beside the path, and the clock", place.round_trip),
-        Probe("other nodes", place.nodes),
-        Probe("interpreters", lambda: machine.interpreters(settings)),
-        Probe("the scheduler", lambda: scheduling.scheduler(settings.scheduler_url)),
-        Probe("how soon the scheduler notices a dead node", lambda: scheduling.take_over(settings.scheduler_url)),
+        Probe("write", "writing beside the path, and the clock", place.round_trip),
+        Probe("nodes", "other nodes", place.nodes),
+        Probe("interpreters", "interpreters", lambda: machine.interpreters(settings)),
+        Probe("scheduler", "the scheduler", lambda: scheduling.scheduler(settings.scheduler_url)),
+        Probe(
+            "take-over",
+            "how soon the scheduler notices a dead node",
+            lambda: scheduling.take_over(settings.scheduler_url),
+        ),
     ]
 
 
@@ -55,7 +61,7 @@ def examine(probe: Probe) -> Iterator[Check]:
     try:
         yield from probe.run()
     except (PoltergustError, OSError) as error:
-        yield fail(probe.title, str(error), "mend this and run doctor again")
+        yield fail(probe.name, str(error), "mend this and run doctor again")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from poltergust.reasons import Reason
 SHOWN = 40
 """Characters of a user's own text that a message shows at most."""
 
-_URL_USER = re.compile(r"//[^/@\s]*@")
+_URL_USER = re.compile(r"//[^/\s]*@")
 
 
 class DocumentError(Permanent):

@@ -45,6 +45,7 @@ from poltergust.processes import Spawn
 from poltergust.reasons import Reason
 
 _POLL = 0.25  # seconds between looks at `cancelled` while waiting for a turn to build
+_UNDER_WAY = 3600.0  # seconds since it was asked for in which a build, this very one too, may still need a download
 
 
 class EnvironmentCache:
@@ -146,7 +147,7 @@ class EnvironmentCache:
         """Apply the limits now, or remove every environment that is not in use."""
         limits = Limits(max_count=0) if everything else self._limits
         if self._downloads is not None and limits.max_age is not None:
-            self._downloads.prune(0.0 if everything else limits.max_age)
+            self._downloads.prune(_UNDER_WAY if everything else limits.max_age)
         return eviction.keep_within(self._layout.environments, self._layout.leases, limits)
 
     def interpreters(self, node_env: Mapping[str, str]) -> list[Interpreter]:
@@ -213,7 +214,7 @@ class EnvironmentCache:
                 # the change from exclusive to shared is not atomic (flock(2)): somebody may have evicted it meanwhile
                 if held.try_shared() and marker.read(self._layout.environments / built.key) is not None:
                     stack.callback(held.release)
-                    self._tidy()
+                    self.prune()
                     return built, True
                 held.release()
 
@@ -276,9 +277,6 @@ class EnvironmentCache:
             yield
         finally:
             self._turns.release()
-
-    def _tidy(self) -> None:
-        eviction.keep_within(self._layout.environments, self._layout.leases, self._limits)
 
     def _free_disk(self, run: Runner, plan: Plan) -> None:
         self.prune(everything=True)

@@ -13,7 +13,7 @@ from poltergust.processes import Exit, Spawn
 
 KEPT_LINES = 400
 _POLL = 0.25  # seconds; `Environments.ready` promises to look at `cancelled` at least every 0.5 s
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/@'\"]+(?=@)")
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/'\"]+(?=@)")  # up to the last "@": a password may hold one
 _PLACEHOLDER = "****"
 
 # Variables that would bend the build away from the environment it is for. PIP_* and UV_* that choose the target are

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poltergust.environments import Objects, marker
-from poltergust.errors import Permanent, Temporary
+from poltergust.errors import NodeError, Permanent
 from poltergust.reasons import Reason
 from poltergust.stores import Denied, Entry, NotFound
 
 _SEEN = "seen.json"
+_SUPERSEDED = 86400.0  # seconds for which an object's older generation is kept: a build may be under way with it
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Downloads:
         self._objects = objects
 
     def file(self, url: str, origin: str) -> Fetched:
-        """Raises `Permanent(PACKAGE_NOT_FOUND)` naming `origin`, `Temporary(STORAGE_DENIED, …)`."""
+        """Raises `Permanent(PACKAGE_NOT_FOUND)` naming `origin`, `NodeError(ENVIRONMENT_DENIED)`."""
         with _storage_errors(url, origin):
             for entry in self._objects.list(url):
                 if entry.url == url:
@@ -57,11 +58,13 @@ class Downloads:
             return [self._fetch(entry) for entry in entries]
 
     def prune(self, max_age: float) -> None:
-        """Remove what was not asked for during the last `max_age` seconds."""
-        with contextlib.suppress(FileNotFoundError):
-            for folder in self._root.iterdir():
-                if time.time() - folder.stat().st_mtime > max_age:
-                    shutil.rmtree(folder, ignore_errors=True)
+        """Remove what was not asked for during the last `max_age` seconds, and generations replaced a day ago."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for home in self._root.iterdir():
+                if _age(home) > max_age:
+                    shutil.rmtree(home, ignore_errors=True)
+                else:
+                    _drop_superseded(home, min(max_age, _SUPERSEDED))
 
     def _fetch(self, entry: Entry) -> Fetched:
         home = self._root / hashlib.sha256(entry.url.encode()).hexdigest()[:24]
@@ -84,13 +87,35 @@ class Downloads:
 
 def _remembered(home: Path, entry: Entry) -> str | None:
     """The generation this listing entry is known to be."""
+    seen = _seen(home)
+    if (seen.get("size"), seen.get("updated")) != (entry.size, entry.updated):
+        return None
+    return str(seen["generation"])
+
+
+def _seen(home: Path) -> dict[str, object]:
+    """What is known of the newest generation in `home`; empty if nothing is."""
     try:
         seen = json.loads((home / _SEEN).read_bytes())
     except (OSError, ValueError):
-        return None
-    if not isinstance(seen, dict) or (seen.get("size"), seen.get("updated")) != (entry.size, entry.updated):
-        return None
-    return str(seen["generation"])
+        return {}
+    return seen if isinstance(seen, dict) and "generation" in seen else {}
+
+
+def _drop_superseded(home: Path, age: float) -> None:
+    """Older generations, and what a download that was killed left, once they are that old."""
+    current = _seen(home).get("generation")
+    for entry in home.iterdir():
+        if entry.name not in (_SEEN, current) and _age(entry) > age:
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was last written or asked for."""
+    return time.time() - path.stat().st_mtime
 
 
 @contextlib.contextmanager
@@ -100,7 +125,7 @@ def _storage_errors(url: str, origin: str) -> Iterator[None]:
     except NotFound:
         raise _not_found(url, origin) from None
     except Denied as error:
-        raise Temporary(Reason.STORAGE_DENIED, f"dependencies, {origin}: {url}: {error}") from None
+        raise NodeError(Reason.ENVIRONMENT_DENIED, f"dependencies, {origin}: {error}") from None
 
 
 def _not_found(url: str, origin: str) -> Permanent:

@@ -18,7 +18,7 @@ from poltergust.environments.lines import expand
 from poltergust.environments.origins import Placed
 
 _GIT_URL = re.compile(
-    r"git\+(?P<scheme>https?)://(?P<credentials>[^\s/@]+)@(?P<host>[^\s/]+)/(?P<path>[^\s@#]*)", re.IGNORECASE
+    r"git\+(?P<scheme>https?)://(?P<credentials>[^\s/]+)@(?P<host>[^\s/@]+)/(?P<path>[^\s@#]*)", re.IGNORECASE
 )
 
 

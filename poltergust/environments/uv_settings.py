@@ -28,7 +28,7 @@ _NO_EFFECT = frozenset(
     override no-user
     """.split()  # noqa: SIM905
 )
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/]+@")
 
 
 @dataclass

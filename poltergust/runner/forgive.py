@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable
 
-from poltergust.errors import RunError
+from poltergust.errors import RunError, Temporary
 from poltergust.names import Path
 from poltergust.runner.finish import Config
 from poltergust.stores import ABSENT, Conflict, NotFound, Store
@@ -33,13 +33,18 @@ class Forgiveness:
         self._server_time = server_time
 
     def mine(self, config: Config) -> bool:
-        """Whether this node is to clear: it made the mark, or made it in an earlier life, or has to take over."""
+        """Whether this node is to clear: it made the mark, or made it in an earlier life, or has to take over.
+
+        Raises `errors.Temporary`.
+        """
         url = self._url(config)
         try:
             self._store.write(url, self._content(done=False), if_generation=ABSENT)
             return True
         except Conflict:
             pass  # another node was first, or this one in an earlier life: read on
+        except Temporary:
+            raise  # run now, it would take failures of an earlier generation for its own
         except RunError as error:
             log.warning("cannot mark %s, leaving earlier failures as they are: %s", config.name, error)
             return False
@@ -56,6 +61,8 @@ class Forgiveness:
             return True
         except (NotFound, Conflict, KeyError, TypeError, ValueError):
             return False  # deleted or taken over meanwhile, or not ours
+        except Temporary:
+            raise
         except RunError as error:
             log.warning("cannot read the mark of %s: %s", config.name, error)
             return False
@@ -67,10 +74,12 @@ class Forgiveness:
             log.warning("cannot note that %s starts afresh: %s", config.name, error)
 
     def done(self, config: Config) -> bool:
-        """Whether disabled tasks are of this run. True as well when the mark cannot be read: better an error too early
-        than a run that never ends."""
+        """Whether disabled tasks are of this run. True as well when the mark is gone or refused: better an error too
+        early than a run that never ends. Raises `errors.Temporary`."""
         try:
             return bool(json.loads(self._store.read(self._url(config)).data)["done"])
+        except Temporary:
+            raise
         except (RunError, KeyError, TypeError, ValueError):
             return True
 

@@ -12,7 +12,7 @@ FIRST_DATA, LAST_DATA = 5.0, 300.0  # external data: only a Luigi process can te
 
 
 class Patience:
-    """Growing, jittered delays by name; a name that made progress starts anew."""
+    """Growing, jittered delays by name, from the first look at a run to its end."""
 
     def __init__(self) -> None:
         self._failing = Backoff(FIRST_RETRY, LAST_RETRY)

@@ -35,6 +35,9 @@ TICK = 1.0
 STOP_GRACE = 10.0
 """Seconds between an interrupt and a kill for a run that no longer counts."""
 
+STOP_PATIENCE = 60.0
+"""Seconds to wait for the end of a run that was stopped because of an error of our own."""
+
 MAX_FAILURES = 20
 MAX_FAILURE_TEXT = 4000
 """How many failed tasks a record names, and how many characters of each exception, its end."""
@@ -69,8 +72,9 @@ class Pipeline:
             try:
                 verdict = _redacted(self._in_environment(run, task, spec, item, watch, runlog), redact)
             except RunError as error:
-                if isinstance(error, (Permanent, NodeError)) and spec.url not in str(error):
-                    error.args = (f"{spec.url}: {error}",)  # the file that a line of it is about
+                where = isinstance(error, (Permanent, NodeError)) and spec.url not in str(error)
+                # The file that a line of it is about; and without the secrets of both files, which only we know.
+                error.args = (redact(f"{spec.url}: {error}" if where else str(error)),)
                 runlog.note(f"{error.reason.code}: {error}")
                 raise
             runlog.note(f"{verdict.reason.code}: {verdict.text}")
@@ -158,7 +162,12 @@ class Pipeline:
                 self.on_start(self.clock() - item.due)
             run.progress = luigi.progress
             telling = Telling(run, self.records, luigi, self.clock)
-            verdict = self._watch_over(luigi, item, watch, telling)
+            try:
+                verdict = self._watch_over(luigi, item, watch, telling)
+            except Exception:
+                luigi.stop(0)  # nobody would watch over it any more, and the next attempt would run beside it
+                luigi.result(STOP_PATIENCE)
+                raise
         run.phase_timings["luigi"] = round(self.clock() - started, 3)
         return self._believe(run, verdict)
 

@@ -13,7 +13,6 @@ from poltergust.reasons import Reason, Row
 from poltergust.records import Records, RunRecord, State
 from poltergust.runner.finish import Config
 
-
 FIRST_TOLD, LAST_TOLD = 2.0, 30.0
 """Seconds between two writes of a record whose counts change: at first, and after long."""
 

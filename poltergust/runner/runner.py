@@ -87,6 +87,9 @@ class Runner:
         except NotFound:
             return self._gone(item.name)
         with about(generation=blob.generation):
+            known = self._runs.get(item.name)
+            if known is not None and known.config.generation != blob.generation:
+                self._patience.forget(item.name)
             run = self._runs.of(Config(item.name, blob.generation, blob.data))
             verdict = run.verdict if run.verdict is not None else self._attempt(run, item)
             self._on_verdict(verdict)
@@ -97,6 +100,8 @@ class Runner:
         still is: another node's error may stand where it belongs."""
         run = self._runs.get(name)
         if run is None or run.verdict is None:
+            if run is not None and run.record.state not in (State.ENDED, State.GAVE_UP):
+                self._note(run, State.ENDED, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
             self._forget(name)
             return None
         return self._conclude(run, run.verdict)
@@ -110,7 +115,8 @@ class Runner:
             text = one_line(self._redact(str(error)))
             return Verdict(error.reason, text, delay=error.delay if isinstance(error, Temporary) else None)
         except UsageError as error:  # a file names gs:// on a node that has no credentials for it
-            return Verdict(Reason.ENVIRONMENT_DENIED, one_line(self._redact(str(error))))
+            text = f"{self._path.of(run.name, Kind.CONFIG)}: {error}"
+            return Verdict(Reason.ENVIRONMENT_DENIED, one_line(self._redact(text)))
 
     def _try(self, run: Run, item: Item) -> Verdict:
         url = self._path.of(run.name, Kind.CONFIG)
@@ -182,7 +188,7 @@ class Runner:
         known = reason_of(run.record.reason)
         if run.record.state is State.GAVE_UP and known is not None:
             return Verdict(known, run.record.text)
-        return Verdict(Reason.AGENT_DIED, f"this node's agent ended {run.record.attempts} times while it ran this")
+        return Verdict(Reason.AGENT_DIED, f"this node's agent ended {run.record.attempts} times while it ran this; its log says more")
 
     # What to do about it
 
@@ -212,10 +218,11 @@ class Runner:
         return self._finish(run, Verdict(Reason.GAVE_UP, text), Kind.ERROR)
 
     def _others_at_it(self, run: Run) -> list[str]:
-        """The other live nodes that may still bring this run to its outcome: those that have not said otherwise."""
+        """The other live nodes that may still bring this run to its outcome: those that have not given up. One that
+        was stopped and is back has ended its run, and is about to take it up again."""
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
         live = (node.node for node in self._records.live_nodes() if node.taking)
-        return [node for node in live if node not in states or states[node].still_at_it]
+        return [node for node in live if states.get(node) is not State.GAVE_UP]
 
     def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> float | None:
         if run.verdict is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poltergust.environments import Environments
+from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.names import Path
 from poltergust.runner.finish import Ending
 from poltergust.runner.run import Run, Verdict
@@ -16,7 +17,8 @@ from poltergust.service.notify import Notices
 from poltergust.service.probe import SchedulerProbe
 from poltergust.service.status import Status
 from poltergust.service.systemd import Systemd
-from poltergust.settings import ServiceSettings
+from poltergust.settings import ServiceSettings, Settings
+from poltergust.stopping import Stopping
 from poltergust.stores import Store
 
 if TYPE_CHECKING:
@@ -34,20 +36,23 @@ class Face:
     notices: Notices | None
 
     @classmethod
-    def of(
-        cls, settings: ServiceSettings, path: Path, node: str, *, scheduler: Callable[[], bool], scheduler_url: str
-    ) -> Face:
-        """`scheduler` asks the scheduler once whether it is there; its URL has no credentials. Raises `UsageError`."""
-        metrics = None
-        if settings.http is not None:
+    def of(cls, settings: Settings, scheduler: SchedulerClient, stopping: Stopping) -> Face:
+        """What `settings` ask for; nothing is started yet."""
+        metrics, notices, service = None, None, settings.service
+        if service.http is not None:
             from poltergust.service.metrics import Metrics  # 0.1 s that a polling pass should not pay
 
             metrics = Metrics()
-        notices = None
-        if settings.notify_url is not None:
-            result: Callable[[str], None] = metrics.posted if metrics else lambda _: None
-            notices = Notices(settings.notify_url, settings.notify_secret, path=path.root, node=node, result=result)
-        return cls(settings, SchedulerProbe(scheduler, scheduler_url), metrics, notices)
+        if service.notify_url is not None:
+            notices = Notices(
+                service.notify_url,
+                service.notify_secret,
+                path=settings.path.root,
+                node=settings.node,
+                result=metrics.posted if metrics else lambda _: None,
+                hurry=lambda: stopping.now,
+            )
+        return cls(service, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, notices)
 
     def environments(self, environments: Environments) -> Environments:
         """The same, counted."""

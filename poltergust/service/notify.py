@@ -68,7 +68,9 @@ class Notices:
         result: Callable[[str], None] = lambda _: None,
         give_up: float = GIVE_UP,
         most: int = MOST,
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`hurry`: a stop waits no longer, asked again and again while it waits."""
         self._url = check_url(url)
         self._host = (
             urllib.parse.urlsplit(url).hostname or ""
@@ -79,6 +81,7 @@ class Notices:
         self._result = result
         self._give_up = give_up
         self._most = most
+        self._hurry = hurry
         self._opener = urllib.request.build_opener(_NoRedirect, *_proxies(self._host))
         self._changed = threading.Condition()
         self._waiting: deque[_Notice] = deque()
@@ -107,7 +110,8 @@ class Notices:
         with self._changed:
             self._closing = time.monotonic() + flush
             self._changed.notify_all()
-        self._thread.join(flush + TIMEOUT)
+        while self._thread.is_alive() and self._over() > 0:
+            self._thread.join(0.1)
         with self._changed:
             left, self._waiting = list(self._waiting), deque()
         for notice in left:
@@ -163,7 +167,9 @@ class Notices:
 
     def _over(self) -> float:
         """Seconds until a stop no longer waits."""
-        return float("inf") if self._closing is None else self._closing - time.monotonic()
+        if self._closing is None:
+            return float("inf")
+        return 0.0 if self._hurry() else self._closing - time.monotonic()
 
     def _post(self, body: bytes) -> tuple[str, bool]:
         """What went wrong, empty if nothing, and whether it may pass."""

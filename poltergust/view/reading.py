@@ -95,11 +95,15 @@ class Reader:
 
     def standing(self, name: str) -> tuple[Kind, Blob] | None:
         """What stands at that name, read whole: the config, else the latest outcome."""
-        blobs = {kind: blob for kind in Kind if (blob := self.read(self.path.of(name, kind), MAX_BYTES)) is not None}
-        if not blobs:
-            return None
-        kind = Kind.CONFIG if Kind.CONFIG in blobs else max(blobs, key=lambda kind: blobs[kind].updated)
-        return kind, blobs[kind]
+        config = self.read(self.path.of(name, Kind.CONFIG), MAX_BYTES)
+        if config is not None:
+            return Kind.CONFIG, config
+        outcomes = [(kind, self.read(self.path.of(name, kind), MAX_BYTES)) for kind in OUTCOMES]
+        return max(
+            ((kind, blob) for kind, blob in outcomes if blob is not None),
+            key=lambda one: one[1].updated,
+            default=None,
+        )
 
     def generations(self, name: str) -> list[str]:
         """Of the runs of that name that left records or logs, the latest last."""

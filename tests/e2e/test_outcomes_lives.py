@@ -56,7 +56,7 @@ def test_a_run_that_takes_the_agent_with_it_again_and_again_is_an_error(
         folder.until("fatal", "error")
         record = folder.until_records("fatal", "the record to end", state="ended", reason="gave-up")
     assert record["text"] == (
-        "no node can run it; on here: agent-died: this node's agent ended 3 times while it ran this"
+        "no node can run it; on here: agent-died: this node's agent ended 3 times while it ran this; its log says more"
     )
     assert lines(said) == 3
 

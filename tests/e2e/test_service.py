@@ -61,7 +61,7 @@ class Face:
 
     @classmethod
     def of(cls, running: Node) -> Face:
-        found = re.search(r"serving health and metrics at (\S+)", running.log)
+        found = re.search(r"serving health and metrics at (http://[\w.:]+)", running.log)
         assert found is not None, running.log
         return cls(found[1])
 
@@ -208,19 +208,29 @@ def test_a_refused_rename_is_named_until_it_is_allowed(storage: StrictGcs, tmp_p
         storage.put(BUCKET, "plain.yaml", b"dependencies: []\n")
         storage.fail("objects.move", status=403, times=None)
         arguments, env = listen_to_cloud(storage.url, host, scheduler, cache)
+        arguments += ["--log-format", "json"]
         with node(arguments, log=tmp_path / "log", cwd=tmp_path, env=env) as running:
             face = Face.of(running)
             wait_until(face.ready, "the node to be ready", LONG)
-            storage.put(BUCKET, "pipeline/x.config.yaml", b"environment: ../plain.yaml\ntask: {module: m}\n")
+            text = b"environment: ../plain.yaml\ntask: {module: m}\n"
+            generation = str(storage.put(BUCKET, "pipeline/x.config.yaml", text).generation)
             wait_until(lambda: face.says("x is error, but cannot be renamed"), "the refusal", LONG)
             assert face.numbers()["poltergust_renames_refused",] == 1
             assert face.numbers()["poltergust_rename_refusals_total",] == 1
-            storage.clear_faults()
+            storage.heal()
             wait_until(face.ready, "the rename", LONG)
             assert "pipeline/x.error.yaml" in storage.objects(BUCKET)
             numbers = face.numbers()
             assert numbers["poltergust_renames_refused",] == 0
             assert numbers["poltergust_runs_total", "error", "missing-key", "won"] == 1
+        lines = [json.loads(line) for line in running.log.splitlines()]
+        assert {line["node"] for line in lines} == {"here"}
+        of_the_run = [
+            line for line in lines if "missing-key" in line["message"] or "cannot be renamed" in line["message"]
+        ]
+        assert len(of_the_run) >= 2
+        assert {line["name"] for line in of_the_run} == {"x"}
+        assert {line["generation"] for line in of_the_run} == {generation}
 
 
 def test_each_outcome_is_posted_once_whatever_the_number_of_nodes(project: Path, cache: Path) -> None:
@@ -304,23 +314,27 @@ def test_a_stopped_agent_is_silent_to_the_watchdog(project: Path, cache: Path) -
     address = project / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(address))
+
+        def silent(seconds: float) -> bool:
+            """Whether no sign of life comes for so long."""
+            listening.settimeout(seconds)
+            try:
+                while b"WATCHDOG=1" not in listening.recv(4096):
+                    pass
+            except TimeoutError:
+                return True
+            return False
+
         env = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"}
         arguments = ["listen", "--path", "./pipeline", "--node", "here", "--cache-dir", str(cache)]
         with node(arguments, log=project / "log", cwd=project, env=env) as running:
-            listening.settimeout(60)
-            while b"WATCHDOG=1" not in listening.recv(4096):
-                pass
+            assert not silent(60)
             running.signal(signal.SIGSTOP)
             try:
-                listening.settimeout(3)  # three times the period: what was under way has arrived by then
-                with pytest.raises(TimeoutError):
-                    while True:
-                        listening.recv(4096)
+                wait_until(lambda: silent(3), "three periods without a sign of life")
             finally:
                 running.signal(signal.SIGCONT)
-            listening.settimeout(60)
-            while b"WATCHDOG=1" not in listening.recv(4096):
-                pass
+            assert not silent(60)
 
 
 def test_two_agents_of_one_name_say_so(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -350,3 +364,58 @@ def test_an_address_in_use_ends_the_agent_with_one_line(project: Path, cache: Pa
     assert f"poltergust: --http {address}: Address already in use" in running.log
     assert "Traceback" not in running.log
     assert os.listdir(project / "pipeline") == []
+
+
+def test_a_lost_stream_is_said_the_scan_carries_on_and_a_new_subscription_is_taken(tmp_path: Path, cache: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(pubsub_emulator())
+        storage = stack.enter_context(strict_gcs(host))
+        scheduler = stack.enter_context(luigid(tmp_path))
+        storage.create_bucket(BUCKET)
+        subscribe(host)
+        storage.notify(BUCKET, f"projects/{PROJECT}/topics/{TOPIC}", prefix="pipeline/")
+        arguments, env = listen_to_cloud(storage.url, host, scheduler, cache)
+        running = stack.enter_context(node(arguments, log=tmp_path / "log", cwd=tmp_path, env=env))
+        face = Face.of(running)
+        wait_until(face.ready, "the node to be ready", LONG)
+
+        pubsub_calls.delete_subscription(host, PROJECT, SUBSCRIPTION)
+        wait_until(lambda: face.says(SUBSCRIPTION), "the loss to be said", LONG)
+        storage.put(BUCKET, "pipeline/x.config.yaml", b"task: wrong\n")
+        wait_until(lambda: "pipeline/x.error.yaml" in storage.objects(BUCKET), "the scan to find it", LONG)
+        pubsub_calls.create_subscription(host, PROJECT, SUBSCRIPTION, TOPIC)
+        wait_until(face.ready, "the new subscription to be taken", LONG)
+
+        pubsub_calls.delete_topic(host, PROJECT, TOPIC)
+        wait_until(lambda: face.says(SUBSCRIPTION, "topic"), "a stream without a topic to be said", LONG)
+        storage.put(BUCKET, "pipeline/y.config.yaml", b"task: wrong\n")
+        wait_until(lambda: "pipeline/y.error.yaml" in storage.objects(BUCKET), "the scan to find it", LONG)
+        pubsub_calls.delete_subscription(host, PROJECT, SUBSCRIPTION)
+        subscribe(host)
+        wait_until(face.ready, "the new topic's subscription to be taken", LONG)
+
+
+def test_an_own_subscription_that_was_deleted_is_made_again(tmp_path: Path, cache: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(pubsub_emulator())
+        storage = stack.enter_context(strict_gcs(host))
+        scheduler = stack.enter_context(luigid(tmp_path))
+        storage.create_bucket(BUCKET)
+        pubsub_calls.create_topic(host, PROJECT, TOPIC)
+        storage.notify(BUCKET, f"projects/{PROJECT}/topics/{TOPIC}", prefix="pipeline/")
+        arguments, env = listen_to_cloud(storage.url, host, scheduler, cache)
+        place = arguments.index("--subscription")
+        arguments[place : place + 2] = ["--topic", TOPIC]
+        arguments[arguments.index("2s")] = "1h"
+        running = stack.enter_context(node(arguments, log=tmp_path / "log", cwd=tmp_path, env=env))
+        face = Face.of(running)
+        wait_until(face.ready, "the node to be ready", LONG)
+        (own,) = pubsub_calls.subscriptions(host, PROJECT)
+        pubsub_calls.delete_subscription(host, PROJECT, own.rsplit("/", 1)[1])
+        wait_until(lambda: pubsub_calls.subscriptions(host, PROJECT) == [own], "it to be there again", LONG)
+        wait_until(face.ready, "the node to be ready again", LONG)
+        storage.put(BUCKET, "pipeline/x.config.yaml", b"task: wrong\n")
+        wait_until(lambda: "pipeline/x.error.yaml" in storage.objects(BUCKET), "the event alone to start it", LONG)
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert pubsub_calls.subscriptions(host, PROJECT) == []

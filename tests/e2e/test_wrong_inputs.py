@@ -131,7 +131,7 @@ def drop(stage: Stage) -> None:
 def test_there_are_at_least_sixty_and_each_is_wrong_in_its_own_way() -> None:
     assert len(TEXTS) + len(NAMES) + len(WRONG) >= 200
     assert len(WRONG) >= 60
-    assert len({(wrong.task, wrong.environment) for wrong in WRONG.values()}) == len(WRONG)
+    assert len({(wrong.task, wrong.environment, wrong.reference) for wrong in WRONG.values()}) == len(WRONG)
 
 
 def test_a_good_config_beside_them_is_done(stage: Stage) -> None:

@@ -365,9 +365,9 @@ PACKAGES = {
         "alpha; python_versoin > '3'",
     ),
 }
+NO_CREDENTIALS = "{config}: no Google credentials for gs:// ({any}); on this node run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 ENVIRONMENTS = {
-    "environment-in-a-bucket": Wrong(R.ENVIRONMENT_DENIED, "?", reference="gs://nobody/environment.yaml"),
-    "environment-is-a-folder": Wrong(R.ENVIRONMENT_DENIED, "?", reference="../environment"),
-    "package-in-a-bucket": packages(R.ENVIRONMENT_DENIED, "?", "gs://nobody/alpha-1.0-py3-none-any.whl"),
+    "environment-in-a-bucket": Wrong(R.ENVIRONMENT_DENIED, NO_CREDENTIALS, reference="gs://nobody/environment.yaml"),
+    "package-in-a-bucket": packages(R.ENVIRONMENT_DENIED, NO_CREDENTIALS, "gs://nobody/alpha-1.0-py3-none-any.whl"),
 }
 WRONG = {**ENVIRONMENTS, **MODULES, **PARAMETERS, **TASKS, **INTERPRETERS, **PACKAGES}

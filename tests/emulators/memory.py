@@ -61,6 +61,10 @@ class Bucket:
         self.lock = threading.Lock()  # around every effect
         self.objects: dict[str, Version] = {}
 
+    def now(self) -> float:
+        """By its own clock; never before what was written last."""
+        return max(self._clock(), self._latest)
+
     def put(self, url: str, data: bytes) -> Version:
         """Create or replace."""
         return self._stand(url, data, None)
@@ -105,7 +109,7 @@ class MemoryStore:
         _before(self._gate(Call("read", url)), url)
         version = self._find(url)
         data = version.data[start:] if limit is None else version.data[start : start + limit + 1]
-        return Blob(url, data, str(version.generation), version.updated)
+        return Blob(url, data, str(version.generation), version.updated, self._bucket.now())
 
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
         fault = self._gate(Call("write", url))

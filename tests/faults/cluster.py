@@ -182,7 +182,7 @@ class Cluster:
         try:
             wait_until(condition, what, timeout)
         except AssertionError as error:
-            logs = "\n\n".join(f"{path.name}:\n{path.read_text()[-6000:]}" for path in self.folder.glob("*.log"))
+            logs = "\n\n".join(f"{path.name}:\n{path.read_text()[-6000:]}" for path in self.folder.glob("*-*.log"))
             raise AssertionError(f"{error}\n{self.names()}\n{marked(self.mark)}\n{logs}") from None
 
     def wait_settled(self, *names: str, timeout: float = 120) -> None:
@@ -196,7 +196,10 @@ class Cluster:
         self.wait_settled(timeout=timeout)
         standing = {name: each.data for name, each in self.storage.objects(BUCKET).items() if name.startswith(PATH)}
         expected = {f"{PATH}{name}.{upload.outcome}.yaml": upload.data for name, upload in self.uploads.items()}
-        assert standing == expected, sorted(set(standing) ^ set(expected))
+        wrong = sorted(set(standing) ^ set(expected))
+        assert standing == expected, "\n".join(
+            [str(wrong), *(self.log(key[len(PATH) :].split(".")[0]) for key in wrong)]
+        )
         self.wait(self.quiet, "no Luigi process to be left", timeout=60)
         for name, each in self.nodes.items():
             assert each.process.poll() is None, f"{name} ended:\n{each.log[-4000:]}"

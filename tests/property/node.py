@@ -69,7 +69,14 @@ class LookingRunner(Runner):
     def look(self, item: Item) -> float | None:
         task = self.task()
         task.generation = task.attempt = None
-        return super().look(item)
+        task.looking = True
+        try:
+            return super().look(item)
+        except Died:
+            task.died_in = task.attempt
+            raise
+        finally:
+            task.looking, task.attempt = False, None
 
 
 class Node:
@@ -90,6 +97,7 @@ class Node:
         self.told: dict[str, int] = {}  # name to the step of its last notification, or scan
         self.looked: dict[str, int] = {}  # name to the step in which it last asked for the config
         self.runs: list[FakeRun] = []
+        self.ran: dict[str, int] = {}  # name to the generation it last set out to run
         self.visible_since: int | None = None  # the step since when its heartbeat says that it takes runs
 
     # Its life
@@ -98,7 +106,7 @@ class Node:
         world = self.world
         self.life += 1
         self.up, self.draining = True, False
-        self.told, self.runs, self.inbox = {}, [], []
+        self.told, self.runs, self.inbox, self.ran = {}, [], [], {}
         world.referee.restarts(self.name)
         self.stopping = Stopping()
         self.store = NodeStore(self)
@@ -164,7 +172,7 @@ class Node:
         self.visible_since = None
         mine = [task for task in self.world.hub.tasks if task.owner is self]
         for task in mine + already_dead:
-            self.world.referee.died(self.name, task.attempt, self._tick())
+            self.world.referee.died(self.name, task.attempt or task.died_in, self._tick())
             if task.generation is not None:
                 self.world.referee.turmoil.add(self.world.referee.uploads[task.generation].name)
         self.world.referee.restarts(self.name)
@@ -220,7 +228,7 @@ class Node:
 
     def check_awake(self) -> None:
         """At rest: every name it was told of it has looked at since, or will."""
-        if not self.up or self.draining:
+        if not self.up or self.draining or self.held:
             return
         to_come = {*self.queue.waiting(), *self.queue.delayed()}
         # While a process is being stopped nobody looks; the name comes back when it has ended.
@@ -294,8 +302,12 @@ class Node:
         if task is None:
             return
         now = self.world.hub.now
-        if self.path.name_of(url) is not None and generation is not None and task.generation is None:
-            task.generation = generation
+        name = self.path.name_of(url)
+        if name is not None and task.looking and task.generation is None:
+            # Gone: it may still have to say what came of the one it ran.
+            task.generation = self.ran.get(name) if generation is None else generation
+            if task.generation is not None:
+                self.ran[name] = task.generation
         elif url.startswith("gs://bucket/environment/") and task.generation is not None:
             self.world.referee.environment(self.name, task.generation, found=generation is not None, now=now)
 

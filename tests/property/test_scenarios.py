@@ -83,10 +83,11 @@ def test_a_second_upload_while_the_first_runs_is_noticed_and_run(one: World) -> 
     assert [run.generation for run in one.runs] == [newer]
 
 
-def test_an_upload_while_the_rename_is_under_way_is_not_renamed(one: World) -> None:
+@pytest.mark.parametrize("held", ["read", "move"])
+def test_an_upload_while_the_rename_is_under_way_is_not_renamed(one: World, held: str) -> None:
     one.upload("a", DATA)
     deliver(one)
-    one.nodes[0].held = {"move"}
+    one.nodes[0].held = {held}
     end(one, one.runs[0], Reason.COMPLETE)
     newer = one.upload("a", DATA)
     one.nodes[0].held = set()
@@ -208,9 +209,11 @@ def test_a_record_that_cannot_be_read_now_is_not_taken_for_missing(one: World) -
     one.upload("a", DATA)
     for _ in range(RETRIES + 1):
         deliver(one)
+        one.pass_time(10.0)
+        assert one.runs
         node.crash([])
         node.start()
-        node.faults = [Planned("read", Fault.UNAVAILABLE, skip=1)]
+        node.faults = [Planned("read", Fault.UNAVAILABLE, skip=1)]  # the config, then what it wrote of the run
     deliver(one)
     one.pass_time(10.0)
     assert not one.runs
@@ -273,6 +276,7 @@ def test_nodes_that_gave_up_say_so_again_when_their_records_are_deleted(two: Wor
     two.delete_records(".json")
     two.pass_time(60.0)
     spend(two, second)
+    two.delete_records(".json")
     for _ in range(2):
         two.pass_time(300.0)
         scan(two)
@@ -309,6 +313,24 @@ def test_earlier_failures_are_cleared_by_one_node_once(two: World) -> None:
     assert not again.request.forgive
     end(two, again, Reason.TASK_DISABLED)
     assert kinds(two) == {Kind.ERROR}
+
+
+@pytest.mark.parametrize("operation", ["write", "read"])
+def test_a_mark_that_cannot_be_made_or_read_now_makes_nobody_believe_old_failures(one: World, operation: str) -> None:
+    """Every call of the first attempt in turn fails once: at the mark too."""
+    for skip in range(6):
+        one.nodes[0].faults = [Planned(operation, Fault.UNAVAILABLE, skip)]
+        generation = one.upload("a", DATA)
+        for _ in range(3):
+            deliver(one)
+            one.pass_time(10.0)
+            if generation in [run.generation for run in one.runs]:
+                run = one.runs[-1]
+                run.cleared = True  # its answer is still under way
+                end(one, run, Reason.TASK_DISABLED)
+        assert kinds(one) == {Kind.CONFIG}
+        for run in list(one.runs):
+            end(one, run, Reason.CHILD_DIED)
 
 
 def test_the_environment_may_come_up_to_a_minute_late(one: World) -> None:

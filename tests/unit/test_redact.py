@@ -7,7 +7,9 @@ import pytest
 from poltergust.redact import MASK, Redactor, one_line, plain, secret_name
 
 
-@pytest.mark.parametrize("name", ["GH_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_api_key", "TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["GH_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_api_key", "TOKEN", "API_KEY", "SECRET_KEY"]
+)
 def test_names_that_say_so_hold_secrets(name: str) -> None:
     assert secret_name(name)
 

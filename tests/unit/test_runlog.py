@@ -104,6 +104,24 @@ def test_a_flood_is_held_back_and_never_sent_twice(store: Flaky, url: str, monke
     assert max(store.appended) <= 10_000
 
 
+def test_a_storage_that_stays_away_holds_back_once_and_not_for_every_line(
+    store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads a command's output also hears of its end: half a minute for each line would keep it for hours."""
+    monkeypatch.setattr(runlog, "BUFFER", 100)
+    monkeypatch.setattr(runlog, "HELD_BACK", 0.01)
+    store.failures = 1_000_000
+    with opened(store, url) as log:
+        for _ in range(11):
+            log.line("x" * 9)
+        monkeypatch.setattr(runlog, "HELD_BACK", 3600.0)
+        writer = threading.Thread(target=lambda: [log.line("x" * 9) for _ in range(100)], daemon=True)
+        writer.start()
+        writer.join(60)
+        assert not writer.is_alive()
+        store.failures = 0
+
+
 def test_lines_lost_to_a_storage_that_stays_away_are_counted(
     store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ Exit codes: 0 the lock stands, 1 it could not be made, 2 usage, 130 interrupted.
 
 @click.command(short_help="The exact versions that all nodes install.", epilog=EPILOG)
 @click.argument("file", metavar="FILE")
-@option("--refresh", is_flag=True, envvar=None, help="Resolve anew: take the newest releases that FILE allows.")
+@option("--refresh", is_flag=True, help="Resolve anew: take the newest releases that FILE allows.")
 @path_option
 @cache_option
 @json_option

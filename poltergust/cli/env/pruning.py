@@ -21,7 +21,9 @@ Examples:
 
 
 @click.command(short_help="Remove what is not used.", epilog=EPILOG)
-@click.option("--all", "everything", is_flag=True, help="Every environment that no run uses now.")
+@option(
+    "--all", "everything", is_flag=True, envvar="POLTERGUST_PRUNE_ALL", help="Every environment that no run uses now."
+)
 @option("--older", type=Duration(), envvar="POLTERGUST_ENV_MAX_AGE", metavar="TIME", help="Unused for that long.")
 @option("--size", "keep", type=Size(), envvar="POLTERGUST_ENV_CACHE_SIZE", metavar="SIZE", help="Keep at most that.")
 @cache_option

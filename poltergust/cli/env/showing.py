@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from poltergust.cli.env.parts import cache_option, facts, json_option, open_cache, size, url_of
+from poltergust.cli.options import option
 from poltergust.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ _KEY = re.compile(r"(?:py)?\d*\.?\d*-?[0-9a-f-]*")
 
 @click.command(short_help="One environment.", epilog=EPILOG)
 @click.argument("what", metavar="FILE|KEY")
-@click.option("--lock", "only_lock", is_flag=True, help="Print only the lock, a requirements file of exact versions.")
+@option(
+    "--lock",
+    "only_lock",
+    is_flag=True,
+    envvar="POLTERGUST_SHOW_LOCK",
+    help="Print only the lock, a requirements file of exact versions.",
+)
 @cache_option
 @json_option
 def show(what: str, only_lock: bool, cache_dir: str | None, as_json: bool) -> None:

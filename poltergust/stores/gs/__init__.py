@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from poltergust.errors import Temporary
+from poltergust.errors import RunError, Temporary
 from poltergust.reasons import Reason
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
 from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
@@ -214,7 +214,10 @@ class GsStore:
             if now is None or now.size != standing.size + len(piece):
                 raise
         finally:
-            self.delete(part_url, if_generation=str(part.generation))
+            try:
+                self.delete(part_url, if_generation=str(part.generation))
+            except RunError as error:  # the append has happened or not whatever becomes of its part
+                log.info("%s stays until the next append: %s", shown(part_url), error)
 
     def _blob(self, url: str) -> Any:
         bucket, key = split(url)

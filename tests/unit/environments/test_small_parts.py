@@ -165,8 +165,8 @@ def test_locks_hold_what_a_resolver_chose_and_nothing_else() -> None:
 
 def test_redaction() -> None:
     redact = Redactor(["word", "word-and-more", "1"])
-    assert redact("word-and-more word 1 https://user:pw@h/x git+https://t@h") == (
-        "**** **** 1 https://****@h/x git+https://****@h"
+    assert redact("word-and-more word 1 https://user:pw@h/x git+https://t@h https://user:p@ss@h/a@b") == (
+        "**** **** 1 https://****@h/x git+https://****@h https://****@h/a@b"
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +162,21 @@ def test_a_stop_delivers_what_waits_for_its_next_try(web: Receiver, monkeypatch:
     assert results == {"delivered": 1}
 
 
+def test_a_second_signal_ends_the_wait_for_a_receiver_that_is_gone() -> None:
+    results: Counter[str] = Counter()
+    asked: list[None] = []
+
+    def hurry() -> bool:
+        asked.append(None)
+        return len(asked) > 5
+
+    posts = notices(f"http://127.0.0.1:{free_port()}/", results, hurry=hurry)
+    posts.start()
+    end(posts)
+    posts.stop(flush=3600.0)
+    assert results == {"undelivered": 1}
+
+
 def test_without_a_secret_nothing_is_signed_and_the_log_says_so(
     web: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -181,3 +198,12 @@ def test_addresses_that_are_none_are_refused_without_repeating_them(url: str) ->
     with pytest.raises(UsageError, match="--notify: write https://host/path") as found:
         check_url(url)
     assert "hidden" not in str(found.value)
+
+
+def test_the_documentations_own_check_takes_the_signature_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["is_genuine"](b"key", b"body", notify.signature(b"key", b"body"))
+    assert not found["is_genuine"](b"key", b"other", notify.signature(b"key", b"body"))

@@ -250,6 +250,15 @@ def test_an_append_leaves_no_part_behind_and_takes_over_one_of_a_crash(server: S
     assert server.objects("bucket")["p/n.log"].properties["contentType"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.usefixtures("impatient")
+def test_an_append_has_happened_even_if_its_part_stays(server: StrictGcs, store: GsStore) -> None:
+    """Its caller would append the same bytes once more."""
+    server.put("bucket", "p/n.log", b"one")
+    server.fail("objects.delete", status=503, times=None)
+    store.append("gs://bucket/p/n.log", b"two")
+    assert server.objects("bucket")["p/n.log"].data == b"onetwo"
+
+
 def test_a_name_with_a_newline_is_one_line_in_a_message(store: GsStore) -> None:
     with pytest.raises(NotFound) as caught:
         store.read("gs://bucket/p/two\nlines\x1b[31m.config.yaml")

@@ -1,0 +1,372 @@
+"""What doctor finds, each fault made for real: on the strict storage server, Google's Pub/Sub emulator and luigid."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from poltergust import names
+from poltergust.checks import Check, Verdict
+from poltergust.doctor import examine, probes, scheduling
+from poltergust.records import NodeRecord, Records
+from poltergust.settings import Settings
+from poltergust.sources.pubsub.examine import matches
+from poltergust.sources.pubsub.subscriptions import Own
+from poltergust.stores import open_store
+from poltergust.stores.gs.examine import PERMISSIONS
+from tests.emulators import pubsub
+from tests.emulators.gcs import StrictGcs, strict_gcs
+from tests.emulators.luigid import luigid
+
+PROJECT, TOPIC, SUBSCRIPTION = "poltergust-test", "uploads", "node-1"
+FULL_TOPIC = f"projects/{PROJECT}/topics/{TOPIC}"
+FULL_SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/{SUBSCRIPTION}"
+PATH = names.Path("gs://mybucket/pipeline")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    with pubsub.pubsub_emulator() as host:
+        yield host
+
+
+@pytest.fixture
+def host(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The emulator with the topic and the node's subscription, and nothing else."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator)
+    pubsub.create_topic(emulator, PROJECT, TOPIC)
+    pubsub.create_subscription(emulator, PROJECT, SUBSCRIPTION, TOPIC)
+    yield emulator
+    for name in pubsub.subscriptions(emulator, PROJECT):
+        pubsub.call(emulator, "DELETE", name)
+    for topic in pubsub.call(emulator, "GET", f"projects/{PROJECT}/topics").get("topics", []):
+        pubsub.call(emulator, "DELETE", topic["name"])
+
+
+@pytest.fixture
+def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGcs]:
+    with strict_gcs() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        yield server
+
+
+@pytest.fixture
+def bucket(gcs: StrictGcs) -> StrictGcs:
+    gcs.create_bucket("mybucket")
+    return gcs
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(path=PATH, node="node-1", cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def listening(settings: Settings) -> Settings:
+    return replace(settings, subscription=FULL_SUBSCRIPTION)
+
+
+def found(settings: Settings, *, quick: bool = True, only: tuple[str, ...] = ()) -> dict[str, Check]:
+    """What doctor finds, by name; `only` these probes."""
+    return {
+        check.name: check
+        for probe in probes(settings, quick=quick)
+        if not only or probe.name in only
+        for check in examine(probe)
+    }
+
+
+def verdict(checks: dict[str, Check], name: str) -> str | None:
+    return checks[name].verdict.value if name in checks else None
+
+
+def test_all_is_well_and_nothing_is_left_behind(bucket: StrictGcs, host: str, listening: Settings) -> None:
+    bucket.notify("mybucket", FULL_TOPIC, prefix="pipeline/", event_types=("OBJECT_FINALIZE",))
+    checks = found(listening, quick=False, only=("path", "notification", "disk", "write", "nodes", "scheduler"))
+    assert {check.name: check.text for check in checks.values() if check.verdict is not Verdict.OK} == {}
+    assert set(checks) >= {"credentials", "permissions", "bucket-settings", "subscription", "notification", "clock"}
+    assert bucket.objects("mybucket") == {}
+
+
+def test_the_quick_part_neither_lists_nor_touches_an_object(bucket: StrictGcs, host: str, listening: Settings) -> None:
+    bucket.notify("mybucket", FULL_TOPIC, prefix="pipeline/")
+    found(listening)
+    calls = [record.call for record in bucket.requests]
+    assert sorted(calls) == ["buckets.get", "buckets.testIamPermissions", "notifications.list"]
+
+
+def test_a_bucket_that_does_not_exist(gcs: StrictGcs, settings: Settings) -> None:
+    checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
+    assert verdict(checks, "bucket") == "fail"
+    assert "gs://mybucket does not exist" in checks["bucket"].text
+    assert not {"write", "nodes", "bucket-settings"} & set(checks), "nothing more is asked of it"
+
+
+def test_a_storage_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        checks = found(settings, quick=False, only=("path", "write", "nodes"))
+    assert {name: check.verdict for name, check in checks.items()} == {
+        "credentials": Verdict.OK,
+        "bucket": Verdict.FAIL,
+    }
+
+
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_each_permission_that_is_missing_is_named(bucket: StrictGcs, settings: Settings, permission: str) -> None:
+    bucket.deny(permission)
+    checks = found(settings, only=("path",))
+    assert verdict(checks, "permissions") == "fail"
+    assert permission in checks["permissions"].text
+    assert "roles/storage.objectUser" in checks["permissions"].mend
+    assert bucket.objects("mybucket") == {}
+
+
+def test_rights_that_hold_below_the_path_only_are_seen_by_trying(bucket: StrictGcs, settings: Settings) -> None:
+    bucket.deny(*PERMISSIONS, only_as_a_whole=True)
+    bucket.put("mybucket", "pipeline/my.config.yaml", b"task: {}\n")
+    assert verdict(found(settings, only=("path",)), "permissions") == "ok"
+    assert list(bucket.objects("mybucket")) == ["pipeline/my.config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "expected"),
+    [
+        ("retention", {"retentionPolicy": {"retentionPeriod": "60", "isLocked": True}}, "fail"),
+        ("holds", {"defaultEventBasedHold": True}, "fail"),
+        ("requester-pays", {"billing": {"requesterPays": True}}, "fail"),
+        ("versioning", {"versioning": {"enabled": True}}, "warn"),
+    ],
+)
+def test_settings_of_the_bucket_that_are_in_the_way(
+    gcs: StrictGcs, settings: Settings, name: str, setting: dict[str, object], expected: str
+) -> None:
+    gcs.create_bucket("mybucket", **setting)
+    checks = found(settings, only=("path",))
+    assert verdict(checks, name) == expected
+    assert checks[name].mend
+    assert "bucket-settings" not in checks
+
+
+def test_versions_that_a_lifecycle_rule_removes_are_fine(gcs: StrictGcs, settings: Settings) -> None:
+    rule = {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 7}}
+    gcs.create_bucket("mybucket", versioning={"enabled": True}, lifecycle={"rule": [rule]})
+    assert "versioning" not in found(settings, only=("path",))
+
+
+def test_a_bucket_whose_settings_may_not_be_seen_is_no_failure(
+    bucket: StrictGcs, host: str, listening: Settings
+) -> None:
+    bucket.deny("storage.buckets.get")
+    checks = found(listening)
+    assert (verdict(checks, "bucket-settings"), verdict(checks, "notification")) == ("skip", "skip")
+    assert not any(check.verdict is Verdict.FAIL for check in checks.values())
+
+
+def test_retention_is_what_really_refuses_the_rename(gcs: StrictGcs, settings: Settings) -> None:
+    gcs.create_bucket("mybucket", retentionPolicy={"retentionPeriod": "60"})
+    assert verdict(found(settings, quick=False, only=("write",)), "write") == "fail"
+
+
+@pytest.mark.parametrize(
+    ("configs", "expected", "text"),
+    [
+        ([], "fail", "tells nobody"),
+        ([{"event_types": ("OBJECT_DELETE",)}], "fail", "tells nobody"),
+        ([{"prefix": "other/"}], "fail", "only of objects below other/"),
+        ([{"prefix": "pipeline/sub/"}], "fail", "not of all of pipeline/"),
+        ([{"topic": f"projects/{PROJECT}/topics/elsewhere"}], "fail", "this node listens to"),
+        ([{"prefix": "pipeline/"}, {}], "warn", "2 times"),
+        ([{"prefix": "pipe"}], "ok", "told to"),
+        ([{"event_types": ("OBJECT_FINALIZE", "OBJECT_DELETE")}], "ok", "told to"),
+    ],
+)
+def test_notification_configs(
+    bucket: StrictGcs, host: str, listening: Settings, configs: list[dict[str, object]], expected: str, text: str
+) -> None:
+    for config in configs:
+        given: dict[str, object] = {"topic": FULL_TOPIC, **config}
+        bucket.notify("mybucket", **given)  # type: ignore[arg-type]
+    checks = found(listening, only=("path", "notification"))
+    assert (verdict(checks, "notification"), text in checks["notification"].text) == (expected, True), checks
+    if expected == "fail":
+        assert "notifications create gs://mybucket" in checks["notification"].mend
+
+
+def test_no_subscription_means_the_scan_alone(bucket: StrictGcs, settings: Settings) -> None:
+    assert verdict(found(settings), "subscription") == "warn"
+
+
+def test_a_subscription_that_does_not_exist(bucket: StrictGcs, host: str, listening: Settings) -> None:
+    checks = found(replace(listening, subscription=f"projects/{PROJECT}/subscriptions/nobody"))
+    assert verdict(checks, "subscription") == "fail"
+    assert "does not exist" in checks["subscription"].text
+
+
+def test_a_subscription_whose_topic_was_deleted(bucket: StrictGcs, host: str, listening: Settings) -> None:
+    pubsub.delete_topic(host, PROJECT, TOPIC)
+    checks = found(listening)
+    assert verdict(checks, "subscription") == "fail"
+    assert "its topic was deleted" in checks["subscription"].text
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "expected"),
+    [
+        ({"filter": 'hasPrefix(attributes.objectId, "other/")'}, "subscription-filter", "fail"),
+        ({"filter": 'attributes.eventType = "OBJECT_DELETE"'}, "subscription-filter", "fail"),
+        ({"filter": 'hasPrefix(attributes.objectId, "pipeline/sub/")'}, "subscription-filter", "fail"),
+        ({"filter": 'attributes.x = "y" OR attributes:z'}, "subscription-filter", "skip"),
+        ({"filter": Own(FULL_TOPIC, "node-1", PATH).filter}, "subscription-filter", None),
+        ({"expirationPolicy": {"ttl": "604800s"}}, "subscription-expiry", "warn"),
+        ({"pushConfig": {"pushEndpoint": "http://127.0.0.1:9/"}}, "subscription", "fail"),
+    ],
+)
+def test_what_makes_a_subscription_useless(
+    bucket: StrictGcs, host: str, listening: Settings, more: dict[str, object], name: str, expected: str | None
+) -> None:
+    pubsub.delete_subscription(host, PROJECT, SUBSCRIPTION)
+    pubsub.call(host, "PUT", FULL_SUBSCRIPTION, {"topic": FULL_TOPIC, **more})
+    assert verdict(found(listening), name) == expected
+
+
+def test_a_topic_for_own_subscriptions(bucket: StrictGcs, host: str, settings: Settings) -> None:
+    assert verdict(found(replace(settings, topic=FULL_TOPIC)), "topic") == "ok"
+    checks = found(replace(settings, topic=f"projects/{PROJECT}/topics/nowhere"))
+    assert verdict(checks, "topic") == "fail"
+    assert pubsub.subscriptions(host, PROJECT) == [FULL_SUBSCRIPTION], "doctor makes none"
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ('attributes.eventType = "OBJECT_FINALIZE"', True),
+        ('attributes.eventType != "OBJECT_FINALIZE"', False),
+        ('NOT attributes.eventType = "OBJECT_DELETE" AND attributes:objectId', True),
+        ('hasPrefix(attributes.objectId, "pipeline/") AND attributes.bucketId = "mybucket"', True),
+        ('NOT hasPrefix(attributes.objectId, "pipeline/")', False),
+        ('attributes.unheardOf = "x"', None),
+        ('(attributes.eventType = "OBJECT_FINALIZE")', None),
+    ],
+)
+def test_filters_as_pubsub_reads_them(text: str, passes: bool | None) -> None:
+    attributes = {"eventType": "OBJECT_FINALIZE", "bucketId": "mybucket", "objectId": "pipeline/x.config.yaml"}
+    assert matches(text, attributes) is passes
+
+
+def heartbeat(node: str, host: str, *, embedded: bool = False) -> None:
+    record = NodeRecord(
+        node=node,
+        instance="abcd",
+        version="1",
+        host=host,
+        pid=4711,
+        scheduler="http://head:8082",
+        embedded=embedded,
+        taking=True,
+        state="ready",
+    )
+    Records(open_store(PATH.root), PATH, node).save_node(record)
+
+
+SHARED = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("node", "host", "embedded", "scheduler", "name", "expected"),
+    [
+        ("node-1", "elsewhere", False, SHARED, "node", "fail"),
+        ("node-1", socket.gethostname(), False, SHARED, "node", "ok"),
+        ("node-2", "elsewhere", False, SHARED, "nodes", "ok"),
+        ("node-2", "elsewhere", False, None, "one-scheduler", "fail"),
+        ("node-2", "elsewhere", True, SHARED, "one-scheduler", "fail"),
+    ],
+)
+def test_other_nodes(
+    bucket: StrictGcs,
+    settings: Settings,
+    node: str,
+    host: str,
+    embedded: bool,
+    scheduler: str | None,
+    name: str,
+    expected: str,
+) -> None:
+    heartbeat(node, host, embedded=embedded)
+    checks = found(replace(settings, scheduler_url=scheduler), quick=False, only=("nodes",))
+    assert verdict(checks, name) == expected
+
+
+def test_a_silent_node_is_nobody(bucket: StrictGcs, settings: Settings) -> None:
+    heartbeat("node-2", "elsewhere")
+    bucket.shift(600)
+    checks = found(settings, quick=False, only=("nodes",))
+    assert checks["nodes"].text == "also alive on this path: none"
+
+
+@pytest.mark.parametrize("shift", [-400.0, 400.0])
+def test_a_clock_that_is_wrong(bucket: StrictGcs, settings: Settings, shift: float) -> None:
+    bucket.shift(shift)
+    checks = found(settings, quick=False, only=("write",))
+    assert verdict(checks, "clock") == "warn"
+    assert "400 s apart" in checks["clock"].text or "399 s apart" in checks["clock"].text
+
+
+def test_a_scheduler_that_is_not_there_or_is_something_else(bucket: StrictGcs, settings: Settings) -> None:
+    for url in (SHARED, bucket.url):
+        checks = found(replace(settings, scheduler_url=url), quick=False, only=("scheduler", "take-over"))
+        assert {name: check.verdict for name, check in checks.items()} == {"scheduler": Verdict.FAIL}
+
+
+@pytest.mark.parametrize(("delay", "within", "expected"), [(1, 60.0, "ok"), (60, 2.0, "warn")])
+def test_whether_a_dead_node_is_noticed(
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    delay: int,
+    within: float,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(scheduling, "WITHIN", within)
+    with luigid(tmp_path, config=f"[scheduler]\nworker_disconnect_delay = {delay}\n") as url:
+        checks = found(replace(settings, scheduler_url=url), quick=False, only=("scheduler", "take-over"))
+    assert (verdict(checks, "scheduler"), verdict(checks, "take-over")) == ("ok", expected)
+    if expected == "warn":
+        assert "worker_disconnect_delay = 10" in checks["take-over"].mend
+
+
+def test_interpreters_are_listed(settings: Settings) -> None:
+    checks = found(settings, quick=False, only=("interpreters",))
+    assert verdict(checks, "interpreters") == "ok"
+    assert "/python3" in checks["interpreters"].text
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    settings = Settings(path=names.Path(str(tmp_path / "none")), node="here", cache=tmp_path / "cache")
+    checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
+    assert {name: check.verdict for name, check in checks.items()} == {"folder": Verdict.FAIL}
+    assert checks["folder"].mend == f"make it: mkdir -p {tmp_path / 'none'}"
+
+
+def test_a_folder_where_all_is_well(tmp_path: Path) -> None:
+    (tmp_path / "pipeline").mkdir()
+    settings = Settings(path=names.Path(str(tmp_path / "pipeline")), node="here", cache=tmp_path / "cache")
+    checks = found(settings, quick=False, only=("path", "notification", "disk", "write", "nodes"))
+    assert [name for name, check in checks.items() if check.verdict is Verdict.FAIL] == []
+    assert not list((tmp_path / "pipeline").iterdir())
+    assert not list((tmp_path / "pipeline.poltergust").rglob("*.txt"))
+
+
+def test_a_probe_that_raises_is_a_finding(tmp_path: Path) -> None:
+    cache = tmp_path / "file"
+    cache.write_text(json.dumps({}))
+    (tmp_path / "pipeline").mkdir()
+    settings = Settings(path=names.Path(str(tmp_path / "pipeline")), node="here", cache=cache / "cache")
+    checks = found(settings, quick=False, only=("interpreters",))
+    assert verdict(checks, "interpreters") == "fail"

@@ -1,0 +1,69 @@
+"""`poltergust init`: what it makes is right, and nothing is ever overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poltergust.documents import parse_environment_file, parse_task_file
+from tests.unit.cli.calling import call
+
+Capture = pytest.CaptureFixture[str]
+
+FILES = ["code/hello_pipeline.py", "code/pyproject.toml", "environment/hello.yaml", "pipeline/hello.config.yaml"]
+
+
+def made(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_files_it_makes_are_right_and_commented(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = call(capsys, "init", "new/reports")
+    assert said.code == 0, said.err
+    folder = tmp_path / "new" / "reports"
+    assert made(folder) == FILES
+    assert "cd new/reports" in said.out
+    assert "poltergust listen --path ./pipeline" in said.out
+    task = parse_task_file((folder / "pipeline" / "hello.config.yaml").read_bytes(), "x")
+    assert {argument.name: argument.text for argument in task.arguments}["folder"] == str(folder / "results")
+    spec = parse_environment_file((folder / "environment" / "hello.yaml").read_bytes(), "x")
+    assert [dependency.text for dependency in spec.dependencies] == ["../code"]
+    assert call(capsys, "check", f"{folder}/pipeline/hello.config.yaml").code == 0
+    for name in ("pipeline/hello.config.yaml", "environment/hello.yaml"):
+        assert sum(line.lstrip().startswith("#") for line in (folder / name).read_text().splitlines()) >= 5
+
+
+def test_a_folder_whose_name_yaml_would_misread(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / 'a: "b" #ü'
+    assert call(capsys, "init", str(folder)).code == 0
+    task = parse_task_file((folder / "pipeline" / "hello.config.yaml").read_bytes(), "x")
+    assert {argument.name: argument.text for argument in task.arguments}["folder"] == str(folder / "results")
+
+
+def test_a_python_of_ones_own(tmp_path: Path, capsys: Capture) -> None:
+    assert call(capsys, "init", str(tmp_path), "--python", "3.10").code == 0
+    spec = parse_environment_file((tmp_path / "environment" / "hello.yaml").read_bytes(), "x")
+    assert spec.virtualenv == {"python": "3.10"}
+
+
+@pytest.mark.parametrize("there", FILES)
+def test_nothing_is_overwritten_and_then_nothing_is_written(tmp_path: Path, capsys: Capture, there: str) -> None:
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).write_text("mine\n")
+    said = call(capsys, "init", str(tmp_path))
+    assert said.code == 1
+    assert there in said.err
+    assert len(said.err.splitlines()) == 1
+    assert made(tmp_path) == [there]
+    assert (tmp_path / there).read_text() == "mine\n"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").write_text("")
+    said = call(capsys, "init", str(tmp_path / "file" / "below"))
+    assert said.code == 1
+    assert said.err.startswith("poltergust: ")

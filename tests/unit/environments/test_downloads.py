@@ -1,0 +1,69 @@
+"""Objects kept by generation: fetched once, never for ever, and whose refusal is this node's."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from poltergust.environments.downloads import Downloads
+from poltergust.errors import NodeError, Permanent
+from poltergust.reasons import Reason
+from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
+
+URL = "gs://b/code/zeta-1.0-py3-none-any.whl"
+DAY = 86400.0
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    made = Bucket(time.time)
+    made.put(URL, b"first")
+    return made
+
+
+def age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_older_generations_go_and_the_one_in_use_stays(bucket: Bucket, tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path, MemoryStore(bucket))
+    first = downloads.file(URL, "line 3").path
+    bucket.put(URL, b"second")
+    second = downloads.file(URL, "line 3").path
+    downloads.prune(30 * DAY)
+    assert (first.read_bytes(), second.read_bytes()) == (b"first", b"second"), "a build may be under way with it"
+    killed = first.parents[1] / "tmp-of-a-download-that-was-killed"
+    killed.write_bytes(b"sec")
+    for path in (first.parent, second.parent, killed):
+        age(path, 2 * DAY)
+    os.utime(first.parents[1])
+    downloads.prune(30 * DAY)
+    assert not first.parent.exists()
+    assert not killed.exists()
+    assert downloads.file(URL, "line 3").path.read_bytes() == b"second"
+
+
+def test_what_nobody_asked_for_goes(bucket: Bucket, tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path, MemoryStore(bucket))
+    home = downloads.file(URL, "line 3").path.parents[1]
+    age(home, 2 * DAY)
+    downloads.prune(DAY)
+    assert not home.exists()
+
+
+def test_a_refusal_is_counted_for_this_node(bucket: Bucket, tmp_path: Path) -> None:
+    def refuse(call: Call) -> Fault:
+        return Fault.DENIED
+
+    with pytest.raises(NodeError, match=r"dependencies, line 3: gs://b/code/zeta.*refuses") as caught:
+        Downloads(tmp_path, MemoryStore(bucket, refuse)).file(URL, "line 3")
+    assert caught.value.reason is Reason.ENVIRONMENT_DENIED
+
+
+def test_a_missing_object_is_the_files_mistake(bucket: Bucket, tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match=r"line 3: gs://b/code/none\.whl: there is no such object"):
+        Downloads(tmp_path, MemoryStore(bucket)).file("gs://b/code/none.whl", "line 3")

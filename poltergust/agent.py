@@ -62,7 +62,8 @@ class Agent:
         stopping: Stopping,
         scheduler_problem: Callable[[], str] = str,
     ) -> None:
-        """`scheduler_problem` says in one line why the scheduler cannot be asked, empty while it can."""
+        """`scheduler_url` is for people, without credentials; `scheduler_problem` says in one line why the scheduler
+        cannot be asked, empty while it can."""
         self._settings = settings
         self._instance = instance
         self.scheduler_url = scheduler_url
@@ -100,12 +101,13 @@ class Agent:
             self._stopping.wait()
             log.info("draining: nothing new is taken; stop again to end what runs now")
         finally:
-            # However it ends: nothing new, and what runs is brought to an end.
+            # However it ends: nothing new, and what runs is brought to an end. The queue first: a source takes its time
+            # to stop, and what waits must not be taken meanwhile.
             self._stopping.request_drain()
-            for source in (self._scan, *self._sources):
-                source.stop()
             self._queue.shutdown()
             self._heartbeat.changed()
+            for source in (self._scan, *self._sources):
+                source.stop()
             self._queue.drain()
             self._heartbeat.stop()
         log.info("%s has stopped", self._settings.node)
@@ -120,7 +122,8 @@ class Agent:
             for number in range(self._settings.parallel)
         ]
         try:
-            self._scan.first_done.wait()
+            while not self._scan.first_done.wait(PASS_IDLE) and not self._stopping.draining:
+                pass  # the storage is asked until it answers, or until somebody stops us
             for worker in workers:
                 worker.start()
             for worker in workers:
@@ -167,13 +170,13 @@ class Agent:
             version=__version__,
             host=socket.gethostname(),
             pid=os.getpid(),
-            scheduler=self._redact(self.scheduler_url),
+            scheduler=self.scheduler_url,
             embedded=self._settings.scheduler_url is None,
             taking=not self._heartbeat.crowd and not self._stopping.draining,
             state=self._state(),
             running=tuple(sorted(run.name for run in self._runs.all() if run.record.state in AT_WORK)),
             waiting=len(self._queue) + len(self._queue.delayed()),
-            problems=tuple(self.problems()),
+            problems=tuple(self._redact(problem) for problem in self.problems()),
         )
 
     def problems(self) -> Iterable[str]:
@@ -196,7 +199,7 @@ class Agent:
             version=__version__,
             path=self._settings.path.root,
             state=self._state(),
-            scheduler=self._redact(self.scheduler_url),
+            scheduler=self.scheduler_url,
             embedded=self._settings.scheduler_url is None,
             parallel=self._settings.parallel,
             workers=sum(worker.is_alive() for worker in self._workers),

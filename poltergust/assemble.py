@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import shutil
 import threading
@@ -14,6 +15,7 @@ from poltergust import doctor, names
 from poltergust.agent import Agent
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
+from poltergust.environments.leases import Lease
 from poltergust.locks import StoreLocks
 from poltergust.luigi_run import Standing, takeover
 from poltergust.luigi_run.embedded import EmbeddedScheduler
@@ -22,7 +24,6 @@ from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.processes.child import spawn
 from poltergust.processes.orphans import become_reaper
 from poltergust.records import Records
-from poltergust.redact import Redactor
 from poltergust.runlog import RunLog
 from poltergust.runner.finish import Finisher
 from poltergust.runner.forgive import Forgiveness
@@ -36,6 +37,8 @@ from poltergust.sources import Source
 from poltergust.stopping import Stopping, signals_stop
 from poltergust.stores import Blob, Entry, Store
 from poltergust.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
 
 
 class Stores:
@@ -74,14 +77,13 @@ class Stores:
 def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     """An agent ready to `run`, with its embedded scheduler up if it needs one; cleaned up after on the way out."""
     become_reaper()
-    _sweep(settings)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(working_directories(settings.work))
         scheduler_url = settings.scheduler_url
         if scheduler_url is None:
             scheduler = EmbeddedScheduler(spawn, settings.cache / "luigid" / settings.digest, settings.environ)
             stack.callback(scheduler.stop)
             scheduler_url = scheduler.start()
-        stack.callback(_sweep, settings)
         client = SchedulerClient(scheduler_url)
         face = Face.of(settings, client, stopping)
         stores = Stores(settings.path)
@@ -118,7 +120,7 @@ def _wire(
     instance = secrets.token_hex(4)
     store = stores(path.root)
     records = Records(store, path, node)
-    runs = Runs(records, node, Redactor(())(scheduler_url), clock)
+    runs = Runs(records, node, client.url, clock)  # records and status show the URL without its credentials
     finisher = Finisher(store, path, f"{node}/{instance}")
     patience = Patience()
     # Cloud Storage takes about one write a second for one object; a folder has no such limit.
@@ -161,7 +163,7 @@ def _wire(
     return Agent(
         settings,
         instance=instance,
-        scheduler_url=scheduler_url,
+        scheduler_url=client.url,
         store=store,
         records=records,
         runs=runs,
@@ -192,6 +194,22 @@ def _sources(settings: Settings) -> list[Source]:
     return [PubSubSource(Own(settings.topic, settings.node, path), path)]
 
 
-def _sweep(settings: Settings) -> None:
-    """Working directories of an agent that was killed. Each agent has its own folder, so nobody else's are touched."""
-    shutil.rmtree(settings.work, ignore_errors=True)
+@contextlib.contextmanager
+def working_directories(folder: Path) -> Iterator[None]:
+    """What an agent that was killed left in `folder` is removed, now and on the way out. Not while another one of this
+    node's name works there: it should not (the heartbeat says so), but its tasks must not lose the floor they stand on.
+    """
+    held = Lease(folder.with_name(f"{folder.name}.lock"))
+    try:
+        if held.try_exclusive():
+            shutil.rmtree(folder, ignore_errors=True)
+        held.try_shared()
+    except OSError as error:  # a full disk, a cache that cannot be written: the runs say what to do about it
+        log.warning("what an earlier agent left in %s stays: %s", folder, error.strerror)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # as at the start, where it was said
+            if held.try_exclusive():
+                shutil.rmtree(folder, ignore_errors=True)
+        held.release()

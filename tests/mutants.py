@@ -192,6 +192,11 @@ def killer(output: str) -> str:
     return failed[0].split("::")[-1].split(" - ")[0] if failed else "?"
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="only mutants whose name holds one of these; default: all")
@@ -203,18 +208,18 @@ def main(arguments: list[str] | None = None) -> int:
         tests = sorted({MACHINE if options.machine else mutant.tests for mutant in chosen})
         passed, output = run(tests)
         if not passed:
-            print(output)
+            say(output)
             raise Unfit("the tests fail without any mutant")
         for mutant in chosen:
             began = time.monotonic()
             passed, output = run([MACHINE if options.machine else mutant.tests], mutant)
             alive += passed
             how = "SURVIVED" if passed else f"killed by {killer(output)}"
-            print(f"{time.monotonic() - began:5.1f} s  {mutant.name}: {how}", flush=True)
+            say(f"{time.monotonic() - began:5.1f} s  {mutant.name}: {how}")
     except Unfit as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 1
-    print(f"{len(chosen) - alive} of {len(chosen)} killed")
+    say(f"{len(chosen) - alive} of {len(chosen)} killed")
     return 1 if alive else 0
 
 

@@ -12,12 +12,10 @@ import sys
 import click
 
 from poltergust import __version__
+from poltergust.cli import exits
 from poltergust.cli.lazy import LazyGroup
 from poltergust.errors import PoltergustError, UsageError
 from poltergust.redact import Redactor, one_line
-
-EXIT_ERROR = 1
-EXIT_USAGE = 2
 
 COMMANDS = {
     "listen": ("poltergust.cli.listen", "Run this machine as a node: react to every config that lands in the path."),
@@ -58,14 +56,14 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(code, int):  # how click hands on `Exit` when it is not to end the process itself
             sys.exit(code)
     except click.Abort:
-        _fail("interrupted", 130)
+        _fail("interrupted", exits.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except PoltergustError as error:
         if os.environ.get("POLTERGUST_DEBUG") or "--debug" in (sys.argv[1:] if argv is None else argv):
             raise
-        _fail(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR)
+        _fail(str(error), exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
 
 
 def _fail(text: str, code: int) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import logging
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from poltergust import names
 from poltergust.cli.options import option, parse_path
 from poltergust.errors import UsageError
-from poltergust.redact import Redactor, one_line
 
 if TYPE_CHECKING:
     from poltergust.stores import Store
@@ -43,9 +38,10 @@ class Place:
             raise UsageError(
                 "which path? add --path gs://bucket/prefix or a folder, or set POLTERGUST_PATH once for all"
             )
+        from poltergust.cli.warning import warn_on_standard_error
         from poltergust.stores import open_store
 
-        _warn_on_standard_error()
+        warn_on_standard_error()
         path = parse_path(text)
         return cls(path, open_store(path.root))
 
@@ -53,24 +49,6 @@ class Place:
         from poltergust.view.reading import Reader
 
         return Reader(self.store, self.path)
-
-
-class _Warnings(logging.Handler):
-    """What goes wrong and is gone on without, a line each, to standard error as it is just then (a changing screen
-    puts its own in its place)."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._redact = Redactor((os.environ,))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"poltergust: {one_line(self._redact(record.getMessage()))}", err=True)
-
-
-def _warn_on_standard_error() -> None:
-    log = logging.getLogger("poltergust")
-    if not log.handlers:
-        log.addHandler(_Warnings())
 
 
 def who() -> str:

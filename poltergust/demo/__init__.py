@@ -1,1 +1,1 @@
-"""The sample that `poltergust demo` runs: a task file, an environment file and a small pipeline, as a user writes them."""
+"""The sample that `poltergust demo` runs: task file, environment file and a small pipeline, as a user writes them."""

@@ -1,8 +1,8 @@
 """The Luigi run: one child process inside the environment that runs the pipeline's root task together with the other
 nodes, asks it whether it is complete, and reports what happened as a value.
 
-`launch.py` stands in the agent and starts the child; `inside/` is what runs under the environment's own Python (any that
-Luigi serves, 3.6 on) and imports nothing of Poltergust; `scheduler.py` looks after `luigid`.
+`launch.py` stands in the agent and starts the child; `inside/` is what runs under the environment's own Python (any
+that Luigi serves, 3.6 on) and imports nothing of Poltergust; `scheduler.py` looks after `luigid`.
 """
 
 from __future__ import annotations

@@ -129,11 +129,13 @@ class SchedulerClient:
     `Temporary(SCHEDULER_UNREACHABLE)`; the message names the URL without its credentials."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                f"the scheduler's URL {parts.scheme}://{parts.hostname or ''} is not of the form http://host:8082"
-            )
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host = parts.hostname if parts.port != 0 else None
+        except ValueError:  # brackets that hold no address, a port that is no number
+            raise UsageError("the scheduler's URL cannot be read; write for example http://host:8082") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise UsageError(f"the scheduler's URL {parts.scheme}://{host or ''} is not of the form http://host:8082")
         host = parts.netloc.rpartition("@")[2]
         self.url = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         self._headers = {}

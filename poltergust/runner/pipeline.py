@@ -128,7 +128,7 @@ class Pipeline:
             arguments=task.arguments,
             scheduler_url=self.scheduler_url,
             worker=worker,
-            budget=(self.settings.retries if task.retries is None else task.retries) + 1,
+            budget=run.budget,
             preload=spec.preload,
             forgive=self.forgiveness.mine(run.config),
             dead_workers=(before,) if before else (),

@@ -188,7 +188,8 @@ class Runner:
         known = reason_of(run.record.reason)
         if run.record.state is State.GAVE_UP and known is not None:
             return Verdict(known, run.record.text)
-        return Verdict(Reason.AGENT_DIED, f"this node's agent ended {run.record.attempts} times while it ran this; its log says more")
+        text = f"this node's agent ended {run.record.attempts} times while it ran this; its log says more"
+        return Verdict(Reason.AGENT_DIED, text)
 
     # What to do about it
 

@@ -100,7 +100,8 @@ def test_a_scheduler_that_is_restarted_and_has_forgotten_everything(
     """While a task runs: it is not an error, and the run comes to its end."""
     port = free_port()
     first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir(), second.mkdir()
+    for folder_of_luigid in (first, second):
+        folder_of_luigid.mkdir()
     options = ["--retries", "0", "--scheduler-url", f"http://127.0.0.1:{port}"]
     with folder.agent("here", shared_cache / "one", *options):
         folder.put("through", GATED.format(folder.scratch, "through"))

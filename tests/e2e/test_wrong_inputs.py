@@ -47,6 +47,28 @@ NAMES: dict[str, tuple[Reason, str]] = {
     ),
 }
 
+MULTIPLY = 'the aliases ("*…") multiply the file beyond 20,000 values or 262,144 characters'
+BOMBS = {
+    "a-billion-laughs": (
+        "x-0: &a0 lol\n"
+        + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
+        + f"environment: e\ntask:\n{TASK}  x: *a9\n",
+        f"{{config}}:{{any}}: {MULTIPLY}",
+    ),
+    "a-hundred-thousand-keys": (
+        "".join(f"{n}:\n" for n in range(100_000)),
+        "{config}: larger than 262,144 bytes{any}",
+    ),
+    "thirty-thousand-keys": (
+        "".join(f"{n}:\n" for n in range(30_000)),
+        "{config}:{any}: more than 20,000 keys and values; keep data in files of its own",
+    ),
+    "a-deep-nest": (
+        "x-a: " + "[" * 50_000,
+        "{config}:{any}: more than 32 lists and mappings within one another",
+    ),
+}
+
 # google-auth asks its own folder, gcloud's, and the network of Google's machines.
 NO_CREDENTIALS = {"NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nowhere", "GOOGLE_APPLICATION_CREDENTIALS": ""}
 
@@ -121,6 +143,8 @@ def drop(stage: Stage) -> None:
         else:
             place.write(f"environment/{name}.yaml", data)
             place.put(name, TASK, environment=f"../environment/{name}.yaml")
+    for name, (bomb, _) in BOMBS.items():
+        place.write(f"pipeline/{name}.config.yaml", bomb.encode())
     for name, wrong in WRONG.items():
         place.environment(name, stage.fill(name, wrong.environment))
         task = "".join(f"  {line}\n" for line in wrong.task.splitlines())
@@ -152,6 +176,13 @@ def test_wrong_name(stage: Stage, name: str) -> None:
     assert stage.ends(name) == (reason.code, message.format(path=stage.place.path))
 
 
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_meets_a_limit(stage: Stage, name: str) -> None:
+    reason, text = stage.ends(name)
+    assert reason == Reason.TOO_LARGE.code
+    assert_says(text, stage.fill(name, BOMBS[name][1]))
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_what_the_files_name_is_wrong(stage: Stage, name: str) -> None:
     wrong: Wrong = WRONG[name]
@@ -162,6 +193,10 @@ def test_what_the_files_name_is_wrong(stage: Stage, name: str) -> None:
         expected = f"no node can run it; on here: {wrong.reason.code}: {expected}"
     else:
         assert reason == wrong.reason.code
+    assert_says(text, expected)
+
+
+def assert_says(text: str, expected: str) -> None:
     pattern = ".*".join(re.escape(part) for part in expected.split("{any}"))
     assert re.fullmatch(pattern, text), f"\n{text}\nis not\n{expected}"
 

@@ -61,7 +61,11 @@ PHASES = {
 }
 
 
-@pytest.mark.parametrize("phase", PHASES)
+MORE = {"environment-read", "record-of-the-start", "mark-of-the-winner", "log"}
+"""Points whose neighbours are among the others: left to the long run, as each costs two starts of an agent."""
+
+
+@pytest.mark.parametrize("phase", [pytest.param(phase, marks=[long] if phase in MORE else []) for phase in PHASES])
 def test_killed_at_a_storage_call(calm: Cluster, phase: str) -> None:
     """The other node, started only now, brings it to its end; so does the killed one when it is back."""
     call, pattern, skip, after = PHASES[phase]

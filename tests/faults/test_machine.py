@@ -80,6 +80,23 @@ def test_supervisor_killed(node: Cluster) -> None:
     node.check()
 
 
+def test_agent_and_supervisors_killed_together(node: Cluster) -> None:
+    """Nobody is left to end what they ran: Luigi and its tasks notice by themselves."""
+    gate = node.folder / "together"
+    name = node.upload("Gate", gate=gate, workers=2)
+    luigi, _task = luigi_and_task(node, name)
+    agent, supervisor = node.nodes["node-1"].process.pid, parent(luigi)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (supervisor, agent):
+            os.kill(pid, number)
+    node.nodes.pop("node-1").wait()
+    node.wait_gone("node-1")
+    node.start("node-1")
+    node.runs_on(name, times=2)
+    gate.touch()
+    node.check()
+
+
 def test_descendants_that_hide(node: Cluster) -> None:
     """Sessions of their own, closed pipes, an open log pipe, twice forked, deaf to SIGTERM: all end with the run."""
     name = node.upload("Leaves")
@@ -179,7 +196,7 @@ def test_thousands_of_configs_at_once(node: Cluster) -> None:
     agent = node.nodes["node-1"].process.pid
     before = memory(agent)
     most = 0
-    for number in range(10_000 if LONG else 300):
+    for number in range(10_000 if LONG else 200):
         node.put(f"wrong-{number}", f"task: {number}\n".encode(), "error")
         if number % 20 == 0 and number < 1000:
             node.upload()

@@ -77,27 +77,24 @@ def test_forged(node: Cluster) -> None:
     node.check()
 
 
-def test_dropped(tmp_path: Path, cache: Path) -> None:
-    """A lost notification costs one scan's interval at most."""
-    with (
-        pubsub_emulator() as emulator,
-        cluster(tmp_path, cache, "--reconcile-interval", "3s", emulator=emulator) as made,
-    ):
-        made.start()
-        made.storage.notification_copies(0)
-        made.wait_settled(made.upload())
-        made.check()
-
-
-@pytest.fixture
-def scanning(tmp_path: Path, cache: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def scanning(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Cluster]:
     """With an emulator of its own, to be broken, and the scan carrying the work meanwhile."""
+    folder = tmp_path_factory.mktemp("cluster")
     with (
         pubsub_emulator() as emulator,
-        cluster(tmp_path, cache, "--reconcile-interval", "3s", emulator=emulator) as made,
+        cluster(folder, cache, "--reconcile-interval", "3s", emulator=emulator) as made,
     ):
         made.start()
         yield made
+
+
+def test_dropped(scanning: Cluster) -> None:
+    """A lost notification costs one scan's interval at most."""
+    scanning.storage.notification_copies(0)
+    scanning.wait_settled(scanning.upload())
+    scanning.check()
+    scanning.storage.notification_copies(1)
 
 
 def wait_mended(cluster: Cluster) -> None:

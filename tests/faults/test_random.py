@@ -20,8 +20,8 @@ from tests.emulators.pubsub import pubsub_emulator
 from tests.faults.cluster import BUCKET, PATH, PROJECT, TOPIC, Cluster, cluster
 from tests.faults.conftest import LONG
 
-SECONDS = float(os.environ.get("POLTERGUST_SECONDS", "3600" if LONG else "45"))
-SEEDS = [int(os.environ["POLTERGUST_SEED"])] if "POLTERGUST_SEED" in os.environ else [1]
+SECONDS = float(os.environ.get("POLTERGUST_SECONDS", "3600" if LONG else "30"))
+SEEDS = [int(os.environ.get("POLTERGUST_SEED", "1"))]
 NODES = ("node-1", "node-2", "node-3")
 
 

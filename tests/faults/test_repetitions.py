@@ -8,27 +8,35 @@ import signal
 from tests.faults.cluster import PATH, Cluster
 from tests.faults.processes import descriptors, memory
 
-ROUNDS = 20
-WARM_UP = 6
+AT_ONCE = 4
+ROUNDS = 5
+"""Twenty repetitions in all."""
+
+WARM_UP = 3
 """Rounds before the first count: connections, threads' stacks and caches come into being once."""
 
-LEAST_GROWTH = 5 * 1024 * 1024
+MOST_GROWTH = 5 * 1024 * 1024
 
 
 def round_of_faults(cluster: Cluster, number: int) -> None:
-    """One run whose task is killed, one whose storage calls go wrong in each way, one wrong file."""
+    """Runs whose task is killed, runs whose storage calls go wrong in each way, wrong files: a few of each."""
     gate = cluster.folder / f"round-{number}"
-    killed = cluster.upload("Gate", name=f"killed-{number}", gate=gate)
-    shaken = f"shaken-{number}"
-    record = f"pipeline.poltergust/runs/{shaken}/*.json"
-    cluster.storage.fail("objects.download", status=503, object=f"{PATH}{shaken}.config.yaml")
-    cluster.storage.fail("objects.insert", how="reset", object=record)
-    cluster.storage.fail("objects.move", how="lost", object=f"{PATH}{shaken}.config.yaml")
-    cluster.upload(name=shaken)
-    cluster.put(f"wrong-{number}", b"task: 5\n", "error")
-    cluster.runs_on(killed)
-    os.kill(int(cluster.started(killed)[0][1]), signal.SIGKILL)
+    killed = []
+    for turn in range(AT_ONCE):
+        killed.append(cluster.upload("Gate", name=f"killed-{number}-{turn}", gate=gate))
+        shaken = f"shaken-{number}-{turn}"
+        record = f"pipeline.poltergust/runs/{shaken}/*.json"
+        cluster.storage.fail("objects.download", status=503, object=f"{PATH}{shaken}.config.yaml")
+        cluster.storage.fail("objects.insert", how="reset", object=record)
+        cluster.storage.fail("objects.move", how="lost", object=f"{PATH}{shaken}.config.yaml")
+        cluster.upload(name=shaken)
+        cluster.put(f"wrong-{number}-{turn}", b"task: 5\n", "error")
+    for name in killed:
+        cluster.runs_on(name)
+    for name in killed:
+        os.kill(int(cluster.started(name)[0][1]), signal.SIGKILL)
     gate.touch()
+    cluster.wait_settled()
     cluster.check()
 
 
@@ -39,6 +47,6 @@ def test_nothing_leaks(calm: Cluster) -> None:
     open_before, held_before = descriptors(agent), memory(agent)
     for number in range(WARM_UP, WARM_UP + ROUNDS):
         round_of_faults(calm, number)
-    # The pool's connections come and go with the faults: what is open now and was not before must be none of ours.
+    # Connections come and go with the faults: no more than there were is what counts.
     calm.wait(lambda: descriptors(agent) <= open_before, f"no more than {open_before} open descriptors")
-    assert memory(agent) - held_before < LEAST_GROWTH
+    assert memory(agent) - held_before < MOST_GROWTH

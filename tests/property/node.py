@@ -50,9 +50,9 @@ class NodeStore(MemoryStore):
         super().__init__(node.world.bucket, node.gate)
         self._node = node
 
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
+    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         try:
-            blob = super().read(url, limit=limit)
+            blob = super().read(url, start=start, limit=limit)
         except NotFound:
             self._node.has_read(url, None)
             raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote
+
 import pytest
 
 from poltergust.redact import MASK, Redactor, one_line, plain, secret_name
@@ -42,3 +45,28 @@ def test_terminal_codes_do_not_reach_a_terminal() -> None:
 def test_one_line_is_one_line_of_bounded_length() -> None:
     assert one_line("a\nb\r\n  c") == "a b c"
     assert one_line("x" * 600, 10) == "x" * 9 + "…"
+
+
+def test_a_secret_is_masked_as_python_json_and_urls_show_it() -> None:
+    value = 'it\'s "q"\\ é/+'
+    redact = Redactor([{"DB_PASSWORD": value}])
+    for shown in (value, repr(value), json.dumps(value), quote(value, safe=""), quote(value)):
+        assert MASK in redact(f"before {shown} after")
+        assert "é" not in redact(shown)
+        assert "u00e9" not in redact(shown)
+        assert "%C3" not in redact(shown)
+
+
+def test_the_half_of_a_secret_that_a_cut_left_is_masked() -> None:
+    redact = Redactor([{"A_TOKEN": "swordfish-and-more"}])
+    assert redact("failed with swordfish-an… (and 2 more)") == f"failed with {MASK}… (and 2 more)"
+    assert redact("failed with sword… and nothing") == "failed with sword… and nothing", "too short to tell"
+
+
+def test_the_password_of_a_url_is_masked_apart_from_it_whatever_the_variable_is_called() -> None:
+    redact = Redactor(
+        [{"FEED": "https://deploy:hunter22@host/x", "GIT": "https://deploy@host", "HOOK": "ftp://a:b@c@d"}]
+    )
+    assert redact("deploy with hunter22 to host") == f"deploy with {MASK} to host"
+    assert redact("https://user:p@ss@host") == f"https://{MASK}@host"
+    assert Redactor([{"HOOK": "https://long-token-of-mine@host"}])("long-token-of-mine") == MASK

@@ -47,6 +47,11 @@ def opened(store: Flaky, url: str, limit: int = 10_000_000) -> RunLog:
     return RunLog(store, url, redact=Redactor([{"MY_TOKEN": "s3cr3t-value"}]), limit=limit, spacing=0.0)
 
 
+def say(log: RunLog, line: str, times: int) -> None:
+    for _ in range(times):
+        log.line(line)
+
+
 def test_lines_arrive_in_order_without_secrets_or_terminal_codes(store: Flaky, url: str) -> None:
     with opened(store, url) as log:
         log.line("first")
@@ -94,7 +99,7 @@ def test_a_flood_is_held_back_and_never_sent_twice(store: Flaky, url: str, monke
     monkeypatch.setattr(runlog, "BUFFER", 10_000)
     line = "x" * 99
     with opened(store, url) as log:
-        writers = [threading.Thread(target=lambda: [log.line(line) for _ in range(500)]) for _ in range(4)]
+        writers = [threading.Thread(target=say, args=(log, line, 500)) for _ in range(4)]
         for writer in writers:
             writer.start()
         for writer in writers:
@@ -115,7 +120,7 @@ def test_a_storage_that_stays_away_holds_back_once_and_not_for_every_line(
         for _ in range(11):
             log.line("x" * 9)
         monkeypatch.setattr(runlog, "HELD_BACK", 3600.0)
-        writer = threading.Thread(target=lambda: [log.line("x" * 9) for _ in range(100)], daemon=True)
+        writer = threading.Thread(target=say, args=(log, "x" * 9, 100), daemon=True)
         writer.start()
         writer.join(60)
         assert not writer.is_alive()

@@ -61,7 +61,7 @@ def _table(found: list[Cached], now: float, width: int) -> Table:
         table.add_column(name, no_wrap=True, justify="right")
     table.add_column("USERS", no_wrap=True)
     if wide:
-        table.add_column("FILE", overflow="ellipsis", no_wrap=True)
+        table.add_column("FILE", overflow="fold")
     shown = _enough([one.key for one in found])
     for one in found:
         mark = one.marker

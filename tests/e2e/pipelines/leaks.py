@@ -16,7 +16,12 @@ class Leak(luigi.Task):
             file.write("ran\n")
         said = []
         for name, value in sorted(os.environ.items()):
-            said += [f"{name}={value}", f"{name}={value!r}", json.dumps({name: value}), urllib.parse.quote(value, safe="")]
+            said += [
+                f"{name}={value}",
+                f"{name}={value!r}",
+                json.dumps({name: value}),
+                urllib.parse.quote(value, safe=""),
+            ]
         for text in said:
             print(text)
             print(text, file=sys.stderr)

@@ -3,6 +3,7 @@
 import os
 
 import luigi
+
 from waits import Gate, Touch  # noqa: F401 - tasks are found by the module that is named
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,10 @@ class Env:
     def __call__(self, *arguments: str) -> Said:
         return self.commands("env", *arguments)
 
-    def json(self, *arguments: str) -> dict[str, object]:
+    def json(self, *arguments: str) -> dict[str, Any]:
         said = self(*arguments, "--json")
         assert said.code == 0, said.err
-        found: dict[str, object] = json.loads(said.out)
+        found: dict[str, Any] = json.loads(said.out)
         assert found.pop("format") == 1
         return found
 
@@ -114,8 +115,7 @@ def test_build_list_show_prune(env: Env) -> None:
 
 def test_what_is_in_use_is_said_and_never_removed(env: Env) -> None:
     with held(env) as key:
-        (found,) = env.json("list")["environments"]  # type: ignore[misc]
-        assert found["users"] == [os.getpid()]
+        assert [one["users"] for one in env.json("list")["environments"]] == [[os.getpid()]]
         assert str(os.getpid()) in env("list").out
         assert env.json("prune", "--all") == {"removed": [], "freed": 0, "kept": [key]}
         assert "1 kept, 1 of them in use" in env("prune", "--all").out
@@ -212,8 +212,13 @@ def test_a_lock_without_a_path_is_this_machines_own(env: Env, index: Index) -> N
 
 def test_ctrl_c_ends_a_build_with_all_its_processes(env: Env, index: Index, tmp_path: Path) -> None:
     asked: list[str] = []
-    index.before = lambda path: (asked.append(path), wait_until(released.exists, "the end", 120))[0]
     released = tmp_path / "released"
+
+    def stall(path: str) -> None:
+        asked.append(path)
+        wait_until(released.exists, "the test to go on", 120)
+
+    index.before = stall
     try:
         with env.commands.started("env", "build", "reports.yaml") as process:
             wait_until(lambda: asked, "the installer to ask the index")

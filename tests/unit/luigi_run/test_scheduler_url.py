@@ -1,0 +1,18 @@
+"""The scheduler's URL: refused in one line where it is none, shown without its credentials."""
+
+from __future__ import annotations
+
+import pytest
+
+from poltergust.errors import UsageError
+from poltergust.luigi_run.scheduler import SchedulerClient
+
+
+@pytest.mark.parametrize("url", ["http://[redacted]@head:8082", "http://head:port", "http://head:99999", "http://[::1"])
+def test_what_cannot_be_read_is_a_mistake_of_the_command_line(url: str) -> None:
+    with pytest.raises(UsageError, match="the scheduler's URL cannot be read"):
+        SchedulerClient(url)
+
+
+def test_it_is_shown_without_its_credentials() -> None:
+    assert SchedulerClient("http://user:p%40ss@head:8082/luigi/").url == "http://head:8082/luigi"

@@ -29,6 +29,10 @@ def about(**labels: str) -> Iterator[None]:
         _run.reset(token)
 
 
+def _flat(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
 class _Text(logging.Formatter):
     def __init__(self, redact: Callable[[str], str], node: str) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
@@ -36,11 +40,15 @@ class _Text(logging.Formatter):
         self._redact = redact
         self._node = node
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """One line, whatever it is about is called: only a traceback has more."""
+        return _flat(super().formatMessage(record))
+
     def format(self, record: logging.LogRecord) -> str:
         head, *trace = super().format(record).split("\n")
         labels = _run.get()
         if labels:
-            head += f" [{'@'.join(labels.values())} on {self._node}]"
+            head += f" [{_flat('@'.join(labels.values()))} on {self._node}]"
         return "\n".join(plain(self._redact(line)) for line in (head, *trace))
 
 
@@ -54,10 +62,10 @@ class _Json(logging.Formatter):
         line: dict[str, object] = {
             "severity": record.levelname,
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
-            "message": self._redact(super().format(record)),
+            "message": plain(self._redact(super().format(record))),
             "logger": record.name,
             "node": self._node,
-            **(_run.get() or {}),
+            **{label: _flat(plain(value)) for label, value in (_run.get() or {}).items()},
         }
         return json.dumps(line, ensure_ascii=False)
 

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = "tests/property/test_scenarios.py"
-MACHINE = "tests/property/test_outcomes.py"
-QUEUE = "tests/unit/test_workqueue.py"
+STORIES = ("tests/property/test_rename_stories.py", "tests/property/test_attempt_stories.py")
+MACHINE = ("tests/property/test_outcomes.py",)
 PATIENCE = 600.0  # seconds for one run of the tests
 
 
@@ -31,7 +30,7 @@ class Mutant:
     file: str
     old: str
     new: str
-    tests: str = SCENARIOS
+    tests: tuple[str, ...] = STORIES
 
 
 MUTANTS = (
@@ -88,7 +87,7 @@ MUTANTS = (
         "runner/finish.py",
         "            if error.data != config.data or ",
         "            if ",
-        "tests/unit/runner/test_finish.py",
+        ("tests/unit/runner/test_finish.py",),
     ),
     Mutant(
         "a run whose rename was refused is run again",
@@ -162,7 +161,7 @@ def wound(package: Path, mutant: Mutant) -> None:
     file.write_text(text.replace(mutant.old, mutant.new))
 
 
-def run(tests: list[str], mutant: Mutant | None = None) -> tuple[bool, str]:
+def run(tests: tuple[str, ...], mutant: Mutant | None = None) -> tuple[bool, str]:
     """Whether `tests` pass on a copy of the package, wounded or not, and the end of what they said."""
     with tempfile.TemporaryDirectory(prefix="poltergust-mutant-") as folder:
         home = Path(folder)
@@ -205,14 +204,14 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [m for m in MUTANTS if not options.words or any(word in m.name for word in options.words)]
     alive = 0
     try:
-        tests = sorted({MACHINE if options.machine else mutant.tests for mutant in chosen})
-        passed, output = run(tests)
+        tests = sorted({test for mutant in chosen for test in (MACHINE if options.machine else mutant.tests)})
+        passed, output = run(tuple(tests))
         if not passed:
             say(output)
             raise Unfit("the tests fail without any mutant")
         for mutant in chosen:
             began = time.monotonic()
-            passed, output = run([MACHINE if options.machine else mutant.tests], mutant)
+            passed, output = run(MACHINE if options.machine else mutant.tests, mutant)
             alive += passed
             how = "SURVIVED" if passed else f"killed by {killer(output)}"
             say(f"{time.monotonic() - began:5.1f} s  {mutant.name}: {how}")

@@ -6,6 +6,7 @@ One class for each kind of path with the same probes. What both can do through `
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import socket
@@ -37,7 +38,8 @@ class _Place:
         self._path: ConfigPath = settings.path
         self._usable = True  # False once it is known that nothing more can be found out
 
-    def store(self) -> Store:
+    @functools.cached_property
+    def _store(self) -> Store:
         """Raises `UsageError`."""
         from poltergust.stores import open_store
 
@@ -47,7 +49,7 @@ class _Place:
         """Write, rename, read and delete a small file beside the path, as the agent does; and the server's clock."""
         if not self._usable:
             return
-        store = self.store()
+        store = self._store
         url = f"{self._path.side}doctor/{self._settings.node}-{secrets.token_hex(4)}.txt"
         moved = url.removesuffix(".txt") + "-moved.txt"
         try:
@@ -75,7 +77,7 @@ class _Place:
         """Who else listens to the path."""
         if not self._usable:
             return
-        store, node = self.store(), self._settings.node
+        store, node = self._store, self._settings.node
         records = Records(store, self._path, node)
         live = [(seen, age) for seen in records.nodes() if (age := _age(store, self._path, seen)) < LIVE_SECONDS]
         others = sorted(seen.record.node for seen, _ in live if seen.record.node != node)
@@ -134,8 +136,13 @@ class CloudPlace(_Place):
 
     def events(self) -> Iterator[Check]:
         """The way of a notification: bucket, topic, subscription."""
-        if self._bucket is None or not self._usable:
+        if self._bucket is None:
             return
+        with contextlib.closing(self._bucket) as bucket:  # what comes after uses the store
+            if self._usable:
+                yield from self._events(bucket)
+
+    def _events(self, bucket: Bucket) -> Iterator[Check]:
         subscription, topic = self._settings.subscription, self._settings.topic
         if subscription is None and topic is None:
             yield warn(
@@ -153,7 +160,7 @@ class CloudPlace(_Place):
             found = examine.own(topic, self._settings.node, self._path)
         yield from found.checks
         if found.topic is not None or not any(check.verdict is Verdict.FAIL for check in found.checks):
-            yield from self._bucket.notifications(found.topic)
+            yield from bucket.notifications(found.topic)
 
 
 class FolderPlace(_Place):

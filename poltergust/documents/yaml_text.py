@@ -98,7 +98,8 @@ def _text(data: bytes, source: str) -> str:
         raise mistake(
             Place(source),
             Reason.TOO_LARGE,
-            f"the file has {len(data):,} bytes, at most {MAX_BYTES:,} are read; keep data in files of its own",
+            # How many more is not known: nobody reads on to find out.
+            f"the file has more than {MAX_BYTES:,} bytes; keep data in files of its own",
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise mistake(Place(source), Reason.NOT_TEXT, "the file is UTF-16; save it as UTF-8")

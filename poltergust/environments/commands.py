@@ -25,8 +25,20 @@ _BENDING = frozenset(
     PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_DRY_RUN PIP_REPORT
     UV_PYTHON UV_SYSTEM_PYTHON UV_BREAK_SYSTEM_PACKAGES UV_TARGET UV_PREFIX UV_WORKING_DIR UV_PROJECT
     UV_PROJECT_ENVIRONMENT UV_NO_EDITABLE UV_LOG_CONTEXT UV_OUTPUT_FORMAT
+    FORCE_COLOR CLICOLOR_FORCE
     """.split()  # noqa: SIM905
 )
+
+# `failures` reads what commands say: whole lines, without colours, in English, wherever the agent was started from.
+# uv wraps its errors at COLUMNS, and colours them on FORCE_COLOR; git and compilers speak the language of the locale.
+_FOR_MACHINES = {
+    "PYTHONUNBUFFERED": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "COLUMNS": "10000",
+    "NO_COLOR": "1",
+    "LANGUAGE": "en",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Ended:
 def build_environment(node_env: Mapping[str, str]) -> dict[str, str]:
     """The node's environment, without what belongs to another interpreter or would move the target."""
     kept = {k: v for k, v in node_env.items() if k not in _BENDING and not k.startswith("VIRTUALENV_")}
-    return kept | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    return kept | _FOR_MACHINES
 
 
 class Redactor:

@@ -57,7 +57,7 @@ BOMBS = {
     ),
     "a-hundred-thousand-keys": (
         "".join(f"{n}:\n" for n in range(100_000)),
-        "{config}: larger than 262,144 bytes{any}",
+        "{config}: the file has more than 262,144 bytes; keep data in files of its own",
     ),
     "thirty-thousand-keys": (
         "".join(f"{n}:\n" for n in range(30_000)),
@@ -71,6 +71,8 @@ BOMBS = {
 
 # google-auth asks its own folder, gcloud's, and the network of Google's machines.
 NO_CREDENTIALS = {"NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": "/nowhere", "GOOGLE_APPLICATION_CREDENTIALS": ""}
+# As from somebody's narrow terminal: uv wraps and colours what it says by these, and messages are made of that.
+TERMINAL = {"COLUMNS": "40", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, schedule
         publish(index.folder)
         beside(Path(place.url("environment")))
         options = ["--retries", "0", "--scheduler-url", scheduler, "--parallel", "8"]
-        with place.agent("here", shared_cache / "one", *options, **NO_CREDENTIALS) as node:
+        with place.agent("here", shared_cache / "one", *options, **NO_CREDENTIALS, **TERMINAL) as node:
             stage = Stage(place, node, index)
             drop(stage)
             yield stage
@@ -207,3 +209,4 @@ def test_the_agent_is_alive_and_well(stage: Stage) -> None:
     assert "Traceback" not in stage.node.log
     assert "unexpected; please report this" not in stage.node.log
     assert "\x1b" not in stage.node.log
+    assert not [line for line in stage.node.log.splitlines() if not line.startswith("20")], "one line for each message"

@@ -46,6 +46,7 @@ def test_luigi_process_killed(node: Cluster, number: signal.Signals) -> None:
     node.runs_on(name, times=2)
     gate.touch()
     node.check()
+    assert "child-died" in node.log(name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+from google.iam.v1 import iam_policy_pb2
+from google.pubsub_v1.types import Subscription, Topic
 
 from poltergust import names
 from poltergust.checks import Check, Verdict
@@ -241,6 +247,82 @@ def test_a_topic_for_own_subscriptions(bucket: StrictGcs, host: str, settings: S
     checks = found(replace(settings, topic=f"projects/{PROJECT}/topics/nowhere"))
     assert verdict(checks, "topic") == "fail"
     assert pubsub.subscriptions(host, PROJECT) == [FULL_SUBSCRIPTION], "doctor makes none"
+
+
+class Iam:
+    """A gRPC server with what the emulator lacks, permissions: those in `granted`, and no other."""
+
+    def __init__(self, *granted: str) -> None:
+        self._granted = granted
+
+    def service(self, call: Any) -> Any:
+        answers = {"TestIamPermissions": self._test, "GetSubscription": self._subscription, "GetTopic": self._topic}
+        return grpc.unary_unary_rpc_method_handler(answers[call.method.rpartition("/")[2]])
+
+    def _test(self, request: bytes, _: Any) -> bytes:
+        asked = iam_policy_pb2.TestIamPermissionsRequest.FromString(request).permissions
+        held = [permission for permission in asked if permission in self._granted]
+        answer: bytes = iam_policy_pb2.TestIamPermissionsResponse(permissions=held).SerializeToString()
+        return answer
+
+    def _subscription(self, _: bytes, context: Any) -> bytes:
+        self._need("pubsub.subscriptions.get", context)
+        answer: bytes = Subscription.serialize(Subscription(name=FULL_SUBSCRIPTION, topic=FULL_TOPIC))
+        return answer
+
+    def _topic(self, _: bytes, context: Any) -> bytes:
+        self._need("pubsub.topics.get", context)
+        answer: bytes = Topic.serialize(Topic(name=FULL_TOPIC))
+        return answer
+
+    def _need(self, permission: str, context: Any) -> None:
+        if permission not in self._granted:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized to perform this action.")
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        server = grpc.server(ThreadPoolExecutor(4))
+        server.add_generic_rpc_handlers([self])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(grace=1).wait(30)
+
+
+GET, CONSUME = "pubsub.subscriptions.get", "pubsub.subscriptions.consume"
+GET_TOPIC, ATTACH = "pubsub.topics.get", "pubsub.topics.attachSubscription"
+
+
+@pytest.mark.parametrize(
+    ("name", "granted", "expected"),
+    [
+        ("subscription", (GET, CONSUME), "ok"),
+        ("subscription", (CONSUME,), "skip"),
+        ("subscription", (GET,), "fail"),
+        ("subscription", (), "fail"),
+        ("topic", (ATTACH,), "ok"),
+        ("topic", (ATTACH, GET_TOPIC), "ok"),
+        ("topic", (GET_TOPIC,), "fail"),
+        ("topic", (), "fail"),
+    ],
+)
+def test_rights_on_subscription_and_topic(
+    bucket: StrictGcs,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    granted: tuple[str, ...],
+    expected: str,
+) -> None:
+    given = {"subscription": FULL_SUBSCRIPTION} if name == "subscription" else {"topic": FULL_TOPIC}
+    with Iam(*granted).serving() as host:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+        checks = found(replace(settings, **given))  # type: ignore[arg-type]
+    assert verdict(checks, name) == expected
+    if expected == "fail":
+        assert "grant the node " in checks[name].mend
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poltergust.agent import Agent
 from poltergust.errors import RunError, Temporary
 from poltergust.luigi_run import Request, Standing
 from poltergust.names import Kind
 from poltergust.reasons import Reason, Row
-from poltergust.records import Records
-from poltergust.runner.finish import Ending, Finisher
-from poltergust.runner.forgive import Forgiveness
-from poltergust.runner.patience import Patience
-from poltergust.runner.pipeline import Pipeline
-from poltergust.runner.run import Run, Runs, Verdict
-from poltergust.runner.runner import Runner
+from poltergust.runner.finish import Ending
+from poltergust.runner.run import Run, Verdict
 from poltergust.settings import Settings
-from poltergust.stopping import Stopping
-from poltergust.stores import Blob, NotFound
-from poltergust.workqueue import Item, WorkQueue
-from tests.emulators.memory import Call, Died, Fault, MemoryStore
-from tests.property.hub import SimulatedClock, Task
-from tests.property.parts import FakeEnvironments, FakeRun, NoLog, Plan
+from tests.emulators.memory import Call, Died, Fault
+from tests.property.hub import Task
+from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
+from tests.property.wiring import wire
 
 if TYPE_CHECKING:
     from tests.property.world import World
@@ -34,60 +25,13 @@ if TYPE_CHECKING:
 WORKERS = 2
 
 
-@dataclass
-class Planned:
-    """A fault that the `skip`-th next call of that operation meets."""
-
-    operation: str
-    fault: Fault
-    skip: int = 0
-
-
-class NodeStore(MemoryStore):
-    """A node's way to the storage; tells what it reads."""
-
-    def __init__(self, node: Node) -> None:
-        super().__init__(node.world.bucket, node.gate)
-        self._node = node
-
-    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
-        try:
-            blob = super().read(url, start=start, limit=limit)
-        except NotFound:
-            self._node.has_read(url, None)
-            raise
-        self._node.has_read(url, int(blob.generation))
-        return blob
-
-
-class LookingRunner(Runner):
-    """The runner, and which generation each look set out with."""
-
-    task: Callable[[], Task]
-    scratch_path: Path
-
-    def look(self, item: Item) -> float | None:
-        task = self.task()
-        task.generation = task.attempt = None
-        task.looking = True
-        try:
-            return super().look(item)
-        except Died:
-            task.died_in = task.attempt
-            raise
-        finally:
-            task.looking, task.attempt = False, None
-
-
 class Node:
     """Up or down; each time it comes up it is a new life of the same agent."""
 
     def __init__(self, world: World, name: str, scratch: Path, offset: float) -> None:
-        from tests.property.world import PATH, RETRIES
-
-        self.world, self.name, self._offset = world, name, offset
+        self.world, self.name, self.offset = world, name, offset
         self.path = PATH
-        self.settings = Settings(PATH, name, "http://scheduler:8082", retries=RETRIES, cache=scratch)
+        self.settings = Settings(PATH, name, SCHEDULER, retries=RETRIES, cache=scratch)
         self.life = 0
         self.up = self.draining = False
         self.plan = Plan.READY
@@ -108,56 +52,9 @@ class Node:
         self.up, self.draining = True, False
         self.told, self.runs, self.inbox, self.ran = {}, [], [], {}
         world.referee.restarts(self.name)
-        self.stopping = Stopping()
-        self.store = NodeStore(self)
-        clock = SimulatedClock(world.hub, self._offset, lambda: bool(len(self.queue)) or self.queue.stopped)
-        now = clock.monotonic
-        self.queue = WorkQueue(clock)
-        self.records = Records(self.store, self.path, self.name, clock=now)
-        self._runs = Runs(self.records, self.name, "http://scheduler:8082", now)
-        finisher = Finisher(self.store, self.path, f"{self.name}/{self.life}")
-        patience = Patience()
-        pipeline = Pipeline(
-            settings=self.settings,
-            scheduler_url="http://scheduler:8082",
-            nonce=str(self.life),
-            environments=FakeEnvironments(lambda: self.plan, self._rest, self._begins, self._environment_fails),
-            locks=None,
-            launch=self._launch,
-            forgiveness=Forgiveness(self.store, self.path, self.name, self.records.server_time),
-            records=self.records,
-            open_log=lambda url, redact: NoLog(self.store, url, redact=redact, limit=0),
-            stopping=self.stopping,
-            clock=now,
-            wait=self._wait,
-        )
-        runner = LookingRunner(
-            self.settings,
-            store=lambda url: self.store,
-            records=self.records,
-            runs=self._runs,
-            finisher=finisher,
-            pipeline=pipeline,
-            standing=self._standing,
-            patience=patience,
-            stopping=self.stopping,
-            clock=now,
-            on_ending=self._on_ending,
-        )
-        runner.task = self._task
-        self.agent = Agent(
-            self.settings,
-            instance=str(self.life),
-            scheduler_url="http://scheduler:8082",
-            store=self.store,
-            records=self.records,
-            runs=self._runs,
-            runner=runner,
-            patience=patience,
-            queue=self.queue,
-            sources=(),
-            stopping=self.stopping,
-        )
+        wired = wire(self)
+        self.agent, self.queue, self.records = wired.agent, wired.queue, wired.records
+        self.stopping, self._runs = wired.stopping, wired.runs
         self.visible_since = None
         self.beat()
         for _ in range(WORKERS):
@@ -311,16 +208,16 @@ class Node:
         elif url.startswith("gs://bucket/environment/") and task.generation is not None:
             self.world.referee.environment(self.name, task.generation, found=generation is not None, now=now)
 
-    def _begins(self) -> None:
-        task = self._task()
+    def begins(self) -> None:
+        task = self.task()
         assert task.generation is not None
         self.world.referee.begins(self.name, task.generation)
         task.attempt = task.generation
 
-    def _environment_fails(self, reason: Reason) -> None:
+    def environment_fails(self, reason: Reason) -> None:
         self._report(reason, stopped=False)
 
-    def _launch(
+    def launch(
         self,
         request: Request,
         *,
@@ -328,7 +225,7 @@ class Node:
         on_forgiven: Callable[[], None] = lambda: None,
         **_rest: object,
     ) -> FakeRun:
-        task = self._task()
+        task = self.task()
         assert task.generation is not None
         if request.forgive:
             self.world.referee.forgives(self.name, task.generation, self.world.hub.now)
@@ -344,7 +241,7 @@ class Node:
         return run
 
     def _report(self, reason: Reason, *, stopped: bool) -> None:
-        task = self._task()
+        task = self.task()
         assert task.generation is not None
         upload = self.world.referee.uploads[task.generation]
         config, error = (self.world.stands(upload.name, kind) for kind in (Kind.CONFIG, Kind.ERROR))
@@ -355,30 +252,30 @@ class Node:
         if reason.row is not Row.NODE or not stopped:
             task.attempt = None
 
-    def _standing(self, root_task_id: str) -> Standing:
+    def standing(self, root_task_id: str) -> Standing:
         self.world.hub.pause()
         if self.world.scheduler_down:
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, "no answer from the scheduler")
         return Standing(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
 
-    def _on_ending(self, run: Run, verdict: Verdict, ending: Ending) -> None:
+    def on_ending(self, run: Run, verdict: Verdict, ending: Ending) -> None:
         if ending is Ending.WON and verdict.outcome is not None:
             self.world.referee.claims(self.name, int(run.config.generation), verdict.outcome, self.life)
 
-    def _wait(self, event: threading.Event, seconds: float) -> None:
+    def wait(self, event: threading.Event, seconds: float) -> None:
         until = self.world.hub.now + seconds
         self.world.hub.pause(lambda: event.is_set() or self.world.hub.now >= until)
         if not self.up:
             raise Died
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
         until = self.world.hub.now + 0.5
-        task = self._task()
+        task = self.task()
         task.resting = True
         self.world.hub.pause(lambda: self.world.hub.now >= until or self.plan is not Plan.SLOW or self.draining)
         task.resting = False
 
-    def _task(self) -> Task:
+    def task(self) -> Task:
         task = self.world.hub.current
         assert task is not None
         return task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +12,24 @@ from types import TracebackType
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
 from poltergust.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.luigi_run import Progress, Report, Request
+from poltergust.names import Path as PipelinePath
 from poltergust.reasons import Reason
 from poltergust.runlog import RunLog
+from tests.emulators.memory import Fault
+
+PATH = PipelinePath("gs://bucket/pipeline")
+ENVIRONMENT = "gs://bucket/environment/env.yaml"
+SCHEDULER = "http://scheduler:8082"
+RETRIES = 1
+
+
+@dataclass
+class Planned:
+    """A fault that the `skip`-th next call of that operation meets."""
+
+    operation: str
+    fault: Fault
+    skip: int = 0
 
 
 class Plan(Enum):

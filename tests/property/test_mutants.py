@@ -12,7 +12,7 @@ from tests.mutants import CHOSEN, MUTANTS, Mutant, Unfit, killer, run, wound
 
 @pytest.mark.parametrize("mutant", MUTANTS if os.environ.get("POLTERGUST_LONG") else CHOSEN, ids=lambda m: m.name)
 def test_the_suite_kills(mutant: Mutant) -> None:
-    passed, output = run([mutant.tests], mutant)
+    passed, output = run(mutant.tests, mutant)
     assert not passed, "it survived"
     assert killer(output) != "?", output
 

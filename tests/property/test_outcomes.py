@@ -21,9 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from poltergust.names import Kind
 from poltergust.reasons import Reason
 from tests.emulators.memory import Fault
-from tests.property.node import Node, Planned
-from tests.property.parts import Plan
-from tests.property.world import ENVIRONMENT, PATH, World, simulated
+from tests.property.ending import calm, check_stopped, finish
+from tests.property.node import Node
+from tests.property.parts import ENVIRONMENT, PATH, Plan, Planned
+from tests.property.world import World, simulated
 
 LONG = os.environ.get("POLTERGUST_LONG")
 SEED = os.environ.get("POLTERGUST_SEED")
@@ -209,9 +210,9 @@ class Outcomes(RuleBasedStateMachine):
     # The end
 
     def check_during_teardown(self) -> None:
-        self.world.calm()
-        self.world.check_stopped()
-        self.world.finish(self.last)
+        calm(self.world)
+        check_stopped(self.world)
+        finish(self.world, self.last)
 
     def teardown(self) -> None:
         try:

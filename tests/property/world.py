@@ -13,18 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from poltergust.names import OUTCOMES, Kind
-from poltergust.names import Path as PipelinePath
 from poltergust.reasons import Reason
 from tests.emulators.memory import Bucket, Version
 from tests.property.hub import Hub, Task
 from tests.property.node import Node
-from tests.property.parts import FakeRun, Plan
+from tests.property.parts import ENVIRONMENT, PATH, RETRIES, FakeRun
 from tests.property.referee import Referee, Upload
 
-PATH = PipelinePath("gs://bucket/pipeline")
-ENVIRONMENT = "gs://bucket/environment/env.yaml"
 SERVER_EPOCH = 1_700_000_000.0  # the storage's clock and the nodes' have nothing to do with each other
-RETRIES = 1
 HEARTBEAT = 60.0
 
 
@@ -241,56 +237,6 @@ class World:
 
     def stands(self, name: str, kind: Kind) -> Version | None:
         return self.bucket.objects.get(PATH.of(name, kind))
-
-    # The end
-
-    def calm(self) -> None:
-        """Fate stops: no faults, every node up, the scheduler and the environment there."""
-        self.refusing = self.scheduler_down = False
-        self.runnable = True
-        self.set_environment(present=True)
-        for node in self.nodes:
-            node.faults.clear()
-            node.plan = Plan.READY
-        for run in [run for run in self.runs if run.stopped]:
-            self.end(run, Reason.CHILD_DIED)
-        self.settle()
-        for node in self.nodes:
-            if node.draining:
-                for run in [run for run in self.runs if run in node.runs]:
-                    self.end(run, Reason.CHILD_DIED)
-                self.settle()
-            if not node.up:
-                node.start()
-
-    def check_stopped(self) -> None:
-        """After a scan and the grace for a missing config nothing runs on that cannot count."""
-        for seconds in (0.0, 5.0, 6.0, 6.0):
-            self.pass_time(seconds)
-            for node in self.nodes:
-                node.scan()
-            self.settle()
-        for run in self.runs:
-            upload = self.referee.uploads[run.generation]
-            config = self.stands(upload.name, Kind.CONFIG)
-            error = self.stands(upload.name, Kind.ERROR)
-            counts = config is not None and config.generation == run.generation
-            may_count = config is None and error is not None and error.data == upload.data
-            assert counts or may_count or run.stopped, f"{run.generation} of {upload.name} runs on for nothing"
-
-    def finish(self, reason: Reason) -> None:
-        """All the time there is, a scan at each interval, every process ending so."""
-        for _ in range(150):
-            for node in self.nodes:
-                node.scan()
-            self.settle()
-            for run in list(self.runs):
-                self.end(run, Reason.CHILD_DIED if run.stopped else reason)
-            self.settle()
-            if not self.configs() and not self.runs and not any(node.runs_known() for node in self.nodes):
-                break
-            self.pass_time(self.next_due())
-        self.referee.at_rest(self.outcomes(), set(self.configs()))
 
     def close(self) -> None:
         for node in self.nodes:

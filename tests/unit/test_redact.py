@@ -70,3 +70,10 @@ def test_the_password_of_a_url_is_masked_apart_from_it_whatever_the_variable_is_
     assert redact("deploy with hunter22 to host") == f"deploy with {MASK} to host"
     assert redact("https://user:p@ss@host") == f"https://{MASK}@host"
     assert Redactor([{"HOOK": "https://long-token-of-mine@host"}])("long-token-of-mine") == MASK
+
+
+def test_a_long_line_without_spaces_is_no_burden() -> None:
+    """Each letter of it could begin a URL's scheme: looking from each to the end would take minutes for this one."""
+    line = "x" * 1_000_000
+    assert Redactor(())(line) == line
+    assert Redactor(())(f"{line}://user:pass@host") == f"{line}://[redacted]@host"

@@ -34,30 +34,59 @@ def named(subscription: str, path: Path) -> Found:
     """Look at a subscription that somebody made for this node."""
     try:
         with pubsub_v1.SubscriberClient() as client:
-            found = client.get_subscription(request={"subscription": subscription}, retry=None, timeout=_TIMEOUT)
-    except exceptions.PermissionDenied:
-        text = f"{subscription} cannot be looked at: no pubsub.subscriptions.get (roles/pubsub.subscriber lacks it)"
-        return Found((skip("subscription", text, "grant the node roles/pubsub.viewer on it"),), None)
+            may_read = _may(client, subscription, "pubsub.subscriptions.consume")
+            try:
+                found = client.get_subscription(request={"subscription": subscription}, retry=None, timeout=_TIMEOUT)
+            except exceptions.PermissionDenied as error:
+                return Found((_unseen(subscription, error, may_read),), None)
     except Errors as error:
         return Found((_failed("subscription", error, subscription, None),), None)
     if found.topic == DELETED_TOPIC:
         return Found((_failed("subscription", TopicDeleted(), subscription, None),), None)
-    checks = tuple(_judge(found, subscription, path))
-    return Found(checks or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
+    checks = list(_judge(found, subscription, path))
+    if may_read is False:
+        checks.append(_failed("subscription", exceptions.PermissionDenied(""), subscription, None))
+    return Found(tuple(checks) or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
 
 
 def own(topic: str, node: str, path: Path) -> Found:
-    """Look at a topic to which the node will make its own subscription. Whether it may shows when it does."""
+    """Look at a topic to which the node will make its own subscription. Whether its project lets it make one shows
+    when it does."""
     name = Own(topic, node, path).name
     try:
         with pubsub_v1.PublisherClient() as client:
-            client.get_topic(request={"topic": topic}, retry=None, timeout=_TIMEOUT)
-    except exceptions.PermissionDenied:
-        text = f"{topic} cannot be looked at: no pubsub.topics.get (a node needs only pubsub.topics.attachSubscription)"
-        return Found((skip("topic", text),), topic)
+            may_attach = _may(client, topic, "pubsub.topics.attachSubscription")
+            if may_attach is not True:  # else the right to look is not needed, and often not given
+                client.get_topic(request={"topic": topic}, retry=None, timeout=_TIMEOUT)
+    except exceptions.PermissionDenied as error:
+        if may_attach is False:
+            return Found((_failed("topic", error, name, topic),), topic)
+        return Found((skip("topic", f"{topic} cannot be looked at: no pubsub.topics.get"),), topic)
     except Errors as error:
         return Found((_failed("topic", error, name, topic),), topic)
+    if may_attach is False:
+        return Found((_failed("topic", exceptions.PermissionDenied(""), name, topic),), topic)
     return Found((ok("topic", f"{topic}; the node's own subscription is {name}"),), topic)
+
+
+def _may(client: Any, resource: str, permission: str) -> bool | None:
+    """Whether this node has the permission; None where the server does not tell (the emulator knows no IAM).
+
+    https://cloud.google.com/pubsub/docs/access-control#testing_permissions
+    """
+    request = {"resource": resource, "permissions": [permission]}
+    try:
+        answer = client.test_iam_permissions(request=request, retry=None, timeout=_TIMEOUT)
+    except (exceptions.MethodNotImplemented, exceptions.PermissionDenied, exceptions.NotFound):
+        return None
+    return permission in answer.permissions
+
+
+def _unseen(subscription: str, error: Exception, may_read: bool | None) -> Check:
+    if may_read is False:
+        return _failed("subscription", error, subscription, None)
+    text = f"{subscription} cannot be looked at: no pubsub.subscriptions.get (roles/pubsub.subscriber lacks it)"
+    return skip("subscription", text, "grant the node roles/pubsub.viewer on it")
 
 
 def _failed(name: str, error: Exception, subscription: str, topic: str | None) -> Check:

@@ -70,6 +70,7 @@ class Reason(Enum):
     START_FAILED = ("start-failed", Row.NODE)
     CHILD_DIED = ("child-died", Row.NODE)
     AGENT_DIED = ("agent-died", Row.NODE)
+    INTERNAL_ERROR = ("internal-error", Row.NODE)
     # waiting
     OTHERS_RUN = ("others-run", Row.WAITING)
     DATA_MISSING = ("data-missing", Row.WAITING)

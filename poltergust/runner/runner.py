@@ -117,6 +117,10 @@ class Runner:
         except UsageError as error:  # a file names gs:// on a node that has no credentials for it
             text = f"{self._path.of(run.name, Kind.CONFIG)}: {error}"
             return Verdict(Reason.ENVIRONMENT_DENIED, one_line(self._redact(text)))
+        except Exception as error:  # a bug that one run shows must not end the node, nor look like the node's death
+            log.exception("%s: unexpected; please report this", run.name)
+            text = f"{type(error).__name__} in Poltergust itself; the log of the agent on this node says more"
+            return Verdict(Reason.INTERNAL_ERROR, text)
 
     def _try(self, run: Run, item: Item) -> Verdict:
         url = self._path.of(run.name, Kind.CONFIG)

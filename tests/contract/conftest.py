@@ -1,4 +1,4 @@
-"""The stores that the contract is tried on: folders, memory, fake-gcs-server, the strict server, a live one if named."""
+"""The stores the contract is tried on: folders, memory, fake-gcs-server, the strict server, a live one if named."""
 
 from __future__ import annotations
 

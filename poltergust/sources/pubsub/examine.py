@@ -45,7 +45,7 @@ def named(subscription: str, path: Path) -> Found:
         return Found((_failed("subscription", TopicDeleted(), subscription, None),), None)
     checks = list(_judge(found, subscription, path))
     if may_read is False:
-        checks.append(_failed("subscription", exceptions.PermissionDenied(""), subscription, None))
+        checks.append(_failed("subscription", _refused(), subscription, None))
     return Found(tuple(checks) or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
 
 
@@ -53,6 +53,7 @@ def own(topic: str, node: str, path: Path) -> Found:
     """Look at a topic to which the node will make its own subscription. Whether its project lets it make one shows
     when it does."""
     name = Own(topic, node, path).name
+    may_attach: bool | None = None
     try:
         with pubsub_v1.PublisherClient() as client:
             may_attach = _may(client, topic, "pubsub.topics.attachSubscription")
@@ -65,8 +66,13 @@ def own(topic: str, node: str, path: Path) -> Found:
     except Errors as error:
         return Found((_failed("topic", error, name, topic),), topic)
     if may_attach is False:
-        return Found((_failed("topic", exceptions.PermissionDenied(""), name, topic),), topic)
+        return Found((_failed("topic", _refused(), name, topic),), topic)
     return Found((ok("topic", f"{topic}; the node's own subscription is {name}"),), topic)
+
+
+def _refused() -> Exception:
+    error: Exception = exceptions.PermissionDenied("")  # type: ignore[no-untyped-call]
+    return error
 
 
 def _may(client: Any, resource: str, permission: str) -> bool | None:

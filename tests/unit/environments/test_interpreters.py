@@ -101,8 +101,9 @@ def test_what_is_not_here_is_answered_with_what_is(machine: Machine, request_: s
     with pytest.raises(NodeError) as caught:
         machine.find(request_)
     assert caught.value.reason is Reason.INTERPRETER_MISSING
-    assert f"3.77.10 ({machine.root}/pyenv/versions/3.77.10/bin/python3.77)" in str(caught.value)
-    assert "shims" not in str(caught.value)
+    here = str(caught.value).partition("; here are: ")[2].partition(";")[0].split(", ")
+    assert "3.77.10" in here
+    assert str(machine.root) not in str(caught.value), "a path would leave no room for the advice"
 
 
 def test_a_range_that_is_none(machine: Machine) -> None:

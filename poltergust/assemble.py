@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import resource
 import secrets
 import shutil
 import threading
@@ -39,6 +40,10 @@ from poltergust.stores import Blob, Entry, Store
 from poltergust.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+
+DESCRIPTORS = 8192
+"""Enough for the most that `--parallel` allows."""
 
 
 class Stores:
@@ -77,6 +82,7 @@ class Stores:
 def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     """An agent ready to `run`, with its embedded scheduler up if it needs one; cleaned up after on the way out."""
     become_reaper()
+    _raise_descriptor_limit()
     with contextlib.ExitStack() as stack:
         stack.enter_context(working_directories(settings.work))
         scheduler_url = settings.scheduler_url
@@ -90,6 +96,15 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         node = _wire(settings, stopping, scheduler_url, client, face, stores)
         stack.enter_context(face.shown(node.status, stores(settings.path.root), settings.path))
         yield node
+
+
+def _raise_descriptor_limit() -> None:
+    """A run takes about ten descriptors, and the usual soft limit of 1,024 is there for programs that use select(2):
+    https://0pointer.net/blog/file-descriptor-limits.html."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def environments(settings: Settings, stores: Stores) -> EnvironmentCache:

@@ -43,7 +43,6 @@ class Reason(Enum):
     # the files are wrong: what they name
     ENVIRONMENT_MISSING = ("environment-missing", Row.WRONG)
     ENVIRONMENT_NOT_ALLOWED = ("environment-not-allowed", Row.WRONG)
-    ENVIRONMENT_INVALID = ("environment-invalid", Row.WRONG)
     UNKNOWN_VIRTUALENV_OPTION = ("unknown-virtualenv-option", Row.WRONG)
     DEPENDENCY_INVALID = ("dependency-invalid", Row.WRONG)
     PACKAGE_NOT_FOUND = ("package-not-found", Row.WRONG)
@@ -86,7 +85,6 @@ class Reason(Enum):
     CONFIG_GONE = ("config-gone", Row.STOPPED)
     NEWER_GENERATION = ("newer-generation", Row.STOPPED)
     OUTCOME_STANDS = ("outcome-stands", Row.STOPPED)
-    RENAME_LOST = ("rename-lost", Row.STOPPED)
     DRAINED = ("drained", Row.STOPPED)
 
     def __init__(self, code: str, row: Row) -> None:

@@ -18,7 +18,13 @@ from poltergust.settings import Settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    option("--path", required=True, metavar="PATH", help="Where configs land: gs://bucket/prefix or a local folder."),
+    option(
+        "--path",
+        required=True,
+        metavar="PATH",
+        help="Where configs land: gs://bucket/prefix (scanned only, unless --subscription or --topic is given) or a "
+        "local folder.",
+    ),
     option("--subscription", metavar="NAME", help="This node's own Pub/Sub subscription, a full name or a short one."),
     option("--topic", metavar="NAME", help="Instead: make an own subscription to this topic, removed on a clean stop."),
     option("--project", metavar="ID", help="Project of a short subscription or topic; default: the credentials' own."),
@@ -26,9 +32,21 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--scheduler-url", metavar="URL", help="The luigid all nodes share; default: an embedded one, for one node."
     ),
-    option("--reconcile-interval", type=Duration(), default="5m", metavar="TIME", help="How often to scan the path."),
+    option(
+        "--reconcile-interval",
+        type=Duration(least=1.0),
+        default="5m",
+        metavar="TIME",
+        help="How often to scan the path.",
+    ),
     option("--parallel", type=click.IntRange(1, 256), default=8, metavar="N", help="Configs that run side by side."),
-    option("--retries", type=click.IntRange(0, 100), default=3, metavar="N", help="New tries after a failure."),
+    option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=3,
+        metavar="N",
+        help="New tries of a failing task (in the whole cluster), or here.",
+    ),
     option(
         "--drain-timeout", type=Duration(), default="10m", metavar="TIME", help="How long tasks may finish on a stop."
     ),

@@ -36,9 +36,17 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, least: float = 0.0) -> None:
+        """`least` in seconds: anything shorter is refused."""
+        self._least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
+        seconds = float(value) if isinstance(value, (int, float)) else self._parse(value, param, ctx)
+        if seconds < self._least:
+            self.fail(f"{value!r} is too short; write {self._least:g}s or more", param, ctx)
+        return seconds
+
+    def _parse(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = _DURATION.fullmatch(str(value))
         if not value or found is None:
             self.fail(f"{value!r} is not a duration; write for example 90s, 5m or 1h30m", param, ctx)

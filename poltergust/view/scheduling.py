@@ -84,7 +84,10 @@ class Scheduling:
         for run in view.runs:
             url = run.record.scheduler
             if url.startswith(("http://", "https://")) and url not in found:
-                loopback = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+                try:
+                    loopback = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+                except ValueError:
+                    continue  # a record of an older version, or not ours
                 if not loopback or hosts.get(run.record.node) == self._host:
                     found.append(url)
         return found

@@ -54,6 +54,19 @@ WEATHER: list[tuple[str, object]] = [
     *((service, up) for service in ("environment", "refusing", "runnable", "scheduler_down") for up in (True, False)),
     *(("records", part) for part in ("", "/nodes/", ".json", ".first", "-by")),
 ]
+WEATHER += [("refusing", True)] * 3
+FAULTS: list[tuple[str, Fault]] = [
+    *(("move", fault) for fault in Fault),
+    *(("write", fault) for fault in Fault),
+    ("move", Fault.DENIED),
+    ("move", Fault.LOST),
+    ("read", Fault.UNAVAILABLE),
+    ("read", Fault.DIES),
+    ("list", Fault.UNAVAILABLE),
+    ("delete", Fault.UNAVAILABLE),
+    ("delete", Fault.DIES),
+    ("any", Fault.DIES_AFTER),
+]
 SEEDS = st.integers(0, 2**16)
 NUMBERS = st.integers(0, 50)
 
@@ -142,14 +155,9 @@ class Outcomes(RuleBasedStateMachine):
         elif not node.up:
             node.start()
 
-    @rule(
-        which=NUMBERS,
-        operation=st.sampled_from(["any", "move", "move", "write", "read", "delete", "list"]),
-        fault=st.sampled_from(Fault),
-        skip=st.integers(0, 3),
-    )
-    def fault(self, which: int, operation: str, fault: Fault, skip: int) -> None:
-        self.node(which).faults.append(Planned(operation, fault, skip))
+    @rule(which=NUMBERS, what=st.sampled_from(FAULTS), skip=st.sampled_from([0, 0, 0, 1, 2, 5]))
+    def fault(self, which: int, what: tuple[str, Fault], skip: int) -> None:
+        self.node(which).faults.append(Planned(*what, skip))
 
     @rule(which=NUMBERS, what=st.sampled_from(WEATHER))
     def weather(self, which: int, what: tuple[str, object]) -> None:

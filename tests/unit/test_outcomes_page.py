@@ -19,7 +19,6 @@ SECTIONS = {
     Row.PASSING: "It passes",
     Row.STOPPED: "It no longer counts",
 }
-SET_ASIDE = {Reason.ENVIRONMENT_INVALID, Reason.RENAME_LOST}
 _ENTRY = re.compile(r"^\| `([a-z-]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
 
 
@@ -31,7 +30,7 @@ def entries(row: Row) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("row", Row)
 def test_every_code_stands_in_its_rows_table_and_no_other_does(row: Row) -> None:
-    assert set(entries(row)) == {reason.code for reason in Reason if reason.row is row and reason not in SET_ASIDE}
+    assert set(entries(row)) == {reason.code for reason in Reason if reason.row is row}
 
 
 def test_each_code_has_one_entry_and_a_whole_sentence_of_advice() -> None:
@@ -41,15 +40,3 @@ def test_each_code_has_one_entry_and_a_whole_sentence_of_advice() -> None:
     for code, meaning, advice in found:
         assert meaning.endswith("."), code
         assert advice.endswith("."), code
-
-
-def test_what_is_set_aside_is_named_and_nothing_gives_it() -> None:
-    sources = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (Path(__file__).parents[2] / "poltergust").rglob("*.py")
-        if path.name != "reasons.py"
-    )
-    for reason in SET_ASIDE:
-        assert f"`{reason.code}`" in PAGE.split("set aside", 1)[1]
-        assert f"Reason.{reason.name}" not in sources
-        assert f'"{reason.code}"' not in sources

@@ -45,13 +45,14 @@ def check_stopped(world: World) -> None:
 
 
 def finish(world: World, reason: Reason) -> None:
-    """All the time there is, a scan at each interval, every process ending so."""
-    for _ in range(150):
+    """All the time there is, a scan at each interval, every process ending so, sooner or later."""
+    for _ in range(300):
         for node in world.nodes:
             node.scan()
         world.settle()
         for run in list(world.runs):
-            world.end(run, Reason.CHILD_DIED if run.stopped else reason)
+            if run in world.runs and world.order.random() < 0.6:
+                world.end(run, Reason.CHILD_DIED if run.stopped else reason)
         world.settle()
         if not world.configs() and not world.runs and not any(node.runs_known() for node in world.nodes):
             break

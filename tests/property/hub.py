@@ -32,6 +32,7 @@ class Task:
         self.generation: int | None = None
         self.attempt: int | None = None
         self.died_in: int | None = None
+        self.died_at: int | None = None
         self.resting = False
 
         def whole() -> None:

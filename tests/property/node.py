@@ -69,7 +69,8 @@ class Node:
         self.visible_since = None
         mine = [task for task in self.world.hub.tasks if task.owner is self]
         for task in mine + already_dead:
-            self.world.referee.died(self.name, task.attempt or task.died_in, self._tick())
+            looked_at = task.generation if task.looking else task.died_at
+            self.world.referee.died(self.name, task.attempt or task.died_in, looked_at, self._tick())
             if task.generation is not None:
                 self.world.referee.turmoil.add(self.world.referee.uploads[task.generation].name)
         self.world.referee.restarts(self.name)

@@ -41,6 +41,7 @@ class Seen:
     error: bool = False  # wrong files
     failed: bool = False  # a task of it failed for good, in this run or in an earlier one that was not cleared yet
     charged: int = 0  # attempts that this node failed, or died in
+    uncertain: int = 0  # attempts that it may have counted before it died
     spent_at: int | None = None  # the step in which the last attempt was used up
     refused: bool = False  # the storage refused to rename
     forgotten: bool = False  # its record is gone or out of date: after a restart the node knows no better
@@ -54,6 +55,7 @@ class Referee:
         self.seen: defaultdict[tuple[str, int], Seen] = defaultdict(Seen)
         self.owed: set[tuple[str, int]] = set()  # (node, generation): a success that must not be lost
         self.won: defaultdict[tuple[int, Kind], list[str]] = defaultdict(list)
+        self.renamed: set[tuple[int, Kind]] = set()
         self.forgiving: dict[int, tuple[str, float]] = {}  # by whom, since when
         self.forgiven: set[int] = set()
         self.marks_touched: set[int] = set()  # somebody deleted or could not write marks: no promises about them
@@ -108,10 +110,14 @@ class Referee:
         elif row is Row.NODE:
             self._charge(node, generation, step)
 
-    def died(self, node: str, generation: int | None, step: int) -> None:
-        """The agent died, in the middle of an attempt at `generation`."""
-        if generation is not None:
-            self._charge(node, generation, step)
+    def died(self, node: str, attempt: int | None, looked_at: int | None, step: int) -> None:
+        """The agent died in the middle of an attempt at a generation, or while it looked at one."""
+        if attempt is not None:
+            self._charge(node, attempt, step)
+        elif looked_at is not None:
+            # It may have counted an attempt that it did not come to, or not yet have said that one does not count.
+            self.seen[node, looked_at].uncertain += 1
+            self._perhaps_spent(node, looked_at, step)
 
     def restarts(self, node: str) -> None:
         self.owed = {owed for owed in self.owed if owed[0] != node}
@@ -129,9 +135,12 @@ class Referee:
             seen.charged, seen.refused = 0, False
 
     def _charge(self, node: str, generation: int, step: int) -> None:
+        self.seen[node, generation].charged += 1
+        self._perhaps_spent(node, generation, step)
+
+    def _perhaps_spent(self, node: str, generation: int, step: int) -> None:
         seen = self.seen[node, generation]
-        seen.charged += 1
-        if seen.charged >= self.budget and seen.spent_at is None:
+        if seen.charged + seen.uncertain >= self.budget and seen.spent_at is None:
             seen.spent_at = step
 
     def environment(self, node: str, generation: int, *, found: bool, now: float) -> None:
@@ -176,6 +185,7 @@ class Referee:
             self._broken(f"{node} renames the {old.value} of {name}")
         if new is Kind.DONE and not seen.done:
             self._broken(f"{node} calls {generation} done and has not seen it so")
+        self.renamed.add((generation, new))
         if new is Kind.ERROR:
             self._may_be_error(node, ran, seen, now, others)
 
@@ -217,6 +227,6 @@ class Referee:
         for name, standing in outcomes.items():
             if len(standing) > 1 and name not in self.turmoil:
                 self._broken(f"{name} has several outcomes: {sorted(kind.value for kind in standing)}")
-        for (generation, kind), who in self.won.items():
-            if not who:
+        for generation, kind in self.renamed:
+            if not self.won[generation, kind] and self.uploads[generation].name not in self.turmoil:
                 self._broken(f"nobody says that it renamed {generation} to {kind.value}")

@@ -65,7 +65,7 @@ class LookingRunner(Runner):
         try:
             return super().look(item)
         except Died:
-            task.died_in = task.attempt
+            task.died_in, task.died_at = task.attempt, task.generation
             raise
         finally:
             task.looking, task.attempt = False, None

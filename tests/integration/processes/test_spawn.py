@@ -162,7 +162,8 @@ def test_the_command_has_the_default_signal_table() -> None:
     old = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        _, (shown,) = run("print({n: int(v, 16) & 0x7fffffff for n, v in (l.split(':') for l in open('/proc/self/status')"
+        _, (shown,) = run("print({n: int(v, 16) & 0x7fffffff for n, v in"
+                          " (l.split(':') for l in open('/proc/self/status')"
                           " if l.startswith(('SigBlk', 'SigIgn')))})")  # fmt: skip
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import shutil
+import struct
 import subprocess
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,23 +142,29 @@ def test_a_starting_node_warns_of_what_is_in_the_way(doctor: Commands) -> None:
             assert "Traceback" not in running.log
 
 
+def on_terminal(argv: list[str], columns: int, *, env: dict[str, str], cwd: Path) -> tuple[int, str]:
+    """Run it on a terminal that has its size before the command starts; exit code and what it showed."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=cwd)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO is how Linux says that the other side was closed
+        while data := os.read(ours, 65536):
+            shown += data
+    os.close(ours)
+    return process.wait(120), shown.decode()
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_narrow_and_wide_terminals(doctor: Commands, columns: int) -> None:
     """On a terminal of so many columns no line is longer, and nothing is lost; NO_COLOR leaves out the colours."""
-    script = needs.program("script", "apt-get install bsdutils")
-    command = f"stty cols {columns}; {POLTERGUST} doctor --quick --path ./nowhere"
-    done = subprocess.run(
-        [script, "--quiet", "--return", "--command", command, "/dev/null"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=doctor.cwd,
-        env={**os.environ, **doctor.env, "NO_COLOR": "1", "TERM": "xterm"},
-        check=False,
-    )
-    lines = done.stdout.replace("\r", "").splitlines()
+    argv = [str(POLTERGUST), "doctor", "--quick", "--path", "./nowhere"]
+    env = {**os.environ, **doctor.env, "NO_COLOR": "1", "TERM": "xterm"}
+    code, stdout = on_terminal(argv, columns, env=env, cwd=doctor.cwd)
+    lines = stdout.replace("\r", "").splitlines()
     shown = [line.split("\x1b[2K")[-1].rstrip() for line in lines]
-    assert done.returncode == 1, done.stdout
-    assert "\x1b[3" not in done.stdout, "no colours"
+    assert code == 1, stdout
+    assert "\x1b[3" not in stdout, "no colours"
     assert max(map(len, (line for line in shown if "\x1b" not in line))) <= columns
     assert "mkdir-p" in "".join("".join(shown).split())

@@ -161,6 +161,8 @@ def test_narrow_and_wide_terminals(doctor: Commands, columns: int) -> None:
     """On a terminal of so many columns no line is longer, and nothing is lost; NO_COLOR leaves out the colours."""
     argv = [str(POLTERGUST), "doctor", "--quick", "--path", "./nowhere"]
     env = {**os.environ, **doctor.env, "NO_COLOR": "1", "TERM": "xterm"}
+    for name in ("COLUMNS", "LINES"):  # stronger than the terminal's own size, and set where tests run side by side
+        env.pop(name, None)
     code, stdout = on_terminal(argv, columns, env=env, cwd=doctor.cwd)
     lines = stdout.replace("\r", "").splitlines()
     shown = [line.split("\x1b[2K")[-1].rstrip() for line in lines]

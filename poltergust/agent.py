@@ -160,7 +160,8 @@ class Agent:
 
     def progress(self, name: str) -> Progress:
         """Of the run of that name on this node, zeros if there is none under way."""
-        return next((run.progress() for run in self._runs.all() if run.name == name), Progress())
+        run = self._runs.get(name)
+        return Progress() if run is None else run.progress()
 
     def describe(self) -> NodeRecord:
         """This node, for its heartbeat."""

@@ -15,6 +15,9 @@ HEARTBEAT_SECONDS = 60.0
 LIVE_SECONDS = 3 * HEARTBEAT_SECONDS
 """A node whose heartbeat is older than this, by the storage server's clock, is taken for gone."""
 
+GONE_GRACE = 10.0
+"""Seconds a config may be missing without an outcome: a rename by copy and delete takes a moment."""
+
 
 @dataclass(frozen=True)
 class ServiceSettings:

@@ -127,7 +127,7 @@ MUTANTS = (
     ),
     Mutant(
         "a config that is missing for a moment stops its run",
-        "runner/watch.py",
+        "settings.py",
         "GONE_GRACE = 10.0\n",
         "GONE_GRACE = 0.0\n",
     ),

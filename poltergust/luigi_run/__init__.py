@@ -15,7 +15,10 @@ from typing import Protocol
 from poltergust.documents import Argument
 from poltergust.reasons import Reason
 
-__all__ = ["Argument", "Launch", "LuigiRun", "Progress", "Report", "Request", "Standing", "TaskFailure"]
+__all__ = ["LOOPBACK", "Argument", "Launch", "LuigiRun", "Progress", "Report", "Request", "Standing", "TaskFailure"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts of a scheduler that only its own machine reaches, and that no proxy is to be asked for."""
 
 
 @dataclass(frozen=True)

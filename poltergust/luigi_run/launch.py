@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from poltergust.luigi_run import Progress, Report, Request, TaskFailure
+from poltergust.luigi_run import LOOPBACK, Progress, Report, Request, TaskFailure
 from poltergust.processes import Child, Exit, Spawn
 from poltergust.reasons import Reason
 
@@ -22,7 +22,6 @@ LAST_GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 
 _REASONS = {reason.code: reason for reason in Reason}
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Launcher:
@@ -60,7 +59,7 @@ def child_environment(env: Mapping[str, str], scheduler_url: str) -> dict[str, s
     """`env`, with output unbuffered for a live log, and a scheduler on loopback never asked through a proxy."""
     full = {"PYTHONUNBUFFERED": "1", **env}
     host = urllib.parse.urlsplit(scheduler_url).hostname
-    if host in _LOOPBACK:
+    if host in LOOPBACK:
         for name in ("NO_PROXY", "no_proxy"):
             full[name] = ",".join(filter(None, (full.get(name), host)))
     return full

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn, cast
 
 from poltergust.errors import Temporary, UsageError
-from poltergust.luigi_run import Progress
+from poltergust.luigi_run import LOOPBACK, Progress
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.reasons import Reason
 
@@ -28,7 +28,6 @@ __all__ = ["EmbeddedScheduler", "Graph", "Judgement", "SchedulerClient", "Task",
 
 _RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class SchedulerClient:
             self._headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         self._timeout = timeout
         # The machine's proxy is for the world outside; luigid on loopback is never behind it.
-        handlers = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
+        handlers = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
         self._opener = urllib.request.build_opener(*handlers)
 
     def healthy(self) -> bool:

@@ -13,14 +13,12 @@ from poltergust.errors import Temporary
 from poltergust.names import Kind, Path
 from poltergust.reasons import Reason
 from poltergust.runner.finish import Config, Finisher
+from poltergust.settings import GONE_GRACE
 from poltergust.stopping import Stopping
 from poltergust.stores import Denied, NotFound, Store
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
-
-GONE_GRACE = 10.0
-"""Seconds a config may be missing without an outcome: a rename by copy and delete takes a moment."""
 
 LOOK_AGAIN = 5.0
 """Seconds until the next look when the storage did not answer."""

@@ -12,14 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from poltergust.errors import Temporary, UsageError
-from poltergust.luigi_run import Progress
+from poltergust.luigi_run import LOOPBACK, Progress
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.view.model import ConfigView, NodeView
 
 TIMEOUT = 2.0
 PAUSE = 30.0  # seconds a scheduler that did not answer is not asked again
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Scheduling:
             url = run.record.scheduler
             if url.startswith(("http://", "https://")) and url not in found:
                 try:
-                    loopback = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+                    loopback = urllib.parse.urlsplit(url).hostname in LOOPBACK
                 except ValueError:
                     continue  # a record of an older version, or not ours
                 if not loopback or hosts.get(run.record.node) == self._host:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poltergust.names import OUTCOMES, Kind
+from poltergust.settings import GONE_GRACE
 from poltergust.view.model import ConfigView, NodeView
 from poltergust.view.reading import Reader
-
-GONE_GRACE = 10.0
-"""Seconds without config and outcome before it counts as gone: a rename by copy and delete takes a moment."""
 
 
 class Ending(Enum):

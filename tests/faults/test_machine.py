@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.faults.cluster import BUCKET, PATH, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.processes import marked, memory, parent
@@ -113,7 +114,7 @@ def small_disk(cluster: Cluster, megabytes: int, name: str) -> Iterator[Path]:
     """A node whose cache is a file system of its own; its folder as seen from here."""
     probe = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size=1m tmpfs {cluster.folder}/targets"]
     if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, timeout=30).returncode != 0:
-        pytest.skip("mounting a small file system needs root and unshare(1)")
+        needs.missing("the right to mount a small file system", "apt-get install util-linux, and be root")
     mount = cluster.folder / f"disk-{name}"
     mount.mkdir()
     for other in list(cluster.nodes):

@@ -5,4 +5,4 @@ import sys
 __version__ = "0.1.0"
 
 if "luigi" in sys.modules:  # `luigi RunTasks --module poltergust …` looks for the task here; see polling.py
-    from poltergust.polling import RunTasks as RunTasks
+    from poltergust.node.polling import RunTasks as RunTasks

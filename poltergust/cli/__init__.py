@@ -12,10 +12,10 @@ import sys
 import click
 
 from poltergust import __version__
+from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.base.redaction import Redactor, one_line
 from poltergust.cli import exits
 from poltergust.cli.lazy import LazyGroup
-from poltergust.errors import PoltergustError, UsageError
-from poltergust.redact import Redactor, one_line
 
 COMMANDS = {
     "listen": ("poltergust.cli.listen", "Run this machine as a node: react to every config that lands in the path."),

@@ -7,7 +7,7 @@ import secrets
 import click
 
 from poltergust.cli.options import parse_name
-from poltergust.cli.place import Place, path_option, who
+from poltergust.cli.target import Target, path_option, who
 
 EPILOG = """\b
 Example:
@@ -26,12 +26,12 @@ def cancel(name: str, path: str | None) -> None:
 
     At the moment of completion exactly one of the two happens. To run it after all: poltergust retry NAME --force
     """
-    place = Place.of(path)
+    place = Target.of(path)
     name = parse_name(name, place.path)
-    from poltergust import steering
     from poltergust.cli.terminal import line, make_console, safe
+    from poltergust.path import actions
 
-    if steering.cancel(place.store, place.path, name, f"{who()}/{secrets.token_hex(4)}"):
+    if actions.cancel(place.store, place.path, name, f"{who()}/{secrets.token_hex(4)}"):
         line(make_console(), f"{safe(name)} is cancelled; nodes that run it stop")
     else:
         line(make_console(), f"{safe(name)} is cancelled already")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base.errors import UsageError
 from poltergust.cli import exits
 from poltergust.cli.options import option
-from poltergust.errors import UsageError
 
 if TYPE_CHECKING:
-    from poltergust.cli.checking import Checked
+    from poltergust.cli.checking import CheckResult
 
 KINDS = ("task-file", "environment-file")
 
@@ -62,16 +62,16 @@ def check(files: tuple[str, ...], kind: str | None, schema: str | None, as_json:
         raise click.exceptions.Exit(exits.FAILED)
 
 
-def _right(checked: list[Checked]) -> bool:
+def _right(checked: list[CheckResult]) -> bool:
     return not any(each.problems for each in checked)
 
 
-def _check_all(files: tuple[str, ...], kind: str | None) -> list[Checked]:
+def _check_all(files: tuple[str, ...], kind: str | None) -> list[CheckResult]:
     """Every file once, in the order given; environment files that are only named stand after who names them."""
     from poltergust.cli import checking
     from poltergust.documents import MAX_BYTES
 
-    checked: dict[str, Checked] = {}
+    checked: dict[str, CheckResult] = {}
     for file in dict.fromkeys(files):
         data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else None
         one = checked[file] = checking.check(file, data, kind)
@@ -80,7 +80,7 @@ def _check_all(files: tuple[str, ...], kind: str | None) -> list[Checked]:
     return list(checked.values())
 
 
-def _keys(one: Checked) -> dict[str, object]:
+def _keys(one: CheckResult) -> dict[str, object]:
     return {
         "file": one.file,
         "kind": one.kind,
@@ -94,7 +94,7 @@ def _keys(one: Checked) -> dict[str, object]:
     }
 
 
-def _print(checked: list[Checked]) -> None:
+def _print(checked: list[CheckResult]) -> None:
     from poltergust.cli.terminal import line, make_console, safe
 
     console = make_console()
@@ -107,7 +107,7 @@ def _print(checked: list[Checked]) -> None:
             line(console, f"{safe(one.file)}: ok ({what}{_environment(one)})")
 
 
-def _environment(one: Checked) -> str:
+def _environment(one: CheckResult) -> str:
     from poltergust.cli.terminal import safe
 
     if one.environment is None or one.followed is not None:

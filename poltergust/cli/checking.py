@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from poltergust import names
+from poltergust.base.errors import Permanent
 from poltergust.documents import (
     MAX_BYTES,
     DocumentError,
@@ -18,8 +18,8 @@ from poltergust.documents import (
     parse_environment_file,
     parse_task_file,
 )
-from poltergust.errors import Permanent
-from poltergust.names import Kind
+from poltergust.path import layout
+from poltergust.path.layout import Kind
 
 TASK, ENVIRONMENT = "task-file", "environment-file"
 """The two kinds, named as their JSON Schemas are."""
@@ -42,7 +42,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """A file as given, its kind (None where it could not be read), and what is wrong with it. `summary` says what a
     good one holds. `environment` is what a task file names, `followed` the local file that this is, if it is one."""
 
@@ -68,14 +68,14 @@ def kind_of(name: str, data: bytes) -> str:
     return TASK
 
 
-def check(file: str, data: bytes | None = None, kind: str | None = None) -> Checked:
+def check(file: str, data: bytes | None = None, kind: str | None = None) -> CheckResult:
     """Check one file; `data` where it was read already (standard input)."""
     if data is None:
         try:
             with open(file, "rb") as opened:
                 data = opened.read(MAX_BYTES + 1)
         except OSError as error:
-            return Checked(file, None, (Problem(0, 0, "", "unreadable", error.strerror or str(error)),))
+            return CheckResult(file, None, (Problem(0, 0, "", "unreadable", error.strerror or str(error)),))
     kind = kind or kind_of(file, data)
     try:
         if kind == TASK:
@@ -83,18 +83,18 @@ def check(file: str, data: bytes | None = None, kind: str | None = None) -> Chec
         spec = parse_environment_file(data, file)
     except DocumentError as error:
         problem = Problem(error.line, error.column, error.key, error.reason.code, error.message)
-        return Checked(file, kind, (problem,))
+        return CheckResult(file, kind, (problem,))
     count = len(spec.dependencies)
     summary = f"Python {_python(spec)}, {count} {'dependency' if count == 1 else 'dependencies'}"
-    return Checked(file, kind, tuple(_dependencies(spec)), summary)
+    return CheckResult(file, kind, tuple(_dependencies(spec)), summary)
 
 
-def _task(file: str, task: TaskFile) -> Checked:
+def _task(file: str, task: TaskFile) -> CheckResult:
     followed = None
-    if not names.is_cloud(task.environment):
+    if not layout.is_cloud(task.environment):
         near = os.path.normpath(os.path.join(os.path.dirname(file), task.environment))
         followed = near if Path(near).is_file() else None
-    return Checked(file, TASK, (), f"{task.module}.{task.name}", task.environment, followed)
+    return CheckResult(file, TASK, (), f"{task.module}.{task.name}", task.environment, followed)
 
 
 def _python(spec: EnvironmentSpec) -> str:

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-import poltergust.demo
-from poltergust import names
-from poltergust.errors import PoltergustError
-from poltergust.names import Kind
-from poltergust.stopping import Stopping, signals_stop
+from poltergust.base.errors import PoltergustError
+from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.path import layout
+from poltergust.path.layout import Kind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 CONFIG = "estimate"
 NODE = "demo"
-SAMPLE = Path(poltergust.demo.__file__).with_name("sample")
+SAMPLE = Path(__file__).with_name("samples") / "demo"
 
 
 @click.command(short_help="See it work on this machine.")
@@ -45,8 +44,8 @@ def demo() -> None:
     # Imported here: the parts bring much that `--help` should not wait for.
     from rich.console import Console
 
-    from poltergust.assemble import agent
-    from poltergust.settings import Settings
+    from poltergust.node.settings import Settings
+    from poltergust.node.wiring import agent
 
     logging.getLogger("poltergust").setLevel(logging.CRITICAL)  # the screen is the demo's; the records tell the rest
     folder = Path(tempfile.mkdtemp(prefix="poltergust-demo-"))
@@ -54,7 +53,7 @@ def demo() -> None:
     for name in ("pipeline", "results"):
         (folder / name).mkdir()
     settings = Settings(
-        path=names.Path(str(folder / "pipeline")),
+        path=layout.WatchedPath(str(folder / "pipeline")),
         node=NODE,
         parallel=2,
         retries=0,

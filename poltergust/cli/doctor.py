@@ -19,7 +19,7 @@ from poltergust.cli.service import service_options, with_service
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from poltergust.checks import Check
+    from poltergust.base.checks import Check
     from poltergust.doctor import Probe
 
 EPILOG = """\b

@@ -9,26 +9,26 @@ from dataclasses import dataclass
 
 import click
 
-from poltergust import names
+from poltergust.base.errors import Temporary
+from poltergust.base.redaction import plain
 from poltergust.cli import exits, wording
-from poltergust.cli.place import Place
+from poltergust.cli.target import Target
 from poltergust.cli.terminal import changes, line, live, make_console, safe
-from poltergust.errors import Temporary
-from poltergust.redact import plain
-from poltergust.view.tails import Tails
-from poltergust.view.waiting import Awaited, Ending, Look
+from poltergust.path import layout
+from poltergust.path.reading.tails import Tails
+from poltergust.path.reading.waiting import Awaited, Conclusion, Observation
 
 LAST_LINES = 5.0
 """Seconds after the outcome in which other nodes' last lines are waited for."""
 
-_CODES = {Ending.DONE: exits.OK, Ending.ERROR: exits.RUN_ERROR}
+_CODES = {Conclusion.DONE: exits.OK, Conclusion.ERROR: exits.RUN_ERROR}
 
 
 @dataclass(frozen=True)
 class Following:
     """One config to stay with. `every`: seconds between looks, None for what the storage bears well."""
 
-    place: Place
+    place: Target
     awaited: Awaited
     scheduler_url: str | None = None
     every: float | None = None
@@ -53,12 +53,12 @@ class Following:
             look = self._until_ended(_Lines(lambda text: line(console, text)))
         else:
             from poltergust.cli import screens
-            from poltergust.view.scheduling import Scheduling
+            from poltergust.observe.scheduler_view import SchedulerView
 
-            scheduling = Scheduling(socket.gethostname(), self.scheduler_url)
+            scheduling = SchedulerView(socket.gethostname(), self.scheduler_url)
             with live(console) as screen:
 
-                def draw(look: Look, elapsed: float, note: str) -> None:
+                def draw(look: Observation, elapsed: float, note: str) -> None:
                     if look.view is not None:
                         now = scheduling.now(look.view, look.nodes)
                         screen.update(
@@ -70,9 +70,9 @@ class Following:
         line(
             console,
             wording.ended(self.awaited.name, look.ending, look.view),
-            "green" if look.ending is Ending.DONE else "red",
+            "green" if look.ending is Conclusion.DONE else "red",
         )
-        if look.ending is Ending.ERROR:
+        if look.ending is Conclusion.ERROR:
             line(console, f"to see more: poltergust status {safe(self.awaited.name)}", "dim")
         return _CODES.get(look.ending, exits.RUN_GONE)
 
@@ -80,7 +80,7 @@ class Following:
         """Print the logs of all nodes, or of `node`, as they are written, until it ended; the exit code."""
         tails: dict[str, Tails] = {}
 
-        def print_new(look: Look, _elapsed: float, note: str) -> None:
+        def print_new(look: Observation, _elapsed: float, note: str) -> None:
             if note or look.view is None or look.view.generation is None:
                 return
             generation = look.view.generation
@@ -97,7 +97,7 @@ class Following:
         for each in tails.values():
             print_lines(each.new(), bare=node is not None)
             print_lines(each.rest(), bare=node is not None)
-        ending = look.ending or Ending.GONE
+        ending = look.ending or Conclusion.GONE
         click.echo(f"poltergust: {wording.ended(self.awaited.name, ending, look.view)}", err=True)
         return _CODES.get(ending, exits.RUN_GONE)
 
@@ -106,12 +106,12 @@ class Following:
 
     @property
     def _pause(self) -> float:
-        return self.every or (2.0 if names.is_cloud(self.place.path.root) else 0.5)
+        return self.every or (2.0 if layout.is_cloud(self.place.path.root) else 0.5)
 
-    def _until_ended(self, tell: Callable[[Look, float, str], None]) -> Look:
+    def _until_ended(self, tell: Callable[[Observation, float, str], None]) -> Observation:
         """`tell` of each look, the seconds since the first, and what went wrong. A failure that passes ends nothing."""
         begin = time.monotonic()
-        look = Look(None, None)
+        look = Observation(None, None)
         while True:
             note = ""
             try:
@@ -132,7 +132,7 @@ class _Lines:
         self._write = write
         self._said = ""
 
-    def __call__(self, look: Look, elapsed: float, note: str) -> None:
+    def __call__(self, look: Observation, elapsed: float, note: str) -> None:
         if look.view is None or look.ending is not None:
             return
         text = f"{look.view.standing.value:<10} {safe(note) or wording.stands(look.view, look.nodes)}"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from poltergust.base.errors import PoltergustError
 from poltergust.cli.options import option
-from poltergust.errors import PoltergustError
 
-STARTER = Path(__file__).with_name("starter")
+STARTER = Path(__file__).with_name("samples") / "starter"
 NAME = "hello"
 
 EPILOG = """\b

@@ -32,9 +32,9 @@ def listen(debug: bool, /, **options: Any) -> None:
     """
     settings = with_service(make_settings(options, os.environ), options, os.environ)
     # Imported here: the parts bring Google's libraries, which `--help` should not wait for.
-    from poltergust.assemble import serve
-    from poltergust.logs import configure
-    from poltergust.redact import Redactor
+    from poltergust.base.logs import configure
+    from poltergust.base.redaction import Redactor
+    from poltergust.node.wiring import serve
 
     configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
     for name in NOT_INHERITED:

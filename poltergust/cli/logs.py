@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.place import Place, path_option
-from poltergust.errors import PoltergustError, UsageError
+from poltergust.cli.target import Target, path_option
 
 EPILOG = """\b
 Examples:
@@ -32,12 +32,12 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     """Print the logs of NAME's current or latest run: node after node, each line with its node."""
     if follow and generation:
         raise UsageError("--follow is for the current run; leave --generation out")
-    place = Place.of(path)
+    place = Target.of(path)
     name = parse_name(name, place.path)
     from poltergust.cli.following import Following, print_lines
     from poltergust.cli.status import near
-    from poltergust.view.tails import Tails
-    from poltergust.view.waiting import Awaited
+    from poltergust.path.reading.tails import Tails
+    from poltergust.path.reading.waiting import Awaited
 
     reader = place.reader()
     standing = reader.standing(name)
@@ -54,7 +54,7 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
         there = f"; there are {', '.join(known)}" if known else ""
         raise PoltergustError(f"{name} has no run of generation {generation}{there}")
     if generation is None:
-        raise PoltergustError(f"there are no logs of {name} below {place.path.side}{near(reader, name)}")
+        raise PoltergustError(f"there are no logs of {name} below {place.path.state_prefix}{near(reader, name)}")
     tails = Tails(place.store, place.path, name, generation, node)
     print_lines(tails.new(), bare=node is not None)
     print_lines(tails.rest(), bare=node is not None)

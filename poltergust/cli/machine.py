@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from poltergust.view.model import ConfigView, Detail, NodeView, PathView, RunView
+from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView
 
 FORMAT = 1
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from poltergust import names
+from poltergust.base.errors import UsageError
 from poltergust.cli.options import Duration, Size, default_cache, option, parse_node, parse_path
-from poltergust.errors import UsageError
-from poltergust.settings import Settings
+from poltergust.node.settings import Settings
+from poltergust.path import layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def node_options(function: F) -> F:
 def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, path_must_exist: bool = True) -> Settings:
     """The options as one checked value. Raises `UsageError`."""
     path = parse_path(options["path"], must_exist=path_must_exist)
-    cloud = names.is_cloud(path.root)
+    cloud = layout.is_cloud(path.root)
     subscription, topic = options.get("subscription"), options.get("topic")
     if subscription and topic:
         raise UsageError("--subscription and --topic exclude each other: name the node's subscription, or the topic")
@@ -104,7 +104,7 @@ def cache_folder(text: str | None) -> Path:
 
 
 def _absolute_glob(pattern: str) -> str:
-    return pattern if names.is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
+    return pattern if layout.is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
 
 
 def full_name(text: str, kind: str, project: str | None, environ: Mapping[str, str]) -> str:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from poltergust import names
-from poltergust.errors import UsageError
+from poltergust.base.errors import UsageError
+from poltergust.path import layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,29 +68,29 @@ class Size(click.ParamType[int]):
         return int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
 
 
-def parse_path(text: str, *, must_exist: bool = True) -> names.Path:
+def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
     """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
     unless told otherwise)."""
-    if names.is_cloud(text):
+    if layout.is_cloud(text):
         bucket, _, prefix = text[len("gs://") :].partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
         prefix = prefix.rstrip("/")
-        return names.Path(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
+        return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
     if "://" in text:
         raise UsageError(f"--path {text}: only gs:// and local folders are known")
     folder = Path(os.path.abspath(os.path.expanduser(text)))
     if must_exist and not folder.is_dir():
         raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
-    return names.Path(str(folder))
+    return layout.WatchedPath(str(folder))
 
 
-def parse_name(text: str, path: names.Path) -> str:
+def parse_name(text: str, path: layout.WatchedPath) -> str:
     """A config's name as a user may write it: ``nightly``, ``nightly.config.yaml``, or the whole URL of an outcome."""
     name = text.removeprefix(path.prefix)
-    for kind in names.Kind:
+    for kind in layout.Kind:
         name = name.removesuffix(kind.suffix)
-    if not name or name.startswith("/") or names.is_cloud(name):
+    if not name or name.startswith("/") or layout.is_cloud(name):
         raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
     return name
 
@@ -99,7 +99,7 @@ def parse_node(text: str | None) -> str:
     """`--node`, or the host's name made fit. Raises `UsageError`."""
     if text is None:
         text = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.") or "node"
-    if not names.valid_node(text):
+    if not layout.valid_node(text):
         raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
     return text
 

@@ -9,27 +9,27 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from poltergust.base.redaction import plain
 from poltergust.cli import wording
 from poltergust.cli.terminal import safe
-from poltergust.redact import plain
-from poltergust.view.model import ConfigView, Detail, NodeView, PathView, Standing, environment_of
-from poltergust.view.scheduling import Now
+from poltergust.observe.scheduler_view import Now
+from poltergust.path.reading.model import ConfigState, ConfigView, Detail, NodeView, PathView, environment_of
 
 NARROW = 70  # columns below which the least important ones go
 TINY = 45
 
 STYLES = {
-    Standing.QUEUED: "",
-    Standing.PREPARING: "cyan",
-    Standing.RUNNING: "cyan",
-    Standing.WAITING: "yellow",
-    Standing.RETRYING: "yellow",
-    Standing.GAVE_UP: "red",
-    Standing.FINISHED: "yellow",
-    Standing.STALLED: "red",
-    Standing.DONE: "green",
-    Standing.ERROR: "bold red",
-    Standing.CANCELLED: "dim",
+    ConfigState.QUEUED: "",
+    ConfigState.PREPARING: "cyan",
+    ConfigState.RUNNING: "cyan",
+    ConfigState.WAITING: "yellow",
+    ConfigState.RETRYING: "yellow",
+    ConfigState.GAVE_UP: "red",
+    ConfigState.FINISHED: "yellow",
+    ConfigState.STALLED: "red",
+    ConfigState.DONE: "green",
+    ConfigState.ERROR: "bold red",
+    ConfigState.CANCELLED: "dim",
 }
 _NODE_STYLES = {"ready": "green", "draining": "yellow", "silent": "bold red"}
 _ORDER = list(STYLES)
@@ -79,7 +79,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
     parts += _failures(config)
     if config.runs:
         parts.append(Text(f"\nits logs: poltergust logs {safe(config.name)}", "dim"))
-    if config.standing is Standing.ERROR:
+    if config.standing is ConfigState.ERROR:
         parts.append(Text(f"to run it again once it is mended: poltergust retry {safe(config.name)}", "dim"))
     if note:
         parts.append(Text(safe(note), "yellow"))
@@ -94,7 +94,7 @@ def waiting(
         (f"{view.standing.value:<10}", STYLES[view.standing]), (safe(view.name), "bold"), f"  {wording.exact(elapsed)}"
     )
     parts: list[RenderableType] = [head]
-    if not view.runs or view.standing in (Standing.QUEUED, Standing.STALLED):
+    if not view.runs or view.standing in (ConfigState.QUEUED, ConfigState.STALLED):
         parts.append(Text(f"  {wording.stands(view, nodes)}"))
     if view.runs:
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -141,7 +141,9 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
         table.add_column("REASON")
     for view in configs:
         counts = f"{view.progress.done}/{view.progress.total}" if view.progress and view.progress.total else ""
-        reason = wording.stands(view) if view.standing is Standing.STALLED else wording.because(view.reason, view.text)
+        reason = (
+            wording.stands(view) if view.standing is ConfigState.STALLED else wording.because(view.reason, view.text)
+        )
         row = [Text(view.standing.value, STYLES[view.standing]), Text(safe(view.name)), Text(wording.span(view.age))]
         row += [] if narrow else [Text(wording.span(view.took))]
         row += [] if tiny else [Text(counts)]
@@ -191,7 +193,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     progress = now.progress if now is not None else config.progress
     if progress is not None and progress.total:
         yield "tasks", wording.tasks(progress)
-    if config.standing not in (Standing.RUNNING, Standing.PREPARING):  # the nodes and the counts say it already
+    if config.standing not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the nodes and the counts say it already
         yield "status", wording.stands(config, view.nodes)
 
 

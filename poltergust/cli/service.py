@@ -1,4 +1,4 @@
-"""What a running node shows to operators, as options of `listen`; see `poltergust.service`."""
+"""What a running node shows to operators, as options of `listen`; see `poltergust.observe`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from poltergust.base.errors import UsageError
 from poltergust.cli.options import Duration, Size, option
-from poltergust.errors import UsageError
-from poltergust.settings import ServiceSettings, Settings
+from poltergust.node.settings import ServiceSettings, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,8 +47,8 @@ def service_options(function: F) -> F:
 def with_service(settings: Settings, options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """`settings` with what the options and systemd's variables say. Raises `UsageError`."""
     # Imported here: what they need is not needed by `--help`.
-    from poltergust.service.notify import check_url
-    from poltergust.service.systemd import watchdog_seconds
+    from poltergust.observe.posts import check_url
+    from poltergust.observe.systemd import watchdog_seconds
 
     keep = options["keep"]
     if 0 < keep < SHORTEST_KEEP:

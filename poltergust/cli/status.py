@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from poltergust.base.errors import PoltergustError, Temporary, UsageError
 from poltergust.cli.options import Duration, option, parse_name
-from poltergust.cli.place import Place, scheduler_option
+from poltergust.cli.target import Target, scheduler_option
 from poltergust.cli.terminal import changes, line, live, make_console, safe, show
-from poltergust.errors import PoltergustError, Temporary, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from poltergust.view.model import ConfigView, Detail, NodeView
-    from poltergust.view.reading import Reader
+    from poltergust.path.reading.model import ConfigView, Detail, NodeView
+    from poltergust.path.reading.reader import Reader
 
 SHOWN = 20
 """How many outcomes are shown without --all: each costs a listing and a read."""
@@ -48,7 +48,7 @@ One argument is the PATH where it begins with gs://, /, . or ~, or where no path
 def status(path_or_name: str | None, name: str | None, path: str | None, **options: Any) -> None:
     """What stands on PATH: all configs by state and the nodes; with a NAME that one in full."""
     where, name = _arguments(path_or_name, name, path)
-    place = Place.of(where)
+    place = Target.of(where)
     reader = place.reader()
     if name is not None:
         name = parse_name(name, place.path)
@@ -100,9 +100,9 @@ def _path(reader: Reader, options: dict[str, Any]) -> Callable[[], _Look]:
 
 def _one(reader: Reader, name: str, options: dict[str, Any]) -> Callable[[], _Look]:
     from poltergust.cli import machine
-    from poltergust.view.scheduling import Scheduling
+    from poltergust.observe.scheduler_view import SchedulerView
 
-    scheduling = Scheduling(socket.gethostname(), options["scheduler_url"])
+    scheduling = SchedulerView(socket.gethostname(), options["scheduler_url"])
 
     def look() -> _Look:
         view = found(reader, name)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.place import Place, path_option, scheduler_option, who
-from poltergust.errors import PoltergustError, UsageError
+from poltergust.cli.target import Target, path_option, scheduler_option, who
 
 EPILOG = """\b
 Examples:
@@ -39,24 +39,24 @@ def submit(file: str, path: str | None, name: str | None, **options: Any) -> Non
     A config of that name that still waits or runs is never overwritten without --replace. A relative `environment:`
     counts from the place the config goes to. FILE may be - for standard input.
     """
-    place = Place.of(path)
+    place = Target.of(path)
     data = _read(file)
     name = parse_name(_default_name(file) if name is None else name, place.path)
     # Imported here: `--help` should not wait for YAML and the store.
-    from poltergust import steering
     from poltergust.cli.terminal import line, make_console, safe
-    from poltergust.names import Kind
+    from poltergust.path import actions
+    from poltergust.path.layout import Kind
+    from poltergust.path.reading.waiting import Awaited, outcomes
     from poltergust.stores import open_store
-    from poltergust.view.waiting import Awaited, outcomes
 
-    checked = steering.check(place.path, name, data, file)
+    checked = actions.check(place.path, name, data, file)
     if not options["no_check"]:
         here = checked.environment.startswith("gs://") == place.path.root.startswith("gs://")
-        steering.check_environment(place.store if here else open_store(checked.environment), checked)
+        actions.check_environment(place.store if here else open_store(checked.environment), checked)
     reader = place.reader()
     stay = options["wait"] or options["follow"]
     before = outcomes(reader, name) if stay else frozenset()
-    steering.submit(place.store, place.path, checked, by=who(), replace=options["replace"])
+    actions.submit(place.store, place.path, checked, by=who(), replace=options["replace"])
     console = make_console()
     if not options["follow"]:
         line(console, f"submitted {safe(name)}: {safe(place.path.of(name, Kind.CONFIG))}")

@@ -7,7 +7,7 @@ import os
 
 import click
 
-from poltergust.redact import Redactor, one_line
+from poltergust.base.redaction import Redactor, one_line
 
 
 class _Warnings(logging.Handler):
@@ -22,7 +22,7 @@ class _Warnings(logging.Handler):
 
 
 def warn_on_standard_error() -> None:
-    """For commands that are no agent: an agent has a log of its own (`poltergust.logs`)."""
+    """For commands that are no agent: an agent has a log of its own (`poltergust.base.logs`)."""
     log = logging.getLogger("poltergust")
     if not log.handlers:
         log.addHandler(_Warnings())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from poltergust.cli.terminal import safe
 from poltergust.luigi_run import Progress
-from poltergust.records import RunRecord, State
-from poltergust.view.model import ConfigView, NodeView, Standing
-from poltergust.view.waiting import Ending
+from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
+from poltergust.path.reading.waiting import Conclusion
+from poltergust.path.records import RunRecord, State
 
 
 def span(seconds: float | None) -> str:
@@ -51,15 +51,15 @@ def because(reason: str | None, text: str) -> str:
 
 def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     """One line for where the config stands; `nodes` those of the path, if known."""
-    if view.standing is Standing.QUEUED:
+    if view.standing is ConfigState.QUEUED:
         if nodes is not None and not any(node.state == "ready" and node.record.taking for node in nodes):
             return "no live node listens to this path; see: poltergust listen --help"
         return "no node has it yet"
-    if view.standing is Standing.STALLED:
+    if view.standing is ConfigState.STALLED:
         return f"{some(view.silent)} had it and is silent; another node takes it up at its next scan"
-    if view.standing is Standing.PREPARING:
+    if view.standing is ConfigState.PREPARING:
         return f"{some(view.nodes)}: environment is made ready"
-    if view.standing is Standing.RUNNING:
+    if view.standing is ConfigState.RUNNING:
         counts = view.progress
         return f"{some(view.nodes)}: {tasks(counts) if counts is not None and counts.total else 'Luigi starts'}"
     where = f"{some(view.nodes)}: " if view.nodes and not view.standing.ended else ""
@@ -75,14 +75,16 @@ def doing(record: RunRecord, silent: bool) -> str:
     return str(record.state.value)
 
 
-def ended(name: str, ending: Ending, view: ConfigView | None) -> str:
+def ended(name: str, ending: Conclusion, view: ConfigView | None) -> str:
     """The last line of a wait."""
     name = safe(name)
-    if ending is Ending.GONE:
+    if ending is Conclusion.GONE:
         return f"{name} is gone: the config was removed, and no outcome stands in its place"
-    if ending is Ending.REPLACED:
+    if ending is Conclusion.REPLACED:
         return f"{name} was replaced by another upload; to see that one: poltergust status {name}"
     took = "" if view is None or view.took is None else f" in {exact(view.took)}"
     why = "" if view is None else because(view.reason, view.text)
-    word = {Ending.DONE: "is done", Ending.ERROR: "ended as an error", Ending.CANCELLED: "was cancelled"}[ending]
+    word = {Conclusion.DONE: "is done", Conclusion.ERROR: "ended as an error", Conclusion.CANCELLED: "was cancelled"}[
+        ending
+    ]
     return f"{name} {word}{took}" + (f": {why}" if why else "")

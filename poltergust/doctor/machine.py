@@ -11,10 +11,10 @@ from importlib import metadata
 from pathlib import Path
 
 from poltergust import __version__
-from poltergust.checks import Check, fail, ok, warn
+from poltergust.base.checks import Check, fail, ok, warn
 from poltergust.environments.cache import EnvironmentCache
+from poltergust.node.settings import Settings
 from poltergust.processes.child import spawn
-from poltergust.settings import Settings
 
 LOW = 2 * 1024**3
 """Bytes: an environment with pandas and matplotlib takes about 300 MB, and is built beside the ones there are."""

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from poltergust.checks import Check, Verdict, fail
+from poltergust.base.checks import Check, Severity, fail
+from poltergust.base.errors import PoltergustError
 from poltergust.doctor import machine, scheduling
-from poltergust.doctor.place import CloudPlace, FolderPlace
-from poltergust.errors import PoltergustError
-from poltergust.names import is_cloud
-from poltergust.settings import Settings
+from poltergust.doctor.path import CloudPlace, FolderPlace
+from poltergust.node.settings import Settings
+from poltergust.path.layout import is_cloud
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def _warn(settings: Settings) -> None:
     try:
         for probe in probes(settings, quick=True):
             for check in examine(probe):
-                if check.verdict in (Verdict.WARN, Verdict.FAIL):
+                if check.verdict in (Severity.WARN, Severity.FAIL):
                     log.warning("%s: %s; %s", check.name, check.text, check.mend)
     except Exception:  # it is only a look around: the agent must not care
         log.exception("the look around at the start failed; please report this")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poltergust.checks import Check, fail, ok, warn
+from poltergust.base.checks import Check, fail, ok, warn
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.luigi_run.takeover import WITHIN

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import known
-from poltergust.documents.expand import Entries, Entry, Items, Node
+from poltergust.documents.expand import Entries, Expanded, Items, Node
 from poltergust.documents.fields import describe, items, mapping, module, text, top_level, variables
 from poltergust.documents.known import Option, Takes
 from poltergust.documents.model import Dependency, EnvironmentSpec
 from poltergust.documents.problems import did_you_mean, mistake, show
 from poltergust.documents.scalars import boolean, is_null
 from poltergust.documents.yaml_text import Scalar
-from poltergust.reasons import Reason
 
 _OPTIONS = {option.name: option for option in known.OPTIONS}
 
@@ -31,9 +31,9 @@ def parse_environment_file(data: bytes, source: str) -> EnvironmentSpec:
     )
 
 
-def _virtualenv(entry: Entry | None) -> dict[str, str | bool | tuple[str, ...]]:
+def _virtualenv(entry: Expanded | None) -> dict[str, str | bool | tuple[str, ...]]:
     options: dict[str, str | bool | tuple[str, ...]] = {}
-    seen: dict[str, Entry] = {}
+    seen: dict[str, Expanded] = {}
     for written in mapping(entry, "virtualenv"):
         option = _option(written)
         first = seen.setdefault(option.name, written)
@@ -50,7 +50,7 @@ def _virtualenv(entry: Entry | None) -> dict[str, str | bool | tuple[str, ...]]:
     return options
 
 
-def _option(written: Entry) -> Option:
+def _option(written: Expanded) -> Option:
     path = f"virtualenv.{written.key}"
     name = written.key.replace("_", "-")
     if name in _OPTIONS:
@@ -97,7 +97,7 @@ def _one_line(node: Node, path: str) -> str:
     return value
 
 
-def _dependencies(entry: Entry | None) -> tuple[Dependency, ...]:
+def _dependencies(entry: Expanded | None) -> tuple[Dependency, ...]:
     value = entry.value if entry else None
     if isinstance(value, Entries) and value.entries:
         raise mistake(
@@ -133,7 +133,7 @@ def _dependency(node: Node, number: int) -> Dependency:
     raise mistake(node.at, reason, f"dependencies, entry {number}: {wrong}", path)
 
 
-def _installer(entry: Entry | None) -> str:
+def _installer(entry: Expanded | None) -> str:
     if entry is None or is_null(entry.value):
         return known.INSTALLERS[0]
     written = text(entry.value, "installer")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Union
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import yaml_text
-from poltergust.documents.problems import Place, mistake, show, shown_path
+from poltergust.documents.problems import Location, mistake, show, shown_path
 from poltergust.documents.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, RawNode, Scalar
-from poltergust.reasons import Reason
 
 OWN = "x-"
 """Top-level keys that begin so are the user's own, in both files."""
@@ -22,15 +22,15 @@ OWN = "x-"
 class Items:
     """A list."""
 
-    at: Place
+    at: Location
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Expanded:
     """A key with its value, and where the key stands."""
 
-    at: Place
+    at: Location
     key: str
     value: Node
 
@@ -39,8 +39,8 @@ class Entry:
 class Entries:
     """A mapping, in the order of the file, no key twice."""
 
-    at: Place
-    entries: tuple[Entry, ...]
+    at: Location
+    entries: tuple[Expanded, ...]
 
 
 Node = Union[Scalar, Items, Entries]  # noqa: UP007 - forward references
@@ -78,9 +78,9 @@ class _Expansion:
             )
         return Entries(at, tuple(self._entries(raw, depth, path).values()))
 
-    def _entries(self, raw: yaml_text.Mapping, depth: int, path: str) -> dict[str, Entry]:
-        entries: dict[str, Entry] = {}
-        merged: list[Entry] = []
+    def _entries(self, raw: yaml_text.Mapping, depth: int, path: str) -> dict[str, Expanded]:
+        entries: dict[str, Expanded] = {}
+        merged: list[Expanded] = []
         for raw_key, raw_value in raw.pairs():
             key = self.node(raw_key, depth + 1, path)
             if not isinstance(key, Scalar):
@@ -103,20 +103,20 @@ class _Expansion:
                     _below(path, key.text),
                 )
             if depth == 0 and key.text.startswith(OWN):
-                entries[key.text] = Entry(key.at, key.text, Items(raw_value.at, ()))
+                entries[key.text] = Expanded(key.at, key.text, Items(raw_value.at, ()))
                 continue
-            entries[key.text] = Entry(key.at, key.text, self.node(raw_value, depth + 1, _below(path, key.text)))
+            entries[key.text] = Expanded(key.at, key.text, self.node(raw_value, depth + 1, _below(path, key.text)))
         for entry in merged:
             entries.setdefault(entry.key, entry)
         if depth == 0:
             return {key: entry for key, entry in entries.items() if not key.startswith(OWN)}
         return entries
 
-    def _merged(self, raw: RawNode, depth: int, path: str) -> list[Entry]:
+    def _merged(self, raw: RawNode, depth: int, path: str) -> list[Expanded]:
         """What a `<<` brings: of a mapping or a list of them; what stands beside it wins, then the first."""
         value = self.node(raw, depth + 1, _below(path, "<<"))
         mappings = value.items if isinstance(value, Items) else (value,)
-        found: dict[str, Entry] = {}
+        found: dict[str, Expanded] = {}
         for mapping in mappings:
             if not isinstance(mapping, Entries):
                 raise mistake(
@@ -129,7 +129,7 @@ class _Expansion:
                 found.setdefault(entry.key, entry)
         return list(found.values())
 
-    def _spend(self, at: Place, raw: Scalar | yaml_text.Sequence | yaml_text.Mapping, depth: int) -> None:
+    def _spend(self, at: Location, raw: Scalar | yaml_text.Sequence | yaml_text.Mapping, depth: int) -> None:
         self._nodes += 1
         self._characters += len(raw.text) if isinstance(raw, Scalar) else 0
         if self._nodes > MAX_NODES or self._characters > MAX_BYTES:
@@ -151,7 +151,7 @@ def _colon(path: str) -> str:
     return f"{shown_path(path)}: " if path else ""
 
 
-def _characters(at: Place, text: str, path: str) -> str:
+def _characters(at: Location, text: str, path: str) -> str:
     r"""`text` with surrogate pairs joined (JSON writes an emoji as "\ud83d\ude00"); NUL and lone surrogates refused."""
     if "\0" in text:
         raise mistake(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import known
-from poltergust.documents.expand import OWN, Entries, Entry, Items, Node, load
-from poltergust.documents.known import Document, Key, Shape
-from poltergust.documents.problems import Place, all_of, did_you_mean, mistake, nearest, show, shown_path
+from poltergust.documents.expand import OWN, Entries, Expanded, Items, Node, load
+from poltergust.documents.known import FileKind, Key, Shape
+from poltergust.documents.problems import Location, all_of, did_you_mean, mistake, nearest, show, shown_path
 from poltergust.documents.scalars import is_null
 from poltergust.documents.yaml_text import Scalar
-from poltergust.reasons import Reason
 
 MAX_VARIABLE = 131_071
 """Bytes of `NAME=value` that Linux takes (MAX_ARG_STRLEN less its NUL, execve(2))."""
@@ -19,14 +19,14 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
 
 
-def top_level(data: bytes, source: str, document: Document) -> dict[str, Entry]:
+def top_level(data: bytes, source: str, document: FileKind) -> dict[str, Expanded]:
     """The entries of a file whose top level has known keys only and every required one. Raises `DocumentError`."""
     root = load(data, source)
     if root is None:
         required = [key.name for key in document.keys if key.required]
         wanted = all_of(required) if required else "{} at least, for luigi alone"
         raise mistake(
-            Place(source),
+            Location(source),
             Reason.MISSING_KEY,
             f"the file is empty; {document.article} {document.title} holds {wanted}",
         )
@@ -46,7 +46,7 @@ def top_level(data: bytes, source: str, document: Document) -> dict[str, Entry]:
     return entries
 
 
-def _unknown(name: str, document: Document) -> str:
+def _unknown(name: str, document: FileKind) -> str:
     other = known.ENVIRONMENT_FILE if document is known.TASK_FILE else known.TASK_FILE
     if name in other.names:
         return f"{show(name)} belongs in the {other.title}, not in {document.article} {document.title}"
@@ -66,7 +66,7 @@ def _unknown(name: str, document: Document) -> str:
     )
 
 
-def require(entries: dict[str, Entry], key: Key, at: Place, below: str) -> Entry:
+def require(entries: dict[str, Expanded], key: Key, at: Location, below: str) -> Expanded:
     """The entry of a required key, which must be there and have a value."""
     path = f"{below}{key.name}"
     if key.name not in entries:
@@ -80,7 +80,7 @@ def require(entries: dict[str, Entry], key: Key, at: Place, below: str) -> Entry
     return entry
 
 
-def mapping(entry: Entry | None, path: str) -> tuple[Entry, ...]:
+def mapping(entry: Expanded | None, path: str) -> tuple[Expanded, ...]:
     """The entries of a mapping; of nothing, none."""
     if entry is None or is_null(entry.value):
         return ()
@@ -94,7 +94,7 @@ def mapping(entry: Entry | None, path: str) -> tuple[Entry, ...]:
     )
 
 
-def items(entry: Entry | None, path: str) -> tuple[Node, ...]:
+def items(entry: Expanded | None, path: str) -> tuple[Node, ...]:
     """The items of a list; of nothing, none."""
     if entry is None or is_null(entry.value):
         return ()
@@ -130,7 +130,7 @@ def module(node: Node, path: str) -> str:
     return name
 
 
-def variables(entry: Entry | None) -> dict[str, str]:
+def variables(entry: Expanded | None) -> dict[str, str]:
     """Environment variables, verbatim. No message holds a value: it may be a secret."""
     found: dict[str, str] = {}
     for variable in mapping(entry, "variables"):

@@ -31,7 +31,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Document:
+class FileKind:
     """One of the two files: what it is called, its top-level keys, and keys that belong further down in it."""
 
     title: str
@@ -55,7 +55,7 @@ TASK_KEYS = (
 )
 """Keys below `task:` with a meaning of their own; every other one is an argument of the luigi command."""
 
-TASK_FILE = Document(
+TASK_FILE = FileKind(
     "task file",
     "a",
     (
@@ -86,7 +86,7 @@ TASK_FILE = Document(
     MappingProxyType({"env": "variables", "vars": "variables", "arguments": "task", "parameters": "task"}),
 )
 
-ENVIRONMENT_FILE = Document(
+ENVIRONMENT_FILE = FileKind(
     "environment file",
     "an",
     (

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from poltergust.errors import Permanent
-from poltergust.reasons import Reason
+from poltergust.base.errors import Permanent
+from poltergust.base.reasons import Reason
 
 SHOWN = 40
 """Characters of a user's own text that a message shows at most."""
@@ -28,7 +28,7 @@ class DocumentError(Permanent):
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where something stands in a document, 1-based; line 0 is the file as a whole."""
 
     source: str
@@ -36,7 +36,7 @@ class Place:
     column: int = 0
 
 
-def mistake(at: Place, reason: Reason, message: str, key: str = "") -> DocumentError:
+def mistake(at: Location, reason: Reason, message: str, key: str = "") -> DocumentError:
     """The error to raise for a mistake that stands at `at`."""
     return DocumentError(reason, message, source=at.source, line=at.line, column=at.column, key=key)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import known
-from poltergust.documents.expand import Entry
+from poltergust.documents.expand import Expanded
 from poltergust.documents.fields import mapping, module, require, text, top_level, variables
 from poltergust.documents.model import Argument, TaskFile
 from poltergust.documents.problems import mistake, show
 from poltergust.documents.scalars import is_null, json_text
 from poltergust.documents.yaml_text import Scalar
-from poltergust.reasons import Reason
 
 MAX_TIMEOUT = 365 * 24 * 3600
 """Seconds. Longer ones are taken for a mistake."""
@@ -47,7 +47,7 @@ def parse_task_file(data: bytes, source: str) -> TaskFile:
     )
 
 
-def _environment(entry: Entry) -> str:
+def _environment(entry: Expanded) -> str:
     path = text(entry.value, "environment")
     wrong = None
     if any(unicodedata.category(c) in _NOT_IN_A_PATH for c in path):
@@ -63,7 +63,7 @@ def _environment(entry: Entry) -> str:
     return path
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: Expanded) -> str:
     name = text(entry.value, "task.name")
     if not _TASK.fullmatch(name):
         raise mistake(
@@ -75,9 +75,9 @@ def _name(entry: Entry) -> str:
     return name
 
 
-def _arguments(entries: list[Entry]) -> tuple[Argument, ...]:
+def _arguments(entries: list[Expanded]) -> tuple[Argument, ...]:
     arguments: list[Argument] = []
-    seen: dict[str, Entry] = {}
+    seen: dict[str, Expanded] = {}
     for entry in entries:
         _check_argument(entry)
         first = seen.setdefault(entry.key.replace("_", "-"), entry)
@@ -97,7 +97,7 @@ def _arguments(entries: list[Entry]) -> tuple[Argument, ...]:
     return tuple(arguments)
 
 
-def _check_argument(entry: Entry) -> None:
+def _check_argument(entry: Expanded) -> None:
     path = f"task.{entry.key}"
     bare = entry.key.lstrip("-")
     if not _ARGUMENT.fullmatch(bare):
@@ -132,7 +132,7 @@ def _refused(name: str) -> str | None:
     return None
 
 
-def _timeout(entry: Entry | None) -> float | None:
+def _timeout(entry: Expanded | None) -> float | None:
     if entry is None or is_null(entry.value):
         return None
     written = text(entry.value, "timeout")
@@ -154,7 +154,7 @@ def _timeout(entry: Entry | None) -> float | None:
     raise mistake(entry.value.at, Reason.INVALID_VALUE, f"timeout: {show(written)} {wrong}", "timeout")
 
 
-def _retries(entry: Entry | None) -> int | None:
+def _retries(entry: Expanded | None) -> int | None:
     if entry is None or is_null(entry.value):
         return None
     written = text(entry.value, "retries")

@@ -14,8 +14,8 @@ from typing import Protocol, Union
 
 import yaml
 
-from poltergust.documents.problems import DocumentError, Place, mistake
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.documents.problems import DocumentError, Location, mistake
 
 MAX_BYTES = 256 * 1024
 """Larger files are refused: both are written by hand."""
@@ -35,7 +35,7 @@ _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 class Scalar:
     """Text as written, quotes and escapes undone."""
 
-    at: Place
+    at: Location
     text: str
     plain: bool  # written without quotes and not as a block
     tagged: bool = False
@@ -45,7 +45,7 @@ class Scalar:
 class Sequence:
     """A list as the events tell it."""
 
-    at: Place
+    at: Location
     items: list[RawNode] = field(default_factory=list)
     tagged: bool = False
 
@@ -54,7 +54,7 @@ class Sequence:
 class Mapping:
     """`flat` holds keys and values in turn, as the events come."""
 
-    at: Place
+    at: Location
     flat: list[RawNode] = field(default_factory=list)
     tagged: bool = False
 
@@ -66,7 +66,7 @@ class Mapping:
 class Alias:
     """`*name`, and what the name stands for."""
 
-    at: Place
+    at: Location
     target: Scalar | Sequence | Mapping
 
 
@@ -87,7 +87,7 @@ def read(data: bytes, source: str) -> RawNode | None:
     except yaml.MarkedYAMLError as error:
         raise _syntax(error, source) from None  # its own text may quote a piece of a secret value
     except (ValueError, OverflowError):  # "\UFFFFFFFF" and the like end in chr()
-        at = Place(source, loader.line + 1, loader.column + 1)
+        at = Location(source, loader.line + 1, loader.column + 1)
         raise mistake(at, Reason.INVALID_YAML, "not valid YAML: an escape or number out of range") from None
     finally:
         loader.dispose()
@@ -96,13 +96,13 @@ def read(data: bytes, source: str) -> RawNode | None:
 def _text(data: bytes, source: str) -> str:
     if len(data) > MAX_BYTES:
         raise mistake(
-            Place(source),
+            Location(source),
             Reason.TOO_LARGE,
             # How many more is not known: nobody reads on to find out.
             f"the file has more than {MAX_BYTES:,} bytes; keep data in files of its own",
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise mistake(Place(source), Reason.NOT_TEXT, "the file is UTF-16; save it as UTF-8")
+        raise mistake(Location(source), Reason.NOT_TEXT, "the file is UTF-16; save it as UTF-8")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -122,9 +122,9 @@ def _text(data: bytes, source: str) -> str:
     return text
 
 
-def _place(source: str, text: str, position: int) -> Place:
+def _place(source: str, text: str, position: int) -> Location:
     starts = [0, *(found.end() for found in _BREAK.finditer(text, 0, position))]
-    return Place(source, len(starts), position - starts[-1] + 1)
+    return Location(source, len(starts), position - starts[-1] + 1)
 
 
 def _build(loader: yaml.SafeLoader, source: str) -> RawNode | None:
@@ -167,8 +167,8 @@ def _build(loader: yaml.SafeLoader, source: str) -> RawNode | None:
     return root
 
 
-def _at(source: str, mark: _Mark | None) -> Place:
-    return Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
+def _at(source: str, mark: _Mark | None) -> Location:
+    return Location(source, mark.line + 1, mark.column + 1) if mark else Location(source)
 
 
 def _events(loader: yaml.SafeLoader) -> Iterator[yaml.Event]:
@@ -178,7 +178,7 @@ def _events(loader: yaml.SafeLoader) -> Iterator[yaml.Event]:
 
 def _node(
     event: yaml.NodeEvent,
-    at: Place,
+    at: Location,
     anchors: dict[str, Scalar | Sequence | Mapping],
     parents: list[Sequence | Mapping],
 ) -> RawNode:

@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 from poltergust.environments import Locks, failures, installers, marker, resolve
-from poltergust.environments.commands import Ended, Runner
+from poltergust.environments.commands import CommandResult, CommandRunner
 from poltergust.environments.installers import Pip, Uv
 from poltergust.environments.marker import Marker
 from poltergust.environments.plan import Plan
-from poltergust.errors import NodeError
-from poltergust.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Build:
     plan: Plan
     folder: Path
     layout: Layout
-    run: Runner
+    run: CommandRunner
     locks: Locks
 
     def __call__(self, lock: str | None) -> Marker:
@@ -107,11 +107,11 @@ class Build:
     def _what(self) -> str:
         return f"environment {self.plan.spec.url}"
 
-    def _need(self, ended: Ended) -> None:
+    def _need(self, ended: CommandResult) -> None:
         if not ended.ok:
             raise failures.of_install(ended, [item.line for item in self.plan.placed], self._what)
 
-    def _create(self, run: Runner) -> None:
+    def _create(self, run: CommandRunner) -> None:
         argv = [sys.executable, "-m", "virtualenv", f"--python={self.plan.interpreter.path}"]
         argv += [f"--app-data={self.layout.root / 'virtualenv'}", "--no-periodic-update"]
         # a node's own virtualenv.ini would make its environments differ from the other nodes'

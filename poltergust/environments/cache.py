@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from poltergust.base.errors import NodeError, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.environments import (
     Cancelled,
     Environment,
@@ -28,7 +30,7 @@ from poltergust.environments import (
     virtualenv_options,
 )
 from poltergust.environments.build import Build, Layout
-from poltergust.environments.commands import Redactor, Runner, build_environment
+from poltergust.environments.commands import CommandRunner, Redactor, build_environment
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.eviction import Cached, Evicted, Limits
 from poltergust.environments.installers import Uv, python_of
@@ -39,10 +41,8 @@ from poltergust.environments.marker import Marker
 from poltergust.environments.origins import Origins
 from poltergust.environments.plan import Plan
 from poltergust.environments.resolve import LocalLocks
-from poltergust.errors import NodeError, UsageError
-from poltergust.names import is_cloud
+from poltergust.path.layout import is_cloud
 from poltergust.processes import Spawn
-from poltergust.reasons import Reason
 
 _POLL = 0.25  # seconds between looks at `cancelled` while waiting for a turn to build
 _UNDER_WAY = 3600.0  # seconds since it was asked for in which a build, this very one too, may still need a download
@@ -154,9 +154,11 @@ class EnvironmentCache:
         """Every Python on this node, newest first."""
         return self._interpreters.all(self._runner(node_env, lambda line: None, lambda: False))
 
-    def _runner(self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> Runner:
+    def _runner(
+        self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> CommandRunner:
         self._layout.work.mkdir(parents=True, exist_ok=True)
-        return Runner(self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor())
+        return CommandRunner(self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor())
 
     def _plan(
         self,
@@ -164,7 +166,7 @@ class EnvironmentCache:
         env: Mapping[str, str],
         on_line: Callable[[str], None],
         cancelled: Callable[[], bool],
-    ) -> tuple[Plan, Runner]:
+    ) -> tuple[Plan, CommandRunner]:
         """Decide everything; nothing is built yet."""
         run = self._runner(env, on_line, cancelled)
         placed = self._origins.place(spec.dependencies, spec.url, env)
@@ -186,7 +188,7 @@ class EnvironmentCache:
         )
         return plan, replace(run, env={**run.env, **access.env}, redact=Redactor(plan.secrets))
 
-    def _interpreter(self, requests: tuple[str, ...], url: str, run: Runner) -> Interpreter:
+    def _interpreter(self, requests: tuple[str, ...], url: str, run: CommandRunner) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]
         last: NodeError | None = None
         for request in requests or (None,):
@@ -197,7 +199,7 @@ class EnvironmentCache:
         assert last is not None
         raise last
 
-    def _obtain(self, plan: Plan, run: Runner, locks: Locks, stack: contextlib.ExitStack) -> tuple[Marker, bool]:
+    def _obtain(self, plan: Plan, run: CommandRunner, locks: Locks, stack: contextlib.ExitStack) -> tuple[Marker, bool]:
         """A finished environment, held shared until `stack` ends; whether this call built it."""
         while True:
             lock = locks.get(plan.lock_key)
@@ -234,7 +236,7 @@ class EnvironmentCache:
             held.release()
         return None
 
-    def _build(self, plan: Plan, run: Runner, locks: Locks, lock: str | None) -> tuple[Marker, Lease]:
+    def _build(self, plan: Plan, run: CommandRunner, locks: Locks, lock: str | None) -> tuple[Marker, Lease]:
         """Build under an exclusive lease, which is returned still held."""
         folder, held = self._free_slot(plan)
         try:
@@ -269,7 +271,7 @@ class EnvironmentCache:
         return folder, held
 
     @contextlib.contextmanager
-    def _turn(self, run: Runner) -> Iterator[None]:
+    def _turn(self, run: CommandRunner) -> Iterator[None]:
         while not self._turns.acquire(timeout=_POLL):
             if run.cancelled():
                 raise Cancelled
@@ -278,7 +280,7 @@ class EnvironmentCache:
         finally:
             self._turns.release()
 
-    def _free_disk(self, run: Runner, plan: Plan) -> None:
+    def _free_disk(self, run: CommandRunner, plan: Plan) -> None:
         self.prune(everything=True)
         Uv(run, plan.settings, self._layout.uv).free()
 

@@ -42,7 +42,7 @@ _FOR_MACHINES = {
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command ended, and the last lines it said (without secrets)."""
 
     exit: Exit
@@ -79,7 +79,7 @@ def without_credentials(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Runner:
+class CommandRunner:
     """Everything the commands of one build share."""
 
     spawn: Spawn
@@ -92,7 +92,9 @@ class Runner:
     def say(self, text: str) -> None:
         self.on_line(self.redact(text))
 
-    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, quiet: bool = False) -> Ended:
+    def __call__(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, quiet: bool = False
+    ) -> CommandResult:
         """Run to the end. `env` is added to the build's environment; `quiet` keeps the lines from `on_line`.
 
         Raises `Cancelled` (the command and its descendants are gone by then), `errors.NodeError` if it cannot start.
@@ -116,4 +118,4 @@ class Runner:
             child.kill()
             child.wait(30)
             raise
-        return Ended(ended, tuple(kept))
+        return CommandResult(ended, tuple(kept))

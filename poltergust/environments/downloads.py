@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import Objects, marker
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
 from poltergust.stores import Denied, Entry, NotFound
 
 _SEEN = "seen.json"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from poltergust.environments.commands import Ended, without_credentials
+from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.reasons import Reason
+from poltergust.environments.commands import CommandResult, without_credentials
 from poltergust.environments.lines import Line, requirement_name
-from poltergust.errors import NodeError, Permanent, RunError, Temporary
-from poltergust.reasons import Reason
 
 MAX_WORDS = 300  # characters of an installer's last words in a message
 
@@ -77,7 +77,7 @@ def os_errors(where: Path) -> Iterator[None]:
         raise NodeError(reason, f"environment cache: {path}: {error.strerror or type(error).__name__}") from error
 
 
-def of_install(ended: Ended, lines: Iterable[Line], what: str) -> RunError:
+def of_install(ended: CommandResult, lines: Iterable[Line], what: str) -> RunError:
     """The error for an installer that did not succeed. `what` names the environment for the message."""
     text = "\n".join(ended.lines)
     words = last_words(ended.lines)

@@ -15,7 +15,7 @@ from pathlib import Path
 import uv
 
 from poltergust.environments import failures
-from poltergust.environments.commands import Ended, Runner
+from poltergust.environments.commands import CommandResult, CommandRunner
 from poltergust.environments.interpreters import Interpreter
 from poltergust.environments.leases import lease
 from poltergust.environments.lines import Line
@@ -30,7 +30,7 @@ def python_of(folder: Path) -> Path:
 class Uv:
     """uv with this build's settings. `cache` is uv's own, shared by all builds of this machine (safe by its design)."""
 
-    run: Runner
+    run: CommandRunner
     settings: UvSettings
     cache: Path
     refresh: tuple[str, ...] = ()
@@ -40,19 +40,21 @@ class Uv:
         own = {"UV_CACHE_DIR": str(self.cache)} if not self.run.env.get("UV_CACHE_DIR") else {}
         return {**own, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", **self.settings.env}
 
-    def install(self, folder: Path, requirements: Path, *, no_deps: bool, constraints: Sequence[Path] = ()) -> Ended:
+    def install(
+        self, folder: Path, requirements: Path, *, no_deps: bool, constraints: Sequence[Path] = ()
+    ) -> CommandResult:
         """Into the environment in `folder`."""
         options = [f"--constraints={path}" for path in constraints] + (["--no-deps"] if no_deps else [])
         return self._pip("install", str(python_of(folder)), [*options, f"--requirements={requirements}"])
 
-    def resolve(self, interpreter: Interpreter, requirements: Path, output: Path) -> Ended:
+    def resolve(self, interpreter: Interpreter, requirements: Path, output: Path) -> CommandResult:
         """Exact versions of everything into `output`, with hashes."""
         options = ["--no-header", "--no-annotate", "--generate-hashes", "--no-strip-extras", "--quiet"]
         return self._without("--require-hashes")._pip(
             "compile", interpreter.path, [*options, f"--output-file={output}", str(requirements)]
         )
 
-    def into_folder(self, interpreter: Interpreter, requirement: str, target: Path) -> Ended:
+    def into_folder(self, interpreter: Interpreter, requirement: str, target: Path) -> CommandResult:
         """What this file demands of its own packages is not demanded of a tool."""
         tool = self._without(
             "--require-hashes", "--no-deps", "--prerelease", "--constraints", "--no-binary", "--only-binary"
@@ -67,7 +69,7 @@ class Uv:
         """Give the disk back: everything here can be downloaded again. Environments keep their (linked) files."""
         self.run([uv.find_uv_bin(), "cache", "clean"], env=self.env, quiet=True)
 
-    def _pip(self, command: str, python: str, rest: Sequence[str]) -> Ended:
+    def _pip(self, command: str, python: str, rest: Sequence[str]) -> CommandResult:
         argv = [uv.find_uv_bin(), "pip", command, f"--python={python}", *self.settings.arguments, *self.refresh, *rest]
         return self.run(argv, env=self.env)
 
@@ -76,7 +78,7 @@ class Uv:
 class Pip:
     """pip from `home` (a folder that holds the package), run by an environment's Python. pip reads its own settings."""
 
-    run: Runner
+    run: CommandRunner
     home: Path
 
     def install(
@@ -86,13 +88,13 @@ class Pip:
         *,
         options: Sequence[str] = (),
         constraints: Sequence[Path] = (),
-    ) -> Ended:
+    ) -> CommandResult:
         argv = [str(python_of(folder)), str(self.home / "pip"), "install", "--no-color", "--progress-bar=off"]
         argv += [*options, *(f"--constraint={path}" for path in constraints), f"--requirement={requirements}"]
         ended = self.run(argv)
         if ended.ok or not any("(from versions: none)" in line for line in ended.lines):
             return ended
-        return Ended(ended.exit, (*ended.lines, *self._unsaid(argv, requirements.with_suffix(".log"))))
+        return CommandResult(ended.exit, (*ended.lines, *self._unsaid(argv, requirements.with_suffix(".log"))))
 
     def _unsaid(self, argv: Sequence[str], log: Path) -> list[str]:
         """Why pip found no release at all: that an index could not be reached it only tells its log (pip 26), and

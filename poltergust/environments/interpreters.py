@@ -19,10 +19,10 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import marker
-from poltergust.environments.commands import Runner
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
+from poltergust.environments.commands import CommandRunner
 
 _QUESTION = (
     "import json,platform,sys,sysconfig;"
@@ -67,7 +67,7 @@ class Interpreters:
         self._known: dict[str, Interpreter | None] | None = None
         self._listed: dict[Path, tuple[int, tuple[str, ...]]] = {}
 
-    def find(self, request: str | None, run: Runner, *, folder: str | None = None) -> Interpreter:
+    def find(self, request: str | None, run: CommandRunner, *, folder: str | None = None) -> Interpreter:
         """The interpreter for `request` (None: the one Poltergust runs on). A relative path starts from `folder`.
 
         Raises `NodeError(INTERPRETER_MISSING)` that lists what this node has, `Permanent(INVALID_VALUE)` if `request`
@@ -84,7 +84,7 @@ class Interpreters:
             return self._named(request, run)
         return self._versioned(request, match["implementation"].lower(), match["version"] or "", run)
 
-    def all(self, run: Runner) -> list[Interpreter]:
+    def all(self, run: CommandRunner) -> list[Interpreter]:
         """Every interpreter of this node, newest first, each real file once."""
         found: dict[str, Interpreter] = {}
         seen = set()
@@ -96,7 +96,7 @@ class Interpreters:
                 found.setdefault(os.path.realpath(interpreter.executable), interpreter)
         return sorted(found.values(), key=lambda i: Version(i.version), reverse=True)
 
-    def _at_path(self, request: str, run: Runner, folder: str | None) -> Interpreter:
+    def _at_path(self, request: str, run: CommandRunner, folder: str | None) -> Interpreter:
         path = os.path.expanduser(request) if "HOME" not in run.env else re.sub(r"^~(?=/)", run.env["HOME"], request)
         if not os.path.isabs(path):
             if folder is None:
@@ -109,7 +109,7 @@ class Interpreters:
             raise self._missing(request, run)
         return interpreter
 
-    def _in_range(self, request: str, run: Runner) -> Interpreter:
+    def _in_range(self, request: str, run: CommandRunner) -> Interpreter:
         try:
             wanted = SpecifierSet(request)
         except InvalidSpecifier:
@@ -122,7 +122,7 @@ class Interpreters:
             raise self._missing(request, run)
         return fitting[0]
 
-    def _named(self, request: str, run: Runner) -> Interpreter:
+    def _named(self, request: str, run: CommandRunner) -> Interpreter:
         """A program name that says nothing about versions, such as `python3.13t`."""
         for folder in _folders(run.env):
             interpreter = self._ask(folder / request, run)
@@ -130,7 +130,7 @@ class Interpreters:
                 return interpreter
         raise self._missing(request, run)
 
-    def _versioned(self, request: str, implementation: str, version: str, run: Runner) -> Interpreter:
+    def _versioned(self, request: str, implementation: str, version: str, run: CommandRunner) -> Interpreter:
         kind = _IMPLEMENTATIONS[implementation]
         program = "pypy" if kind == "pypy" else "python"
         short = ".".join(version.split(".")[:2])
@@ -165,7 +165,7 @@ class Interpreters:
             return ()
         return self._listed[folder][1]
 
-    def _missing(self, request: str, run: Runner) -> NodeError:
+    def _missing(self, request: str, run: CommandRunner) -> NodeError:
         # Versions only: a message has room for few paths, and none of them for the advice.
         there = ", ".join(dict.fromkeys(i.version for i in self.all(run))) or "none"
         return NodeError(
@@ -174,7 +174,7 @@ class Interpreters:
             "install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
         )
 
-    def _ask(self, path: Path, run: Runner) -> Interpreter | None:
+    def _ask(self, path: Path, run: CommandRunner) -> Interpreter | None:
         signature = _signature(path, run.env)
         if signature is None:
             return None

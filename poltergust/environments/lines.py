@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import Dependency
 from poltergust.environments.commands import without_credentials
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip's rule: upper case only
 _COMMENT = re.compile(r"(^|\s)#.*$")

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from poltergust.base.errors import Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import Dependency, lines
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.lines import Line
-from poltergust.errors import Permanent
-from poltergust.names import is_cloud
-from poltergust.reasons import Reason
+from poltergust.path.layout import is_cloud
 
 _GS = re.compile(r"gs://[^\s;\[\]]+")
 _EXTRAS = re.compile(r"(?P<path>.*?)(?P<rest>(?:\[[^]]*\])?(?:\s*;.*)?)$", re.DOTALL)

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from poltergust.errors import NodeError
-from poltergust.reasons import Reason
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 
 _SECTIONS = ("global", "install")
 _NOT_OPTIONS = frozenset({"version", "help", "config-file"})

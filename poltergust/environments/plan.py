@@ -18,7 +18,7 @@ from poltergust.environments.interpreters import Interpreter
 from poltergust.environments.lines import Line, requirement_name
 from poltergust.environments.origins import Placed, project_name
 from poltergust.environments.uv_settings import UvSettings
-from poltergust.environments.virtualenv_options import Options
+from poltergust.environments.virtualenv_options import VirtualenvOptions
 
 _FORMAT = 1  # of what a key means; a new number makes every node resolve and build anew
 LUIGI = "luigi"
@@ -30,7 +30,7 @@ class Plan:
 
     spec: EnvironmentSpec
     interpreter: Interpreter
-    options: Options
+    options: VirtualenvOptions
     placed: tuple[Placed, ...]
     settings: UvSettings
     git_env: Mapping[str, str]

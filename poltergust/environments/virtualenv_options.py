@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import marker
-from poltergust.environments.commands import Runner
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
+from poltergust.environments.commands import CommandRunner
 
 Values = Mapping[str, str | bool | tuple[str, ...]]
 
@@ -57,7 +57,7 @@ _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
 @dataclass(frozen=True)
-class Options:
+class VirtualenvOptions:
     """`python` requests in order (first found wins), what goes to virtualenv, what is to be installed as seed."""
 
     python: tuple[str, ...]
@@ -65,7 +65,7 @@ class Options:
     seeds: tuple[str, ...]
 
 
-def known(memory: Path, run: Runner) -> frozenset[str]:
+def known(memory: Path, run: CommandRunner) -> frozenset[str]:
     """The long options of the installed virtualenv, from its own `--help`, remembered per version in `memory`."""
     path = memory / f"virtualenv-{metadata.version('virtualenv')}.txt"
     try:
@@ -82,7 +82,7 @@ def known(memory: Path, run: Runner) -> frozenset[str]:
     return names
 
 
-def read(values: Values, ask: Callable[[], frozenset[str]]) -> Options:
+def read(values: Values, ask: Callable[[], frozenset[str]]) -> VirtualenvOptions:
     """Raises `Permanent(UNKNOWN_VIRTUALENV_OPTION)` with a near miss. `ask` (see `known`) is only called if needed."""
     python: list[str] = []
     arguments: list[str] = []
@@ -103,7 +103,7 @@ def read(values: Values, ask: Callable[[], frozenset[str]]) -> Options:
             arguments += [f"--{name}" if item is True else f"--{name}={item}" for item in given]
     if not own_seeder:
         arguments.append("--no-seed")
-    return Options(tuple(python), tuple(arguments), tuple(seeds))
+    return VirtualenvOptions(tuple(python), tuple(arguments), tuple(seeds))
 
 
 def _normal(name: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import Argument
-from poltergust.reasons import Reason
 
-__all__ = ["LOOPBACK", "Argument", "Launch", "LuigiRun", "Progress", "Report", "Request", "Standing", "TaskFailure"]
+__all__ = ["LOOPBACK", "Argument", "GraphStatus", "Launch", "LuigiRun", "Progress", "Report", "Request", "TaskFailure"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts of a scheduler that only its own machine reaches, and that no proxy is to be asked for."""
@@ -33,7 +33,9 @@ class Request:
     worker: str
     budget: int
     preload: tuple[str, ...] = ()
-    forgive: bool = False  # clear what the scheduler remembers of this pipeline's failures first (a new generation)
+    reset_failures: bool = (
+        False  # clear what the scheduler remembers of this pipeline's failures first (a new generation)
+    )
     dead_workers: tuple[str, ...] = ()  # their RUNNING tasks go back first, uncharged; see `LuigiRun.release`
     idle: float = 8.0  # seconds to stay with nothing to run here while other nodes' tasks may still free some
 
@@ -62,7 +64,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Standing:
+class GraphStatus:
     """How a root task stands at the scheduler, for a node that runs no process of it: `running` tasks on other nodes,
     and whether there is anything a new process could do (also true for a root the scheduler does not know)."""
 
@@ -73,7 +75,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Report:
-    """How a Luigi run on this node ended. `reason.row` decides what happens next; `detail` is one line for people."""
+    """How a Luigi run on this node ended. `reason.kind` decides what happens next; `detail` is one line for people."""
 
     reason: Reason
     detail: str
@@ -113,7 +115,7 @@ class LuigiRun(Protocol):
 
 class Launch(Protocol):
     """Start a Luigi run with the environment's `python`. `on_end` is called (from another thread) when it ended,
-    `on_forgiven` once what `Request.forgive` asks for was done."""
+    `on_reset` once what `Request.reset_failures` asks for was done."""
 
     def __call__(
         self,
@@ -124,5 +126,5 @@ class Launch(Protocol):
         workdir: Path,
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
-        on_forgiven: Callable[[], None] = lambda: None,
+        on_reset: Callable[[], None] = lambda: None,
     ) -> LuigiRun: ...

@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from poltergust.errors import NodeError
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 from poltergust.processes import Child, Spawn
-from poltergust.reasons import Reason
 
 HOST = "127.0.0.1"
 QUICK_TAKE_OVER: Mapping[str, str] = {

@@ -13,9 +13,9 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK, Progress, Report, Request, TaskFailure
 from poltergust.processes import Child, Exit, Spawn
-from poltergust.reasons import Reason
 
 INSIDE = Path(__file__).with_name("inside")
 LAST_GRACE = 3.0
@@ -39,9 +39,9 @@ class Launcher:
         workdir: Path,
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
-        on_forgiven: Callable[[], None] = lambda: None,
-    ) -> Run:
-        run = Run(on_end, on_forgiven)
+        on_reset: Callable[[], None] = lambda: None,
+    ) -> LuigiProcess:
+        run = LuigiProcess(on_end, on_reset)
         child = self._spawn(
             [str(python), str(INSIDE)],
             env=child_environment(env, request.scheduler_url),
@@ -65,12 +65,12 @@ def child_environment(env: Mapping[str, str], scheduler_url: str) -> dict[str, s
     return full
 
 
-class Run:
+class LuigiProcess:
     """`LuigiRun`. The three private methods are called from the child's thread."""
 
-    def __init__(self, on_end: Callable[[], None], on_forgiven: Callable[[], None]) -> None:
+    def __init__(self, on_end: Callable[[], None], on_reset: Callable[[], None]) -> None:
         self._on_end = on_end
-        self._on_forgiven = on_forgiven
+        self._on_reset = on_reset
         self._child: Child | None = None
         self._has_child = threading.Event()
         self._ended = threading.Event()
@@ -127,8 +127,8 @@ class Run:
         elif "progress" in message:
             self._progress = progress(message["progress"])
             self._root_task_id = str(message.get("root_task_id", ""))
-        elif message.get("forgiven"):
-            self._on_forgiven()
+        elif message.get("failures_reset"):
+            self._on_reset()
 
     def _exited(self) -> None:
         end = self._running().wait(0)

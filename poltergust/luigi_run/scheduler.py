@@ -19,19 +19,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from poltergust.errors import Temporary, UsageError
+from poltergust.base.errors import Temporary, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK, Progress
 from poltergust.luigi_run.embedded import EmbeddedScheduler
-from poltergust.reasons import Reason
 
-__all__ = ["EmbeddedScheduler", "Graph", "Judgement", "SchedulerClient", "Task", "Worker", "judge"]
+__all__ = ["EmbeddedScheduler", "Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]
 
 _RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
 
 
 @dataclass(frozen=True)
-class Task:
+class GraphTask:
     """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCH_RUNNING, DONE, FAILED, DISABLED,
     UNKNOWN); `workers` are the live workers that could run it, empty for an external task whose data is missing;
     `running_on` is the worker that runs it."""
@@ -50,7 +50,7 @@ class Graph:
     """The root task and everything below it, done tasks too. Empty if the scheduler does not know the root."""
 
     root: str
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, GraphTask]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class SchedulerClient:
         """Forget the failures of a task that the scheduler disabled; False if it is not such a task."""
         return bool(self._call("re_enable_task", task_id=task_id))
 
-    def disabled(self) -> Mapping[str, Task]:
+    def disabled(self) -> Mapping[str, GraphTask]:
         """All disabled tasks of the whole scheduler by task id."""
         return _tasks(self._call("task_list", status="DISABLED", upstream_status="", limit=False))
 
@@ -237,12 +237,12 @@ class SchedulerClient:
         raise Temporary(Reason.SCHEDULER_UNREACHABLE, text) from cause
 
 
-def _tasks(answer: object) -> dict[str, Task]:
+def _tasks(answer: object) -> dict[str, GraphTask]:
     """Serialized tasks as dep_graph and task_list give them (luigi/scheduler.py, _serialize_task)."""
     if not isinstance(answer, dict):
         return {}
     return {
-        task_id: Task(
+        task_id: GraphTask(
             task_id=task_id,
             family=str(entry["name"]),
             status=str(entry["status"]),

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from poltergust.errors import Temporary
+from poltergust.base.errors import Temporary
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
 

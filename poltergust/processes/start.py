@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from poltergust.errors import NodeError
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 from poltergust.processes.pipes import Pipes
-from poltergust.reasons import Reason
 
 _ROOM = Path(__file__).parent
 # An import and not a script: only imports are compiled once and kept, which saves every start 6 ms. Appended, so that

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from poltergust.clock import Clock, SystemClock
-from poltergust.errors import PoltergustError
+from poltergust.base.clock import Clock, SystemClock
+from poltergust.base.errors import PoltergustError
 from poltergust.sources import Changed, SourceState
 
 log = logging.getLogger(__name__)

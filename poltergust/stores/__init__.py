@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from poltergust.errors import RunError
-from poltergust.names import Path, is_cloud
-from poltergust.reasons import Reason
+from poltergust.base.errors import RunError
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import WatchedPath, is_cloud
 
 ABSENT = "0"
 """As `if_generation`: only if no object of that name exists (Cloud Storage's generation 0)."""
@@ -110,7 +110,7 @@ class Store(Protocol):
 
 
 def open_store(root: str, *, project: str | None = None) -> Store:
-    """The store that a path (`names.Path.root`) lives in. `project` only matters where credentials name none.
+    """The store that a watched path (its `root`) lives in. `project` only matters where credentials name none.
 
     Raises `errors.UsageError` where Google's credentials are missing. Google's client is imported only for `gs://`:
     it costs half a second.
@@ -123,4 +123,4 @@ def open_store(root: str, *, project: str | None = None) -> Store:
 
     from poltergust.stores.folder import FolderStore
 
-    return FolderStore(pathlib.Path(Path(root).side))
+    return FolderStore(pathlib.Path(WatchedPath(root).state_prefix))

@@ -14,7 +14,7 @@ Names only, never payloads: what a name means is read again by whoever takes it.
 
 from __future__ import annotations
 
-from poltergust.workqueue.backoff import Backoff
+from poltergust.base.backoff import Backoff
 from poltergust.workqueue.queue import Item, WorkQueue
 
 __all__ = ["Backoff", "Item", "WorkQueue"]

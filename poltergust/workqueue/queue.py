@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from poltergust.clock import Clock, SystemClock
+from poltergust.base.clock import Clock, SystemClock
 from poltergust.workqueue.delays import Delays
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-from poltergust.errors import RunError
+from poltergust.base.errors import RunError
 from poltergust.stores import Conflict, NotFound, Store, open_store
 
 _STEPS = ("open", "os.mkdir", "os.link", "os.listdir", "os.remove", "os.rename", "os.rmdir", "fcntl.flock")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.places import Bucket, Folder, Place
+from tests.e2e.paths import Bucket, Folder, Place
 from tests.emulators.gcs import strict_gcs
 from tests.emulators.luigid import luigid
 

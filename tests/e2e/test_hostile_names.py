@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nodes import Node
-from tests.e2e.places import BUCKET, SIDE, Bucket
+from tests.e2e.paths import BUCKET, SIDE, Bucket
 from tests.emulators import pubsub
 from tests.emulators.gcs import strict_gcs
 from tests.emulators.servers import wait_until

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nodes import Node
-from tests.e2e.places import Folder, Place
+from tests.e2e.paths import Folder, Place
 from tests.emulators.servers import wait_until
 from tests.integration.environments import packages
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nodes import Node
-from tests.e2e.places import Bucket, Place
+from tests.e2e.paths import Bucket, Place
 from tests.emulators.servers import wait_until
 
 

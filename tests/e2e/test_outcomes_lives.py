@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.places import Bucket, Folder
+from tests.e2e.paths import Bucket, Folder
 from tests.emulators.gcs import strict_gcs
 from tests.emulators.luigid import luigid
 from tests.emulators.servers import free_port, wait_until

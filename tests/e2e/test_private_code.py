@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.places import Bucket
+from tests.e2e.paths import Bucket
 from tests.emulators.gcs import strict_gcs
 from tests.integration.environments import packages
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.reasons import Reason, Row
-from poltergust.redact import MASK
+from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.base.redaction import MASK
 from tests.e2e.nodes import PIPELINES, Node
-from tests.e2e.places import Folder
+from tests.e2e.paths import Folder
 from tests.e2e.wrong_inputs import WRONG, Wrong
 from tests.emulators.servers import wait_until
 from tests.integration.environments import packages
@@ -190,7 +190,7 @@ def test_what_the_files_name_is_wrong(stage: Stage, name: str) -> None:
     wrong: Wrong = WRONG[name]
     reason, text = stage.ends(name)
     expected = stage.fill(name, wrong.message)
-    if wrong.reason.row is Row.NODE:
+    if wrong.reason.kind is ReasonKind.NODE:
         assert reason == "gave-up"
         expected = f"no node can run it; on here: {wrong.reason.code}: {expected}"
     else:

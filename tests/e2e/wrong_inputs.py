@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
 
 TYPED = "module: mistakes\nname: Typed\n"
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.errors import Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
 
 

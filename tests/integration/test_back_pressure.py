@@ -13,23 +13,23 @@ from typing import Any
 
 import pytest
 
-from poltergust import names
-from poltergust.agent import Agent
-from poltergust.luigi_run import Standing
-from poltergust.names import Kind
-from poltergust.reasons import Reason
-from poltergust.records import Records
-from poltergust.runner.finish import Finisher
-from poltergust.runner.patience import Patience
-from poltergust.runner.run import Run, Runs, Verdict
-from poltergust.runner.runner import Runner
-from poltergust.settings import Settings
-from poltergust.stopping import Stopping
+from poltergust.base.reasons import Reason
+from poltergust.base.stopping import Stopping
+from poltergust.luigi_run import GraphStatus
+from poltergust.node.agent import Agent
+from poltergust.node.settings import Settings
+from poltergust.path import layout
+from poltergust.path.layout import Kind
+from poltergust.path.outcome import Outcomes
+from poltergust.path.records import Records
+from poltergust.runs.reconciler import Reconciler
+from poltergust.runs.retry_policy import RetryPolicy
+from poltergust.runs.run import Run, Runs, Verdict
 from poltergust.workqueue import WorkQueue
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
 
-PATH = names.Path("gs://b/pipeline")
+PATH = layout.WatchedPath("gs://b/pipeline")
 CONFIGS = 10_000
 PARALLEL = 8
 
@@ -67,7 +67,7 @@ class Node:
         self.runs = Runs(records, "n", "", time.monotonic)
         self.pipeline = Pipeline()
         self.stopping = Stopping()
-        patience = Patience()
+        retry_policy = RetryPolicy()
         stand_in: Any = self.pipeline
         self.agent = Agent(
             settings,
@@ -76,26 +76,26 @@ class Node:
             store=store,
             records=records,
             runs=self.runs,
-            runner=Runner(
+            runner=Reconciler(
                 settings,
                 store=lambda url: store,
                 records=records,
                 runs=self.runs,
-                finisher=Finisher(store, PATH, "n/i"),
+                outcomes=Outcomes(store, PATH, "n/i"),
                 pipeline=stand_in,
-                standing=lambda root: Standing(0, True),
-                patience=patience,
+                standing=lambda root: GraphStatus(0, True),
+                retry_policy=retry_policy,
                 stopping=self.stopping,
                 clock=time.monotonic,
             ),
-            patience=patience,
+            retry_policy=retry_policy,
             queue=WorkQueue(),
             sources=[],
             stopping=self.stopping,
         )
 
     def _gate(self, call: Call) -> Fault | None:
-        kind = "heartbeat" if "/nodes/" in call.url else "record" if PATH.side in call.url else "config"
+        kind = "heartbeat" if "/nodes/" in call.url else "record" if PATH.state_prefix in call.url else "config"
         self.calls[f"{call.operation} {kind}"] += 1
         return None
 

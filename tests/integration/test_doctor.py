@@ -16,11 +16,11 @@ import pytest
 from google.iam.v1 import iam_policy_pb2  # type: ignore[import-untyped]
 from google.pubsub_v1.types import Subscription, Topic
 
-from poltergust import names
-from poltergust.checks import Check, Verdict
+from poltergust.base.checks import Check, Severity
 from poltergust.doctor import examine, probes, scheduling
-from poltergust.records import NodeRecord, Records
-from poltergust.settings import Settings
+from poltergust.node.settings import Settings
+from poltergust.path import layout
+from poltergust.path.records import NodeRecord, Records
 from poltergust.sources.pubsub.examine import matches
 from poltergust.sources.pubsub.subscriptions import Own
 from poltergust.stores import open_store
@@ -32,7 +32,7 @@ from tests.emulators.luigid import luigid
 PROJECT, TOPIC, SUBSCRIPTION = "poltergust-test", "uploads", "node-1"
 FULL_TOPIC = f"projects/{PROJECT}/topics/{TOPIC}"
 FULL_SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/{SUBSCRIPTION}"
-PATH = names.Path("gs://mybucket/pipeline")
+PATH = layout.WatchedPath("gs://mybucket/pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def verdict(checks: dict[str, Check], name: str) -> str | None:
 def test_all_is_well_and_nothing_is_left_behind(bucket: StrictGcs, host: str, listening: Settings) -> None:
     bucket.notify("mybucket", FULL_TOPIC, prefix="pipeline/", event_types=("OBJECT_FINALIZE",))
     checks = found(listening, quick=False, only=("path", "notification", "disk", "write", "nodes", "scheduler"))
-    assert {check.name: check.text for check in checks.values() if check.verdict is not Verdict.OK} == {}
+    assert {check.name: check.text for check in checks.values() if check.verdict is not Severity.OK} == {}
     assert set(checks) >= {"credentials", "permissions", "bucket-settings", "subscription", "notification", "clock"}
     assert bucket.objects("mybucket") == {}
 
@@ -119,8 +119,8 @@ def test_a_storage_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, setting
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{taken.getsockname()[1]}")
         checks = found(settings, quick=False, only=("path", "write", "nodes"))
     assert {name: check.verdict for name, check in checks.items()} == {
-        "credentials": Verdict.OK,
-        "bucket": Verdict.FAIL,
+        "credentials": Severity.OK,
+        "bucket": Severity.FAIL,
     }
 
 
@@ -172,7 +172,7 @@ def test_a_bucket_whose_settings_may_not_be_seen_is_no_failure(
     bucket.deny("storage.buckets.get")
     checks = found(listening)
     assert (verdict(checks, "bucket-settings"), verdict(checks, "notification")) == ("skip", "skip")
-    assert not any(check.verdict is Verdict.FAIL for check in checks.values())
+    assert not any(check.verdict is Severity.FAIL for check in checks.values())
 
 
 def test_retention_is_what_really_refuses_the_rename(gcs: StrictGcs, settings: Settings) -> None:
@@ -403,7 +403,7 @@ def test_a_clock_that_is_wrong(bucket: StrictGcs, settings: Settings, shift: flo
 def test_a_scheduler_that_is_not_there_or_is_something_else(bucket: StrictGcs, settings: Settings) -> None:
     for url in (SHARED, bucket.url):
         checks = found(replace(settings, scheduler_url=url), quick=False, only=("scheduler", "take-over"))
-        assert {name: check.verdict for name, check in checks.items()} == {"scheduler": Verdict.FAIL}
+        assert {name: check.verdict for name, check in checks.items()} == {"scheduler": Severity.FAIL}
 
 
 @pytest.mark.parametrize(("delay", "within", "expected"), [(1, 60.0, "ok"), (60, 2.0, "warn")])
@@ -430,17 +430,17 @@ def test_interpreters_are_listed(settings: Settings) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    settings = Settings(path=names.Path(str(tmp_path / "none")), node="here", cache=tmp_path / "cache")
+    settings = Settings(path=layout.WatchedPath(str(tmp_path / "none")), node="here", cache=tmp_path / "cache")
     checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
-    assert {name: check.verdict for name, check in checks.items()} == {"folder": Verdict.FAIL}
+    assert {name: check.verdict for name, check in checks.items()} == {"folder": Severity.FAIL}
     assert checks["folder"].mend == f"make it: mkdir -p {tmp_path / 'none'}"
 
 
 def test_a_folder_where_all_is_well(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
-    settings = Settings(path=names.Path(str(tmp_path / "pipeline")), node="here", cache=tmp_path / "cache")
+    settings = Settings(path=layout.WatchedPath(str(tmp_path / "pipeline")), node="here", cache=tmp_path / "cache")
     checks = found(settings, quick=False, only=("path", "notification", "disk", "write", "nodes"))
-    assert [name for name, check in checks.items() if check.verdict is Verdict.FAIL] == []
+    assert [name for name, check in checks.items() if check.verdict is Severity.FAIL] == []
     assert not list((tmp_path / "pipeline").iterdir())
     assert not list((tmp_path / "pipeline.poltergust").rglob("*.txt"))
 
@@ -449,6 +449,6 @@ def test_a_probe_that_raises_is_a_finding(tmp_path: Path) -> None:
     cache = tmp_path / "file"
     cache.write_text(json.dumps({}))
     (tmp_path / "pipeline").mkdir()
-    settings = Settings(path=names.Path(str(tmp_path / "pipeline")), node="here", cache=cache / "cache")
+    settings = Settings(path=layout.WatchedPath(str(tmp_path / "pipeline")), node="here", cache=cache / "cache")
     checks = found(settings, quick=False, only=("interpreters",))
     assert verdict(checks, "interpreters") == "fail"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import NodeError, Temporary, UsageError
+from poltergust.base.errors import NodeError, Temporary, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run.embedded import write_config
-from poltergust.luigi_run.scheduler import EmbeddedScheduler, Graph, Judgement, SchedulerClient, Task, judge
+from poltergust.luigi_run.scheduler import EmbeddedScheduler, Graph, GraphTask, Judgement, SchedulerClient, judge
 from poltergust.processes import Exit
 from poltergust.processes.child import spawn
-from poltergust.reasons import Reason
 from tests.emulators.servers import free_port, port_open, running, wait_until
 
 ENV = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
@@ -27,7 +27,7 @@ import os, sys, time
 from pathlib import Path
 import luigi
 
-class Leaf(luigi.Task):
+class Leaf(luigi.GraphTask):
     name = luigi.Parameter()
     def output(self):
         return luigi.LocalTarget(f"leaf-{self.name}")
@@ -45,7 +45,7 @@ class Data(luigi.ExternalTask):
     def output(self):
         return luigi.LocalTarget("data")
 
-class Root(luigi.Task):
+class Root(luigi.GraphTask):
     leaves = luigi.ListParameter()
     data = luigi.BoolParameter()
     def requires(self):
@@ -298,7 +298,7 @@ def _graph(**statuses: str) -> Graph:
     return Graph(
         "root",
         {
-            name: Task(name, "F", status.rstrip("!"), deps.get(name, ()), () if status.endswith("!") else ("w",))
+            name: GraphTask(name, "F", status.rstrip("!"), deps.get(name, ()), () if status.endswith("!") else ("w",))
             for name, status in statuses.items()
         },
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
 from tests.property.parts import Plan
 from tests.property.world import World
 

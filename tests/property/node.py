@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poltergust.errors import RunError, Temporary
-from poltergust.luigi_run import Request, Standing
-from poltergust.names import Kind
-from poltergust.reasons import Reason, Row
-from poltergust.runner.finish import Ending
-from poltergust.runner.run import Run, Verdict
-from poltergust.settings import Settings
+from poltergust.base.errors import RunError, Temporary
+from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.luigi_run import GraphStatus, Request
+from poltergust.node.settings import Settings
+from poltergust.path.layout import Kind
+from poltergust.path.outcome import RenameResult
+from poltergust.runs.run import Run, Verdict
 from tests.emulators.memory import Call, Died, Fault
 from tests.property.hub import Task
 from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
@@ -223,18 +223,18 @@ class Node:
         request: Request,
         *,
         on_end: Callable[[], None],
-        on_forgiven: Callable[[], None] = lambda: None,
+        on_reset: Callable[[], None] = lambda: None,
         **_rest: object,
     ) -> FakeRun:
         task = self.task()
         assert task.generation is not None
-        if request.forgive:
+        if request.reset_failures:
             self.world.referee.forgives(self.name, task.generation, self.world.hub.now)
         run = FakeRun(
             request,
             task.generation,
             on_end,
-            on_forgiven,
+            on_reset,
             lambda run, reason: self._report(reason, stopped=run.stopped),
         )
         self.runs.append(run)
@@ -250,17 +250,17 @@ class Node:
         self.world.referee.reports(
             self.name, task.generation, reason, stopped=stopped, step=self._tick(), standing=standing
         )
-        if reason.row is not Row.NODE or not stopped:
+        if reason.kind is not ReasonKind.NODE or not stopped:
             task.attempt = None
 
-    def standing(self, root_task_id: str) -> Standing:
+    def standing(self, root_task_id: str) -> GraphStatus:
         self.world.hub.pause()
         if self.world.scheduler_down:
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, "no answer from the scheduler")
-        return Standing(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
+        return GraphStatus(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
 
-    def on_ending(self, run: Run, verdict: Verdict, ending: Ending) -> None:
-        if ending is Ending.WON and verdict.outcome is not None:
+    def on_ending(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
+        if ending is RenameResult.WON and verdict.outcome is not None:
             self.world.referee.claims(self.name, int(run.config.generation), verdict.outcome, self.life)
 
     def wait(self, event: threading.Event, seconds: float) -> None:

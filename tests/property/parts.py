@@ -9,15 +9,15 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
+from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.reasons import Reason
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
-from poltergust.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.luigi_run import Progress, Report, Request
-from poltergust.names import Path as PipelinePath
-from poltergust.reasons import Reason
-from poltergust.runlog import RunLog
+from poltergust.path.layout import WatchedPath
+from poltergust.path.run_log import RunLog
 from tests.emulators.memory import Fault
 
-PATH = PipelinePath("gs://bucket/pipeline")
+PATH = WatchedPath("gs://bucket/pipeline")
 ENVIRONMENT = "gs://bucket/environment/env.yaml"
 SCHEDULER = "http://scheduler:8082"
 RETRIES = 1
@@ -87,11 +87,11 @@ class FakeRun:
         request: Request,
         generation: int,
         on_end: Callable[[], None],
-        on_forgiven: Callable[[], None],
+        on_reset: Callable[[], None],
         reports: Callable[[FakeRun, Reason], None],
     ) -> None:
         self.request, self.generation = request, generation
-        self.on_forgiven = on_forgiven
+        self.on_reset = on_reset
         self.stopped = False  # it was told to end, however it ends
         self.ended = False
         self.cleared = False

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason, Row
+from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.path.layout import Kind
 from tests.emulators.memory import Version
 
 ENVIRONMENT_GRACE = 60.0  # of the table: an environment object may be missing for so long
@@ -96,18 +96,18 @@ class Referee:
     def reports(self, node: str, generation: int, reason: Reason, *, stopped: bool, step: int, standing: bool) -> None:
         """Its process ended, or its environment failed. `standing`: the config or its error is still there."""
         seen = self.seen[node, generation]
-        row = reason.row
-        if row is Row.DONE:
+        row = reason.kind
+        if row is ReasonKind.DONE:
             seen.done = True
             if standing:
                 self.owed.add((node, generation))
         elif stopped:
             return
-        elif row is Row.WRONG:
+        elif row is ReasonKind.INVALID:
             seen.error = True
-        elif row is Row.STUCK:
+        elif row is ReasonKind.FAILED:
             seen.failed = True
-        elif row is Row.NODE:
+        elif row is ReasonKind.NODE:
             self._charge(node, generation, step)
 
     def died(self, node: str, attempt: int | None, looked_at: int | None, step: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
 from tests.property.node import Node
 from tests.property.parts import RETRIES, FakeRun
 from tests.property.world import World

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
 from tests.emulators.memory import Fault
 from tests.property.parts import RETRIES, Plan, Planned
 from tests.property.stories import DATA, OTHER, deliver, end, kinds, run_of, scan, spend
@@ -125,7 +125,7 @@ def test_a_heartbeat_that_cannot_be_read_now_is_no_dead_node(two: World) -> None
 def test_earlier_failures_are_cleared_by_one_node_once(two: World) -> None:
     two.upload("a", DATA)
     deliver(two)
-    clearing = [run for run in two.runs if run.request.forgive]
+    clearing = [run for run in two.runs if run.request.reset_failures]
     assert len(clearing) == 1
     (other,) = [run for run in two.runs if run not in clearing]
     end(two, other, Reason.TASK_DISABLED)
@@ -134,7 +134,7 @@ def test_earlier_failures_are_cleared_by_one_node_once(two: World) -> None:
     deliver(two)
     two.pass_time(10.0)
     (again,) = [run for run in two.runs if run not in clearing]
-    assert not again.request.forgive
+    assert not again.request.reset_failures
     end(two, again, Reason.TASK_DISABLED)
     assert kinds(two) == {Kind.ERROR}
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
 from tests.emulators.memory import Fault
 from tests.property.ending import calm, check_stopped, finish
 from tests.property.node import Node

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poltergust.names import Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
 from tests.emulators.memory import Fault
 from tests.property.ending import calm, finish
 from tests.property.parts import PATH, Planned

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poltergust.agent import Agent
-from poltergust.records import Records
-from poltergust.runner.finish import Finisher
-from poltergust.runner.forgive import Forgiveness
-from poltergust.runner.patience import Patience
-from poltergust.runner.pipeline import Pipeline
-from poltergust.runner.run import Runs
-from poltergust.runner.runner import Runner
-from poltergust.stopping import Stopping
+from poltergust.base.stopping import Stopping
+from poltergust.node.agent import Agent
+from poltergust.path.marks import FailureReset
+from poltergust.path.outcome import Outcomes
+from poltergust.path.records import Records
+from poltergust.runs.attempt import Attempts
+from poltergust.runs.reconciler import Reconciler
+from poltergust.runs.retry_policy import RetryPolicy
+from poltergust.runs.run import Runs
 from poltergust.stores import Blob, NotFound
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Died, MemoryStore
@@ -53,7 +53,7 @@ class NodeStore(MemoryStore):
         return blob
 
 
-class LookingRunner(Runner):
+class LookingRunner(Reconciler):
     """The runner, and which generation each look set out with."""
 
     task: Callable[[], Task]
@@ -80,16 +80,16 @@ def wire(node: Node) -> Wired:
     queue = WorkQueue(clock)
     records = Records(store, node.path, node.name, clock=now)
     runs = Runs(records, node.name, SCHEDULER, now)
-    finisher = Finisher(store, node.path, f"{node.name}/{node.life}")
-    patience = Patience()
-    pipeline = Pipeline(
+    outcomes = Outcomes(store, node.path, f"{node.name}/{node.life}")
+    retry_policy = RetryPolicy()
+    pipeline = Attempts(
         settings=node.settings,
         scheduler_url=SCHEDULER,
         nonce=str(node.life),
         environments=FakeEnvironments(lambda: node.plan, node.rest, node.begins, node.environment_fails),
         locks=None,
         launch=node.launch,
-        forgiveness=Forgiveness(store, node.path, node.name, records.server_time),
+        failure_reset=FailureReset(store, node.path, node.name, records.server_time),
         records=records,
         open_log=lambda url, redact: NoLog(store, url, redact=redact, limit=0),
         stopping=stopping,
@@ -101,10 +101,10 @@ def wire(node: Node) -> Wired:
         store=lambda url: store,
         records=records,
         runs=runs,
-        finisher=finisher,
+        outcomes=outcomes,
         pipeline=pipeline,
         standing=node.standing,
-        patience=patience,
+        retry_policy=retry_policy,
         stopping=stopping,
         clock=now,
         on_ending=node.on_ending,
@@ -118,7 +118,7 @@ def wire(node: Node) -> Wired:
         records=records,
         runs=runs,
         runner=runner,
-        patience=patience,
+        retry_policy=retry_policy,
         queue=queue,
         sources=(),
         stopping=stopping,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from poltergust.names import OUTCOMES, Kind
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import OUTCOMES, Kind
 from tests.emulators.memory import Bucket, Version
 from tests.property.hub import Hub, Task
 from tests.property.node import Node
@@ -102,7 +102,7 @@ class World:
 
     def delete_records(self, part: str) -> None:
         """Everything of the nodes' own whose URL holds `part`."""
-        for url in [url for url in self.bucket.objects if url.startswith(PATH.side) and part in url]:
+        for url in [url for url in self.bucket.objects if url.startswith(PATH.state_prefix) and part in url]:
             del self.bucket.objects[url]
             self.record_lost(url)
 
@@ -130,7 +130,7 @@ class World:
 
     def end(self, run: FakeRun, reason: Reason) -> None:
         """A process ends so; what it was asked to clear is cleared by then, unless it died."""
-        if run.request.forgive and not run.ended and reason.row.value != "node":
+        if run.request.reset_failures and not run.ended and reason.kind.value != "node":
             self.clear(run)
         self.runs.remove(run)
         run.end(reason)
@@ -138,11 +138,11 @@ class World:
     def clear(self, run: FakeRun) -> None:
         """The process has cleared what the scheduler remembers, and says so."""
         node = next(node for node in self.nodes if run in node.runs)
-        if run.request.forgive and not run.cleared:
+        if run.request.reset_failures and not run.cleared:
             run.cleared = True
 
             def say() -> None:
-                run.on_forgiven()
+                run.on_reset()
                 self.referee.forgiven.add(run.generation)
 
             self.hub.spawn(node, say)

@@ -11,7 +11,7 @@ import pytest
 
 from poltergust.cli.listen import listen
 from poltergust.cli.nodes import make_settings
-from poltergust.settings import Settings
+from poltergust.node.settings import Settings
 from tests import needs
 from tests.emulators import pubsub as emulator
 from tests.emulators.gcs import strict_gcs

@@ -11,20 +11,20 @@ from google.auth import exceptions as auth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poltergust.errors import UsageError
-from poltergust.names import Path
+from poltergust.base.errors import UsageError
+from poltergust.path.layout import WatchedPath
 from poltergust.sources.pubsub import Own, full_subscription, full_topic
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import StreamEnded, TopicDeleted, explain
 
-PATH = Path("gs://bucket/pipeline")
+PATH = WatchedPath("gs://bucket/pipeline")
 TOPIC = "projects/p-1/topics/uploads"
 GOOD = {"eventType": "OBJECT_FINALIZE", "bucketId": "bucket", "objectId": "pipeline/x.config.yaml"}
 
 
 def test_an_object_below_the_path() -> None:
     assert object_url(GOOD, PATH) == "gs://bucket/pipeline/x.config.yaml"
-    assert object_url(GOOD, Path("gs://bucket")) == "gs://bucket/pipeline/x.config.yaml"
+    assert object_url(GOOD, WatchedPath("gs://bucket")) == "gs://bucket/pipeline/x.config.yaml"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_own_subscription_names_are_valid(node: str) -> None:
 
 def test_own_subscriptions_of_different_listeners_differ() -> None:
     names = {
-        Own(topic, node, Path(root)).name
+        Own(topic, node, WatchedPath(root)).name
         for topic in (TOPIC, TOPIC + "2")
         for node in ("node-1", "node-2")
         for root in ("gs://bucket", "gs://bucket/pipeline", "gs://bucket2/pipeline")
@@ -98,12 +98,12 @@ def test_own_subscriptions_of_different_listeners_differ() -> None:
     ],
 )
 def test_filter(root: str, expected: str) -> None:
-    assert Own(TOPIC, "n", Path(root)).filter == expected
+    assert Own(TOPIC, "n", WatchedPath(root)).filter == expected
 
 
 @given(st.integers(1, 400))
 def test_a_filter_is_never_too_long(length: int) -> None:
-    assert len(Own(TOPIC, "n", Path(f"gs://{'b' * 63}/{'x' * length}")).filter.encode()) <= 256
+    assert len(Own(TOPIC, "n", WatchedPath(f"gs://{'b' * 63}/{'x' * length}")).filter.encode()) <= 256
 
 
 def test_full_names() -> None:

@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.reasons import Reason, Row
+from poltergust.base.reasons import Reason, ReasonKind
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outcomes.md").read_text(encoding="utf-8")
 SECTIONS = {
-    Row.DONE: "Done",
-    Row.WRONG: "The files are wrong",
-    Row.STUCK: "The pipeline cannot go on",
-    Row.NODE: "This node cannot",
-    Row.WAITING: "Waiting",
-    Row.PASSING: "It passes",
-    Row.STOPPED: "It no longer counts",
+    ReasonKind.DONE: "Done",
+    ReasonKind.INVALID: "The files are wrong",
+    ReasonKind.FAILED: "The pipeline cannot go on",
+    ReasonKind.NODE: "This node cannot",
+    ReasonKind.WAITING: "Waiting",
+    ReasonKind.TRANSIENT: "It passes",
+    ReasonKind.SUPERSEDED: "It no longer counts",
 }
 _ENTRY = re.compile(r"^\| `([a-z-]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
 
 
-def entries(row: Row) -> dict[str, tuple[str, str]]:
+def entries(row: ReasonKind) -> dict[str, tuple[str, str]]:
     """Code to meaning and advice, of the table of one row."""
     section = PAGE.split(f"\n### {SECTIONS[row]}\n", 1)[1].split("\n#", 1)[0]
     return {code: (meaning, advice) for code, meaning, advice in _ENTRY.findall(section)}
 
 
-@pytest.mark.parametrize("row", Row)
-def test_every_code_stands_in_its_rows_table_and_no_other_does(row: Row) -> None:
-    assert set(entries(row)) == {reason.code for reason in Reason if reason.row is row}
+@pytest.mark.parametrize("row", ReasonKind)
+def test_every_code_stands_in_its_rows_table_and_no_other_does(row: ReasonKind) -> None:
+    assert set(entries(row)) == {reason.code for reason in Reason if reason.kind is row}
 
 
 def test_each_code_has_one_entry_and_a_whole_sentence_of_advice() -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from poltergust.errors import Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
 from poltergust.sources.scan import Scan
 from tests.emulators.servers import wait_until
 

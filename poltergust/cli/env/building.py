@@ -80,7 +80,7 @@ def locks_of(path: str | None) -> Locks | None:
     """Where the nodes of a path agree; None: this machine's own."""
     if path is None:
         return None
-    from poltergust.locks import StoreLocks
+    from poltergust.path.locks import StoreLocks
     from poltergust.stores import open_store
 
     parsed = parse_path(path)

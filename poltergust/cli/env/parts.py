@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from poltergust import names
+from poltergust.base.errors import UsageError
 from poltergust.cli import exits
 from poltergust.cli.nodes import cache_folder
 from poltergust.cli.options import option
-from poltergust.errors import UsageError
+from poltergust.path import layout
 
 if TYPE_CHECKING:
-    from poltergust.assemble import Stores
     from poltergust.documents import EnvironmentSpec
     from poltergust.environments.cache import EnvironmentCache
     from poltergust.environments.eviction import Cached, Limits
+    from poltergust.node.wiring import Stores
 
 cache_option = option("--cache-dir", metavar="DIR", help="Where environments are kept; default: ~/.cache/poltergust.")
 json_option = option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON", help="One line of JSON, keys stable.")
@@ -28,21 +28,21 @@ json_option = option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON"
 
 def url_of(file: str) -> str:
     """An environment file as the node would name it: a gs:// object, or an absolute path."""
-    return file if names.is_cloud(file) else os.path.abspath(os.path.expanduser(file))
+    return file if layout.is_cloud(file) else os.path.abspath(os.path.expanduser(file))
 
 
 def open_cache(
     cache_dir: str | None, url: str | None = None, limits: Limits | None = None
 ) -> tuple[EnvironmentCache, Stores]:
     """The cache, and the stores from which it reads; `url` is the file that it will be asked about."""
-    from poltergust.assemble import Stores
     from poltergust.environments.cache import EnvironmentCache
     from poltergust.environments.eviction import Limits
+    from poltergust.node.wiring import Stores
     from poltergust.processes.child import spawn
 
     folder = cache_folder(cache_dir)
     # Nothing is written to a folder through these stores, so any path will do where none is named.
-    stores = Stores(names.Path((url or str(folder)).rpartition("/")[0] or "/"))
+    stores = Stores(layout.WatchedPath((url or str(folder)).rpartition("/")[0] or "/"))
     return EnvironmentCache(folder, spawn, objects=stores, limits=limits or Limits()), stores
 
 
@@ -63,8 +63,8 @@ def read(stores: Stores, url: str) -> EnvironmentSpec:
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end what runs, with all its processes; the value tells whether they came."""
+    from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.environments import Cancelled
-    from poltergust.stopping import Stopping, signals_stop
 
     stopping = Stopping()
     with signals_stop(stopping):
@@ -104,7 +104,7 @@ def facts(cached: Cached, now: float) -> dict[str, Any]:
 
 def lines_to(write: Callable[[str], None]) -> Callable[[str], None]:
     """A build's lines, made safe for a terminal."""
-    from poltergust.redact import one_line
+    from poltergust.base.redaction import one_line
 
     return lambda text: write(one_line(text, 1000))
 

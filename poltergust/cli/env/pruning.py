@@ -7,9 +7,9 @@ import json
 import click
 from click.core import ParameterSource
 
+from poltergust.base.errors import UsageError
 from poltergust.cli.env.parts import cache_option, json_option, open_cache, size
 from poltergust.cli.options import Duration, Size, option
-from poltergust.errors import UsageError
 
 EPILOG = """\b
 Examples:

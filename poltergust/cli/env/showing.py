@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base.errors import UsageError
 from poltergust.cli.env.parts import cache_option, facts, json_option, open_cache, size, url_of
 from poltergust.cli.options import option
-from poltergust.errors import UsageError
 
 if TYPE_CHECKING:
     from poltergust.environments.cache import EnvironmentCache

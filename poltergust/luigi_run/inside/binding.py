@@ -38,7 +38,7 @@ KINDS = {
 LONGEST_VALUE = 60
 
 
-class Options:
+class LuigiOptions:
     """Stands where Luigi keeps its parsed command line: parameters look their values up in `known_args`
     (`Parameter._value_iterator`), by ``<family>_<parameter>``."""
 
@@ -46,7 +46,7 @@ class Options:
         self.known_args = argparse.Namespace()
 
 
-def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, Options]:
+def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, LuigiOptions]:
     """The root task and the options in force from now on.
 
     Raises `Ended`: unknown-parameter, missing-parameter, invalid-parameter, scheduling-failed.
@@ -56,7 +56,7 @@ def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, Options]:
 
     own = {dashed(name): (name, param) for name, param in cls.get_params()}
     others = {} if all(dashed(a["name"]) in own for a in arguments) else other_flags()
-    values, options = {}, Options()
+    values, options = {}, LuigiOptions()
     for argument in arguments:
         key = dashed(argument["name"])
         if argument["text"] is None:
@@ -171,7 +171,7 @@ def instance(cls: Any, values: Dict[str, Any]) -> Any:
         raise Ended("scheduling-failed", f"making task {cls.task_family} failed: {said(error)}") from error
 
 
-def given(options: Options, family: str, name: str) -> Any:
+def given(options: LuigiOptions, family: str, name: str) -> Any:
     """The text of an option if the task file or Luigi's configuration sets it."""
     import luigi.configuration
 

@@ -1,4 +1,4 @@
-"""How a run can end early: one exception with a reason code of `poltergust.reasons` and a line for people."""
+"""How a run can end early: one exception with a reason code of `poltergust.base.reasons` and a line for people."""
 
 import difflib
 from typing import Any, Dict, Iterable, List, Optional

@@ -15,7 +15,7 @@ LONGEST_ERROR = 8000  # characters of one exception's text, its end
 Graph = Dict[str, Dict[str, Any]]
 
 
-class Standing:
+class GraphState:
     """The graph, sorted. `runnable`: PENDING, everything it needs is DONE, and some worker has offered to run it."""
 
     def __init__(self, graph: Graph, root_id: str) -> None:
@@ -66,7 +66,7 @@ class Failure(NamedTuple):
         return lines[-1] if lines else "no exception was reported"
 
 
-def failures(scheduler: Any, standing: Standing, task_ids: List[str]) -> List[Failure]:
+def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[Failure]:
     found = []
     for task_id in task_ids[:MOST_FAILURES]:
         text = scheduler.fetch_error(task_id).get("error") or ""
@@ -79,7 +79,7 @@ def failures(scheduler: Any, standing: Standing, task_ids: List[str]) -> List[Fa
     return found
 
 
-def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) -> Ended:
+def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]) -> Ended:
     """Why the root is not complete although this node has nothing to do."""
     if standing.root_done:
         return Ended("others-run", "another node ran the root task; its complete() does not say so here")
@@ -103,7 +103,7 @@ def verdict(scheduler: Any, standing: Standing, scheduling_failures: List[str]) 
     return Ended("scheduling-failed", "the scheduler forgot tasks of this pipeline as soon as they were announced")
 
 
-def failed_for_good(scheduler: Any, standing: Standing) -> Ended:
+def failed_for_good(scheduler: Any, standing: GraphState) -> Ended:
     spent = [task for task in standing.disabled if standing.graph[task].get("re_enable_able")]
     ended = spent or standing.disabled
     told = failures(scheduler, standing, ended)

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import logs
 from .channel import AGENT_GONE, Channel
-from .running import Run
+from .running import PipelineRun
 
 LAST_WORDS = 10.0  # seconds for the pipeline's own threads and exit handlers once the result is sent
 
@@ -20,7 +20,7 @@ def main() -> int:
     first = channel.receive()
     if first is None or "request" not in first:
         return AGENT_GONE
-    run = Run(channel, first["request"], log)
+    run = PipelineRun(channel, first["request"], log)
     channel.listen(run.drain, run.release)
     result = run.result()
     for number in (signal.SIGINT, signal.SIGTERM):

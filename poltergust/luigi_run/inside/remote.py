@@ -133,7 +133,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         self.add_task(worker=worker, new_deps=[task_id], **same)
         self.add_task(worker=by, deps=list(node.get("deps") or []), **same)
 
-    def forgive(self, root_id: str, worker: str) -> List[str]:
+    def reset_failures(self, root_id: str, worker: str) -> List[str]:
         """Clear what earlier runs left on the root's graph: disabled tasks are enabled, counted failures forgotten.
 
         `re_enable_task` does both for a disabled task. For one that failed within its budget there is no such call:

@@ -17,7 +17,7 @@ TURNS = 3  # times the pipeline is scheduled anew because the scheduler forgot i
 LONG_PATIENCE = (15, 2)  # tries and seconds between them once work has begun: a scheduler may restart
 
 
-class Run:
+class PipelineRun:
     """The state that the main thread, the control thread and the watching thread share."""
 
     def __init__(self, channel: Channel, request: Dict[str, Any], log: int) -> None:
@@ -112,8 +112,8 @@ class Run:
         self.scheduler.graph(self.root.task_id)  # does it answer at all
         self.ready.set()
         self.give_back(self.scheduler, self.request["dead_workers"])
-        if self.request["forgive"]:
-            self.forgive()
+        if self.request["reset_failures"]:
+            self.reset_failures()
         self.scheduler.patience(*LONG_PATIENCE)
         threading.Thread(target=self.watch, name="poltergust-watch", daemon=True).start()
         logs.install(self.log)
@@ -143,8 +143,8 @@ class Run:
         from .working import SharedWorker
 
         worker = SharedWorker(scheduler, self.request["worker"], worker_processes, self.useful, self.request["idle"])
-        if self.request["forgive"]:
-            worker.before_run = self.forgive  # now that every task of the graph is known to the scheduler
+        if self.request["reset_failures"]:
+            worker.before_run = self.reset_failures  # now that every task of the graph is known to the scheduler
         self.worker = worker
         if self.draining.is_set():
             worker.drain()
@@ -162,7 +162,7 @@ class Run:
 
     def judged(self, last: bool) -> Optional[Ended]:
         """None: schedule it anew."""
-        from .judging import Standing, verdict
+        from .judging import GraphState, verdict
 
         if self.complete():
             self.look_once_more()
@@ -171,7 +171,7 @@ class Run:
             self.look_once_more()
             return Ended("executed-root", "this run executed the root task, whose complete() stays false")
         self.unless_draining()
-        standing = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id)
+        standing = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id)
         self.progress = standing.progress()
         mine = any(self.request["worker"] in standing.graph[task]["workers"] for task in standing.runnable)
         left_early = mine and not (self.worker.waited_enough or standing.running or standing.root_done)
@@ -183,22 +183,22 @@ class Run:
         """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success."""
         from luigi.rpc import RPCError
 
-        from .judging import Standing
+        from .judging import GraphState
 
         try:
             self.scheduler.patience(1, 0)
-            self.progress = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id).progress()
+            self.progress = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id).progress()
         except RPCError:
             self.progress = self.progress or {"done": 1}
 
     def useful(self) -> bool:
         """Whether anything of the pipeline runs or could run; asked at most three times a second, and never for more
         than a twentieth of the time."""
-        from .judging import Standing
+        from .judging import GraphState
 
         now = time.monotonic()
         if now - self._asked > max(0.3, 20 * self._took):
-            self._moving = Standing(self.scheduler.graph(self.root.task_id), self.root.task_id).moving
+            self._moving = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id).moving
             self._asked = time.monotonic()
             self._took = self._asked - now
         return self._moving
@@ -219,13 +219,13 @@ class Run:
         for task_id in scheduler.give_back(workers, by=self.request["worker"]) if workers else []:
             self.say(f"{task_id} ran on a node that is gone; it can run again")
 
-    def forgive(self) -> None:
-        for task_id in self.scheduler.forgive(self.root.task_id, self.request["worker"]):
+    def reset_failures(self) -> None:
+        for task_id in self.scheduler.reset_failures(self.root.task_id, self.request["worker"]):
             self.say(f"earlier failures of {task_id} are forgiven")
         if self.worker is not None:
-            self.request["forgive"] = False
+            self.request["reset_failures"] = False
             self.worker.before_run = None
-            self.channel.send({"forgiven": True})
+            self.channel.send({"failures_reset": True})
 
     def interrupted(self) -> Ended:
         """SIGINT or SIGTERM: the tasks that ran are RUNNING for the scheduler until somebody says otherwise."""
@@ -249,7 +249,7 @@ class Run:
         from luigi.rpc import RPCError
         from luigi.worker import fork_lock
 
-        from .judging import Standing
+        from .judging import GraphState
 
         remote, pause = self.remote(attempts=1), 1.0
         sent: Dict[str, int] = {}
@@ -257,7 +257,7 @@ class Run:
             begin = time.monotonic()
             try:
                 with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
-                    standing = Standing(remote.graph(self.root.task_id), self.root.task_id)
+                    standing = GraphState(remote.graph(self.root.task_id), self.root.task_id)
             except RPCError:
                 continue
             finally:

@@ -10,8 +10,8 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import pubsub_v1
 
-from poltergust.checks import Check, fail, ok, skip, warn
-from poltergust.names import CONFIG_SUFFIX, Path
+from poltergust.base.checks import Check, fail, ok, skip, warn
+from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
 from poltergust.sources.pubsub.problems import Errors, TopicDeleted, explain
 from poltergust.sources.pubsub.subscriptions import DELETED_TOPIC, Own
 
@@ -30,7 +30,7 @@ class Found:
     topic: str | None
 
 
-def named(subscription: str, path: Path) -> Found:
+def named(subscription: str, path: WatchedPath) -> Found:
     """Look at a subscription that somebody made for this node."""
     try:
         with pubsub_v1.SubscriberClient() as client:
@@ -49,7 +49,7 @@ def named(subscription: str, path: Path) -> Found:
     return Found(tuple(checks) or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
 
 
-def own(topic: str, node: str, path: Path) -> Found:
+def own(topic: str, node: str, path: WatchedPath) -> Found:
     """Look at a topic to which the node will make its own subscription. Whether its project lets it make one shows
     when it does."""
     name = Own(topic, node, path).name
@@ -100,7 +100,7 @@ def _failed(name: str, error: Exception, subscription: str, topic: str | None) -
     return fail(name, text, mend)
 
 
-def _judge(found: Any, name: str, path: Path) -> Iterator[Check]:
+def _judge(found: Any, name: str, path: WatchedPath) -> Iterator[Check]:
     anew = "make it anew: gcloud pubsub subscriptions create"
     if found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket:
         yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", anew)
@@ -116,7 +116,7 @@ def _judge(found: Any, name: str, path: Path) -> Iterator[Check]:
         )
 
 
-def _judge_filter(text: str, name: str, path: Path) -> Iterator[Check]:
+def _judge_filter(text: str, name: str, path: WatchedPath) -> Iterator[Check]:
     if not text:
         return
     bucket, _, start = path.prefix.removeprefix("gs://").partition("/")

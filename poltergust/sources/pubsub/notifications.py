@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from poltergust.names import MAX_OBJECT_NAME, Path
+from poltergust.path.layout import MAX_OBJECT_NAME, WatchedPath
 
 _SHOWN = 120
 
@@ -27,7 +27,7 @@ def printable(text: str, limit: int = _SHOWN) -> str:
     return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
-def object_url(attributes: Mapping[str, str], path: Path) -> str | Ignored:
+def object_url(attributes: Mapping[str, str], path: WatchedPath) -> str | Ignored:
     """The URL of the object below `path` that was written, or why the message says nothing of the kind."""
     missing = [key for key in ("eventType", "bucketId", "objectId") if not attributes.get(key)]
     if missing:

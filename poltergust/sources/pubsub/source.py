@@ -18,8 +18,8 @@ from typing import Any
 from google.auth import exceptions as auth
 from google.cloud import pubsub_v1
 
-from poltergust.errors import UsageError
-from poltergust.names import Path
+from poltergust.base.errors import UsageError
+from poltergust.path.layout import WatchedPath
 from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
@@ -59,7 +59,7 @@ class PubSubSource:
     def __init__(
         self,
         subscription: subscriptions.Named | subscriptions.Own,
-        path: Path,
+        path: WatchedPath,
         *,
         check_interval: float = 60.0,
         renew_after: float = 1800.0,

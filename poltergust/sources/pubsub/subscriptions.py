@@ -16,8 +16,8 @@ import google.auth
 from google.api_core import exceptions
 from google.auth import exceptions as auth
 
-from poltergust.errors import UsageError
-from poltergust.names import Path
+from poltergust.base.errors import UsageError
+from poltergust.path.layout import WatchedPath
 from poltergust.sources.pubsub.problems import TopicDeleted
 
 TIMEOUT = 20.0
@@ -54,7 +54,7 @@ class Own:
 
     topic: str
     node: str
-    path: Path
+    path: WatchedPath
 
     @property
     def name(self) -> str:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from poltergust.errors import Temporary
-from poltergust.names import HIDDEN
-from poltergust.reasons import Reason
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import HIDDEN
 from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound
 from poltergust.stores.folder import claims
 from poltergust.stores.folder.files import (
-    Look,
+    Snapshot,
     digest,
     opened,
     read_bytes,
@@ -42,7 +42,7 @@ _Keyed = list[tuple[str, os.DirEntry[str]]]
 
 
 class FolderStore:
-    """See `poltergust.stores.Store`. `side` is the sibling folder of `names.Path.side`: it holds the lock, its files
+    """See `poltergust.stores.Store`. `side` is the folder of the state prefix: it holds the lock, its files
     are the node's own (read without waiting, written without fsync), and folders emptied in it are removed.
     """
 
@@ -112,11 +112,11 @@ class FolderStore:
     def _read(self, url: str, start: int, limit: int | None) -> Blob:
         end = time.monotonic() + _PATIENCE
         own = url.startswith(self._side)
-        before: Look | None = None
+        before: Snapshot | None = None
         since = 0.0
         while True:
             with opened(url) as descriptor:
-                look = Look.at(descriptor)
+                look = Snapshot.at(descriptor)
                 now = time.monotonic()
                 if look != before:
                     before, since = look, now
@@ -125,7 +125,7 @@ class FolderStore:
                 if own or time.time() - look.changed / 1e9 >= _REST or now - since >= _REST:
                     data = read_bytes(descriptor, None if limit is None else limit + 1, start)
                     content = digest(descriptor)
-                    if own or Look.at(descriptor) == look:
+                    if own or Snapshot.at(descriptor) == look:
                         return Blob(url, data, look.generation(content), look.changed / 1e9, time.time())
             if now > end:
                 raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{shown(url)} is still being written to", delay=1.0)
@@ -223,7 +223,7 @@ class FolderStore:
 
 def _generation(url: str) -> str:
     with opened(url) as descriptor:
-        return Look.at(descriptor).generation(digest(descriptor))
+        return Snapshot.at(descriptor).generation(digest(descriptor))
 
 
 def _unicode(name: str) -> bool:

@@ -19,9 +19,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from poltergust.names import HIDDEN
+from poltergust.path.layout import HIDDEN
 from poltergust.stores import Conflict, Denied, NotFound
-from poltergust.stores.folder.files import Look, digest, opened, rename_new, write_all
+from poltergust.stores.folder.files import Snapshot, digest, opened, rename_new, write_all
 from poltergust.stores.text import shown
 
 _INTENT = "intent"
@@ -41,7 +41,7 @@ class _Intent:
 
     def meets(self, path: str) -> bool:
         with opened(path) as descriptor:
-            look = Look.at(descriptor)
+            look = Snapshot.at(descriptor)
             return (self.digest, self.inode, self.size, self.modified) == (
                 digest(descriptor),
                 look.inode,
@@ -67,7 +67,7 @@ def move(source: str, generation: str, target: str) -> None:
     if os.path.islink(source):
         raise Denied(f"{shown(source)} is a symbolic link, which is not renamed; put a copy of the file there")
     with opened(source) as descriptor:
-        look, content = Look.at(descriptor), digest(descriptor)
+        look, content = Snapshot.at(descriptor), digest(descriptor)
     if look.generation(content) != generation:
         raise Conflict(f"{shown(source)} is another generation now")
     folder, name = os.path.split(source)

@@ -17,9 +17,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poltergust.errors import NodeError, Permanent, PoltergustError, Temporary
-from poltergust.names import HIDDEN
-from poltergust.reasons import Reason
+from poltergust.base.errors import NodeError, Permanent, PoltergustError, Temporary
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import HIDDEN
 from poltergust.stores import Denied, NotFound
 from poltergust.stores.text import shown
 
@@ -27,7 +27,7 @@ _DIGESTED = 1024 * 1024  # bytes; a longer file is no config, its size and chang
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """What one `fstat` says of a file. Two equal looks around a read mean that nobody wrote meanwhile."""
 
     inode: int
@@ -36,11 +36,11 @@ class Look:
     changed: int  # ns
 
     @classmethod
-    def at(cls, descriptor: int) -> Look:
+    def at(cls, descriptor: int) -> Snapshot:
         found = os.fstat(descriptor)
         return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
-    def same_content_as(self, other: Look) -> bool:
+    def same_content_as(self, other: Snapshot) -> bool:
         """Equal but for the change time, which a rename or a link of ours alters too."""
         return (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from poltergust.errors import Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
 from poltergust.stores.text import shown
 
 _PATIENCE = 30.0  # seconds; holders need milliseconds, so somebody who holds it longer was stopped or hangs

@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from poltergust.errors import RunError, Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import RunError, Temporary
+from poltergust.base.reasons import Reason
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
 from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
 from poltergust.stores.gs.copying import Copier

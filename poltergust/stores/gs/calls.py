@@ -21,8 +21,8 @@ from google.cloud import storage
 from google.cloud.storage import exceptions as media
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from poltergust.errors import PoltergustError, Temporary, UsageError
-from poltergust.reasons import Reason
+from poltergust.base.errors import PoltergustError, Temporary, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.stores import Conflict, Denied, NotFound
 from poltergust.stores.text import shown
 

@@ -15,9 +15,9 @@ from urllib.parse import quote
 from google.api_core import exceptions as api
 from google.auth import credentials as google_credentials
 
-from poltergust.checks import Check, fail, ok, skip, warn
-from poltergust.errors import PoltergustError, UsageError
-from poltergust.names import Path
+from poltergust.base.checks import Check, fail, ok, skip, warn
+from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.path.layout import WatchedPath
 from poltergust.stores.gs import split
 from poltergust.stores.gs.calls import TRANSPORT, connect, refuses_call, status_error, translated
 from poltergust.stores.text import shown
@@ -42,7 +42,7 @@ _ONCE: Any = {"timeout": _TIMEOUT, "retry": None}
 class Bucket:
     """The bucket of a path, looked at from this node."""
 
-    def __init__(self, path: Path, project: str | None = None) -> None:
+    def __init__(self, path: WatchedPath, project: str | None = None) -> None:
         """Raises `UsageError` without credentials."""
         self._path = path
         self._client = connect(project)
@@ -79,7 +79,7 @@ class Bucket:
             granted = []  # a server that does not know the call: try each
         missing = [permission for permission in PERMISSIONS if permission not in granted]
         refused: dict[str, list[str]] = {}
-        for prefix in (self._path.prefix, self._path.side) if missing else ():
+        for prefix in (self._path.prefix, self._path.state_prefix) if missing else ():
             for permission in missing:
                 if not self._granted(permission, prefix):
                     refused.setdefault(prefix, []).append(permission)
@@ -92,7 +92,8 @@ class Bucket:
             )
         if not refused:
             yield ok(
-                "permissions", f"list, read, write, rename and delete below {self._path.prefix} and {self._path.side}"
+                "permissions",
+                f"list, read, write, rename and delete below {self._path.prefix} and {self._path.state_prefix}",
             )
 
     def settings(self) -> Iterator[Check]:
@@ -236,7 +237,7 @@ def _judge(configs: list[Mapping[str, Any]], bucket: str, start: str, topic: str
     return ok("notification", f"uploads below {start or '/'} are told to {topic or ', '.join(sorted(set(topics)))}")
 
 
-def open_bucket(path: Path) -> tuple[Bucket | None, Check]:
+def open_bucket(path: WatchedPath) -> tuple[Bucket | None, Check]:
     """The bucket, None without credentials; and what is to be said of them."""
     try:
         bucket = Bucket(path)

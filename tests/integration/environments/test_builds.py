@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import NodeError, Permanent, RunError, Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.reasons import Reason
 from poltergust.stores import Blob, Entry, NotFound
 from tests import needs
 from tests.emulators.servers import free_port

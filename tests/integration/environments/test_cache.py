@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import NodeError, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.environments import Cancelled, Environments, Locks, marker
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
 from poltergust.environments.resolve import LocalLocks
-from poltergust.errors import NodeError, UsageError
 from poltergust.processes import Child
 from poltergust.processes.child import spawn
-from poltergust.reasons import Reason
 from tests.emulators.servers import wait_until
 from tests.integration.environments import packages
 from tests.integration.environments.conftest import Node, ask

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from tests import needs
 from tests.integration.environments import packages
 from tests.integration.environments.conftest import Node, ask, contains

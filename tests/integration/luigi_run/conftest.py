@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from poltergust.luigi_run import Argument, Report, Request
-from poltergust.luigi_run.launch import Launcher, Run
+from poltergust.luigi_run.launch import Launcher, LuigiProcess
 from poltergust.processes.child import spawn
 from tests.emulators.servers import free_port, port_open, running
 
@@ -49,7 +49,7 @@ def scheduler_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class Started:
     """A run and what it said."""
 
-    run: Run
+    run: LuigiProcess
     lines: list[str] = field(default_factory=list)
     forgiven: threading.Event = field(default_factory=threading.Event)
 
@@ -86,7 +86,7 @@ class Node:
         worker: str | None = None,
         budget: int = 1,
         preload: tuple[str, ...] = (),
-        forgive: bool = False,
+        reset_failures: bool = False,
         dead_workers: tuple[str, ...] = (),
         idle: float = 8.0,
     ) -> Started:
@@ -105,7 +105,7 @@ class Node:
             worker=worker or f"{self.shared.name}/{self.count}",
             budget=budget,
             preload=preload,
-            forgive=forgive,
+            reset_failures=reset_failures,
             dead_workers=dead_workers,
             idle=idle,
         )
@@ -118,7 +118,7 @@ class Node:
             workdir=workdir,
             on_line=lines.append,
             on_end=lambda: None,
-            on_forgiven=forgiven.set,
+            on_reset=forgiven.set,
         )
         self.started.append(Started(run, lines, forgiven))
         return self.started[-1]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Progress
 from poltergust.luigi_run.launch import INSIDE
-from poltergust.reasons import Reason
 from tests.emulators.servers import free_port, port_open, running, wait_until
 from tests.integration.luigi_run.conftest import HERE, LUIGID, Node
 
@@ -159,7 +159,14 @@ def test_without_an_agent_the_process_ends(node: Node, drained_first: bool) -> N
         "arguments": [],
         "scheduler_url": node.scheduler_url,
     }
-    request |= {"worker": node.shared.name, "budget": 1, "preload": [], "forgive": False, "dead_workers": [], "idle": 8}
+    request |= {
+        "worker": node.shared.name,
+        "budget": 1,
+        "preload": [],
+        "reset_failures": False,
+        "dead_workers": [],
+        "idle": 8,
+    }
     process = subprocess.Popen(
         [str(node.python), str(INSIDE)],
         env=env,

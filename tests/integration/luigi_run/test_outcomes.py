@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
+from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run import Progress, Report
-from poltergust.reasons import Reason, Row
 from tests.emulators.servers import free_port, wait_until
 from tests.integration.luigi_run.conftest import Node
 
@@ -272,7 +272,7 @@ def test_the_rest_of_the_pipeline_runs_although_one_task_fails(node: Node) -> No
 
 
 def test_missing_data_holds_up_only_what_needs_it_and_appears_later(node: Node) -> None:
-    assert node.report("NeedsData").reason.row is Row.WAITING
+    assert node.report("NeedsData").reason.kind is ReasonKind.WAITING
     assert node.executions("Leaf") == 1
     (node.shared / "data").touch()
     assert node.report("NeedsData").reason is Reason.COMPLETE

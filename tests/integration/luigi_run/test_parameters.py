@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument
-from poltergust.reasons import Reason
 from tests.integration.luigi_run.conftest import Node
 
 ROWS: list[tuple[str, str | None, bool, str]] = [

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument, Report
-from poltergust.reasons import Reason
 from tests import needs
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node
@@ -109,4 +109,4 @@ def test_budget_and_forgiveness(node: Node) -> None:
     assert [end.reason for end in ends] == [Reason.TASK_RETRY] * 2 + [Reason.TASK_FAILED] * 2
     assert node.executions("Failing") == 3
     (node.shared / "fixed").touch()
-    assert node.report("NeedsFailing", budget=3, forgive=True).reason is Reason.COMPLETE
+    assert node.report("NeedsFailing", budget=3, reset_failures=True).reason is Reason.COMPLETE

@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Callable
 
+from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run import Report
 from poltergust.luigi_run.scheduler import SchedulerClient
-from poltergust.reasons import Reason, Row
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node
 
@@ -65,7 +65,7 @@ def test_a_failing_task_is_tried_three_times_in_the_whole_cluster(make_node: Cal
     while len(ends) < 20:
         runs = [node.start("NeedsFailing", budget=3) for node in nodes]
         ends += [run.report() for run in runs]
-        if all(end.reason.row is Row.STUCK for end in ends[-2:]):
+        if all(end.reason.kind is ReasonKind.FAILED for end in ends[-2:]):
             break
         assert {end.reason for end in ends} <= {Reason.TASK_RETRY, Reason.TASK_FAILED, Reason.OTHERS_RUN}
     assert ends[-1].reason is ends[-2].reason is Reason.TASK_FAILED
@@ -79,16 +79,16 @@ def test_what_is_failed_for_good_stays_so_until_it_is_forgiven(node: Node) -> No
     assert unforgiven.report().reason is Reason.TASK_FAILED
     assert not unforgiven.forgiven.is_set()
     assert node.executions("Failing") == 1
-    forgiven = node.start("NeedsFailing", forgive=True)
+    forgiven = node.start("NeedsFailing", reset_failures=True)
     assert forgiven.report().reason is Reason.COMPLETE
     assert forgiven.forgiven.is_set()
 
 
 def test_forgiving_gives_the_whole_budget_back(node: Node) -> None:
     assert node.report("NeedsFailing", budget=2).reason is Reason.TASK_RETRY
-    assert node.report("NeedsFailing", budget=2, forgive=True).reason is Reason.TASK_RETRY
+    assert node.report("NeedsFailing", budget=2, reset_failures=True).reason is Reason.TASK_RETRY
     assert node.report("NeedsFailing", budget=2).reason is Reason.TASK_FAILED
-    assert node.report("NeedsFailing", budget=2, forgive=True).reason is Reason.TASK_RETRY
+    assert node.report("NeedsFailing", budget=2, reset_failures=True).reason is Reason.TASK_RETRY
     assert node.executions("Failing") == 4
 
 

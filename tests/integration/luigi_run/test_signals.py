@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import NodeError
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 from poltergust.processes import Exit, Spawn
 from poltergust.processes.child import spawn
 from poltergust.processes.lines import LINE_LIMIT
-from poltergust.reasons import Reason
 from tests.emulators.servers import wait_until
 from tests.integration.processes.commands import ENV, Command, children_of
 from tests.needs import pyenv_python

@@ -13,20 +13,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from poltergust.errors import UsageError
-from poltergust.names import Path
+from poltergust.base.errors import UsageError
+from poltergust.path.layout import WatchedPath
 from poltergust.sources.pubsub import Named, Own, PubSubSource
 from poltergust.sources.pubsub.stream import MAX_OUTSTANDING
 from tests.emulators import pubsub
 from tests.emulators.servers import free_port, wait_until
 
-PATH = Path("gs://bucket/pipeline")
+PATH = WatchedPath("gs://bucket/pipeline")
 PROJECT = "project"
 
 
@@ -262,7 +262,7 @@ def test_a_silent_stream_is_opened_anew(shared: str, topic: str) -> None:
         assert source.state().problem == ""
 
 
-def test_an_emulator_killed_and_started_empty(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulator_killed_and_started_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
     with emulator_switch(tmp_path, port) as (start, kill):
@@ -284,7 +284,7 @@ def test_an_emulator_killed_and_started_empty(tmp_path: FilePath, monkeypatch: p
 
 
 @contextmanager
-def emulator_switch(folder: FilePath, port: int) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
+def emulator_switch(folder: Path, port: int) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
     """Start and stop an emulator on a fixed port, as often as wanted."""
     stack = ExitStack()
 
@@ -379,7 +379,7 @@ def test_an_own_subscription_that_may_not_be_made(monkeypatch: pytest.MonkeyPatc
             assert "grant the node pubsub.subscriptions.create" in source.state().problem
 
 
-def test_no_credentials_is_one_line_for_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> None:
+def test_no_credentials_is_one_line_for_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from poltergust.luigi_run import Progress
-from poltergust.names import Kind
-from poltergust.records import NodeRecord, RunRecord, Seen, State
-from poltergust.view import judging
-from poltergust.view.model import ConfigView, Detail, Document, NodeView, PathView, Submitted
-from poltergust.view.scheduling import Now, Task
+from poltergust.observe.scheduler_view import Now, RunningTask
+from poltergust.path.layout import Kind
+from poltergust.path.reading import summary
+from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, Submitted, TaskFileSummary
+from poltergust.path.records import NodeRecord, RunRecord, Seen, State
 
 NOW = 1_750_000_000.0
 PATH = "gs://mybucket/pipeline"
@@ -28,7 +28,7 @@ def node(name: str, age: float, running: tuple[str, ...] = (), **more: object) -
         running=running,
         **fields,  # type: ignore[arg-type]
     )
-    return judging.node(Seen(record, NOW - age), NOW)
+    return summary.node(Seen(record, NOW - age), NOW)
 
 
 def nodes() -> tuple[NodeView, ...]:
@@ -58,8 +58,8 @@ def run(node: str, state: State, age: float, **more: object) -> Seen[RunRecord]:
 
 def config(name: str, kind: Kind, age: float, *records: Seen[RunRecord]) -> ConfigView:
     url = f"{PATH}/{name}{kind.suffix}"
-    found = judging.runs(records, nodes(), NOW)
-    return judging.config(name, url, NOW - age, NOW, kind=kind, generation=GENERATION, found=found)
+    found = summary.runs(records, nodes(), NOW)
+    return summary.config(name, url, NOW - age, NOW, kind=kind, generation=GENERATION, found=found)
 
 
 def running() -> ConfigView:
@@ -141,12 +141,12 @@ def path() -> PathView:
 
 
 def detail(view: ConfigView) -> Detail:
-    document = Document(task="reports.Nightly", environment="../environment/myenv.yaml")
+    document = TaskFileSummary(task="reports.Nightly", environment="../environment/myenv.yaml")
     return Detail(view, document, Submitted("anna@desk", NOW - 252), nodes())
 
 
 def now() -> Now:
-    tasks = (Task("Report_2025_06_15_9b1c2d", "node-1"), Task("Load_sales_77aa01", ""))
+    tasks = (RunningTask("Report_2025_06_15_9b1c2d", "node-1"), RunningTask("Load_sales_77aa01", ""))
     return Now(Progress(done=14, running=2, pending=23, failed=1), tasks)
 
 

@@ -14,8 +14,8 @@ from rich.console import Console, RenderableType
 
 from poltergust.cli import machine, screens, wording
 from poltergust.cli.terminal import UNLIMITED, make_console, show
-from poltergust.view.model import Detail, Document, PathView
-from poltergust.view.waiting import Ending
+from poltergust.path.reading.model import Detail, PathView, TaskFileSummary
+from poltergust.path.reading.waiting import Conclusion
 from tests.unit.cli import sample
 
 RECORDED = Path(__file__).with_name("screens")
@@ -78,11 +78,13 @@ def test_without_colour_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_bucket_holds_never_steers_the_terminal() -> None:
     view = sample.hostile()
-    detail = Detail(view.configs[0], Document(task=sample.ESCAPES, environment=sample.ESCAPES, problem=sample.ESCAPES))
+    detail = Detail(
+        view.configs[0], TaskFileSummary(task=sample.ESCAPES, environment=sample.ESCAPES, problem=sample.ESCAPES)
+    )
     texts = [drawn(screens.path(view, 200), 200), drawn(screens.detail(detail, None, 200), 200)]
     texts += [drawn(screens.waiting(view.configs[0], view.nodes, None, 1.0, 200, sample.ESCAPES), 200)]
     texts += [machine.path(view), machine.detail(detail)]
-    texts += [wording.ended(view.configs[0].name, ending, view.configs[0]) for ending in Ending]
+    texts += [wording.ended(view.configs[0].name, ending, view.configs[0]) for ending in Conclusion]
     texts += [wording.stands(view.configs[0], view.nodes)]
     for text in texts:
         assert not [c for c in text if c != "\n" and not c.isprintable()], text

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 import pytest
 from rich.text import Text
 
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
 from poltergust.cli import status
 from poltergust.cli.following import _Lines
 from poltergust.cli.terminal import make_console
-from poltergust.errors import Temporary
-from poltergust.reasons import Reason
-from poltergust.view.waiting import Ending, Look
+from poltergust.path.reading.waiting import Conclusion, Observation
 from tests.unit.cli import sample
 
 AWAY = Temporary(Reason.STORAGE_UNAVAILABLE, "no good answer")
@@ -66,12 +66,12 @@ def test_a_wait_tells_each_change_once_with_the_time() -> None:
     said: list[str] = []
     lines = _Lines(said.append)
     queued, running = sample.queued(), sample.running()
-    lines(Look(None, None), 0.0, "")
-    lines(Look(queued, None, sample.nodes()), 1.0, "")
-    lines(Look(queued, None, sample.nodes()), 2.0, "")
-    lines(Look(running, None, sample.nodes()), 65.0, "")
-    lines(Look(running, None, sample.nodes()), 200.0, "the storage does not answer")
-    lines(Look(sample.done(), Ending.DONE), 201.0, "")  # the last line is somebody else's
+    lines(Observation(None, None), 0.0, "")
+    lines(Observation(queued, None, sample.nodes()), 1.0, "")
+    lines(Observation(queued, None, sample.nodes()), 2.0, "")
+    lines(Observation(running, None, sample.nodes()), 65.0, "")
+    lines(Observation(running, None, sample.nodes()), 200.0, "the storage does not answer")
+    lines(Observation(sample.done(), Conclusion.DONE), 201.0, "")  # the last line is somebody else's
     assert said == [
         "   1s  queued     no node has it yet",
         "  65s  running    node-1, node-2: 12 of 40 tasks done, 3 running, 24 pending, 1 failed",

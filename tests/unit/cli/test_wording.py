@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from poltergust import names
+from poltergust.base.errors import UsageError
 from poltergust.cli import wording
 from poltergust.cli.options import parse_name
 from poltergust.cli.status import _arguments
 from poltergust.cli.submit import _default_name
-from poltergust.errors import UsageError
 from poltergust.luigi_run import Progress
+from poltergust.path import layout
 from tests.unit.cli import sample
 
 
@@ -55,13 +55,13 @@ def test_a_queued_config_says_when_nobody_is_there_to_take_it() -> None:
     ],
 )
 def test_a_name_as_people_write_it(text: str) -> None:
-    assert parse_name(text, names.Path("gs://b/p")) == "a/nightly"
+    assert parse_name(text, layout.WatchedPath("gs://b/p")) == "a/nightly"
 
 
 @pytest.mark.parametrize("text", ["", ".config.yaml", "gs://other/p/x.config.yaml", "/etc/x"])
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(UsageError):
-        parse_name(text, names.Path("gs://b/p"))
+        parse_name(text, layout.WatchedPath("gs://b/p"))
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_which_argument_of_status_is_what(
     ],
 )
 def test_the_name_that_a_file_gives(file: str, name: str, tmp_path: Path) -> None:
-    assert parse_name(_default_name(file), names.Path(str(tmp_path))) == name
+    assert parse_name(_default_name(file), layout.WatchedPath(str(tmp_path))) == name

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from poltergust.base.reasons import Reason
 from poltergust.documents import MAX_BYTES, DocumentError, parse_environment_file, parse_task_file
 from poltergust.documents.expand import load
 from poltergust.documents.yaml_text import MAX_DEPTH, MAX_NODES, Mapping, read
-from poltergust.reasons import Reason
 
 HEAD = "environment: e\ntask:\n  name: A\n  module: m\n"
 

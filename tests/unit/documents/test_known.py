@@ -154,7 +154,7 @@ def described(properties: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "document"), [("task-file", known.TASK_FILE), ("environment-file", known.ENVIRONMENT_FILE)]
 )
-def test_schemas_know_the_same_keys(name: str, document: known.Document) -> None:
+def test_schemas_know_the_same_keys(name: str, document: known.FileKind) -> None:
     schema = SCHEMAS[name]
     assert described(schema["properties"]) == {key.name: key.description for key in document.keys}
     assert schema.get("required", []) == [key.name for key in document.keys if key.required]

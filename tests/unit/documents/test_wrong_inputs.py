@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from poltergust.base.errors import Permanent
+from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.documents import DocumentError, parse_environment_file, parse_task_file
-from poltergust.errors import Permanent
-from poltergust.reasons import Reason, Row
 from tests.unit.documents.wrong_environment_files import ENVIRONMENT_FILES
 from tests.unit.documents.wrong_task_files import TASK_FILES
 from tests.unit.documents.wrong_yaml import YAML
@@ -40,7 +40,7 @@ def test_says(parse: Parser, text: str | bytes, reason: Reason, message: str) ->
 def test_is_one_line_for_good(parse: Parser, text: str | bytes, reason: Reason, message: str) -> None:
     error = error_of(parse, text)
     assert isinstance(error, Permanent)
-    assert error.reason.row is Row.WRONG
+    assert error.reason.kind is ReasonKind.INVALID
     assert str(error).isprintable()
     assert len(str(error)) < 260
     assert error.__cause__ is None  # a traceback must not bring back what the message keeps to itself

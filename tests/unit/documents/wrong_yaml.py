@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poltergust.reasons import Reason
+from poltergust.base.reasons import Reason
 
 YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
     (

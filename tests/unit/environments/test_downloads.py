@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments.downloads import Downloads
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 
 URL = "gs://b/code/zeta-1.0-py3-none-any.whl"

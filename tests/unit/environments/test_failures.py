@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import NodeError
+from poltergust.base.reasons import Reason
 from poltergust.environments import Dependency, failures, lines
-from poltergust.environments.commands import Ended
-from poltergust.errors import NodeError
+from poltergust.environments.commands import CommandResult
 from poltergust.processes import Exit
-from poltergust.reasons import Reason
 
 NO_SOLUTION = "error: No solution found when resolving dependencies\n  cause: Because "
 CASES = [
@@ -79,7 +79,7 @@ CASES = [
 
 @pytest.mark.parametrize(("reason", "text"), CASES)
 def test_the_reason(reason: Reason, text: str) -> None:
-    ended = Ended(Exit(1), tuple(text.splitlines()))
+    ended = CommandResult(Exit(1), tuple(text.splitlines()))
     error = failures.of_install(ended, lines.read([Dependency("pandas<1", 5)]), "environment e.yaml")
     assert error.reason is reason
     assert str(error).startswith("environment e.yaml: ")
@@ -88,14 +88,14 @@ def test_the_reason(reason: Reason, text: str) -> None:
 
 
 def test_killed_for_memory() -> None:
-    error = failures.of_install(Ended(Exit(None, 9, out_of_memory=True), ()), (), "environment e.yaml")
+    error = failures.of_install(CommandResult(Exit(None, 9, out_of_memory=True), ()), (), "environment e.yaml")
     assert error.reason is Reason.OUT_OF_MEMORY
 
 
 def test_the_line_is_named() -> None:
     read = lines.read([Dependency("six", 5), Dependency("Pandas[x]==99", 6)])
     text = NO_SOLUTION + "there is no version of pandas[x]==99 and you require pandas[x]==99, we …"
-    error = failures.of_install(Ended(Exit(1), tuple(text.splitlines())), read, "environment e.yaml")
+    error = failures.of_install(CommandResult(Exit(1), tuple(text.splitlines())), read, "environment e.yaml")
     assert "line 6 (Pandas[x]==99): " in str(error)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.environments.commands import Redactor, Runner
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
+from poltergust.environments.commands import CommandRunner, Redactor
 from poltergust.environments.interpreters import Interpreters
-from poltergust.errors import NodeError, Permanent
 from poltergust.processes import Child
 from poltergust.processes.child import spawn
-from poltergust.reasons import Reason
 
 
 def python(path: Path, version: str | None, implementation: str = "cpython") -> Path:
@@ -55,8 +55,8 @@ class Machine:
         return str(Path(found.path).relative_to(self.root))
 
     @property
-    def run(self) -> Runner:
-        return Runner(self.spawn, self.env, self.root, lambda line: None, lambda: False, Redactor())
+    def run(self) -> CommandRunner:
+        return CommandRunner(self.spawn, self.env, self.root, lambda line: None, lambda: False, Redactor())
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import Dependency, lines
-from poltergust.errors import NodeError, Permanent
-from poltergust.reasons import Reason
 
 
 def read(text: str) -> lines.Line:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import NodeError
 from poltergust.environments import Dependency, lines, pip_settings, uv_settings
-from poltergust.errors import NodeError
 
 SECRET = "s3cret-word"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import Permanent
 from poltergust.environments import (
     Cancelled,
     Dependency,
@@ -24,7 +25,6 @@ from poltergust.environments.eviction import Cached, Limits
 from poltergust.environments.leases import Lease
 from poltergust.environments.marker import Marker
 from poltergust.environments.origins import Placed
-from poltergust.errors import Permanent
 
 MARKER = Marker("k", "u", "/p", "3.8.1", "l", "uv", {"a": "1"}, 1.0, 2.0, 10)
 
@@ -112,7 +112,7 @@ NAMES = frozenset(
 )
 
 
-def options(**values: str | bool | tuple[str, ...]) -> virtualenv_options.Options:
+def options(**values: str | bool | tuple[str, ...]) -> virtualenv_options.VirtualenvOptions:
     return virtualenv_options.read(values, lambda: NAMES)
 
 

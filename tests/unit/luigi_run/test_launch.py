@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument, Progress, Report, Request, TaskFailure
-from poltergust.luigi_run.launch import INSIDE, Launcher, Run, child_environment
+from poltergust.luigi_run.launch import INSIDE, Launcher, LuigiProcess, child_environment
 from poltergust.processes import Exit
-from poltergust.reasons import Reason
 
 REQUEST = Request("module", "Task", (Argument("a", "1"),), "http://127.0.0.1:8082", "node/1", budget=3)
 
@@ -56,7 +56,7 @@ class Started:
         self.children: list[FakeChild] = []
         self.argv: Sequence[str] = ()
         self.ended = threading.Event()
-        self.run: Run = Launcher(self.spawn)(
+        self.run: LuigiProcess = Launcher(self.spawn)(
             REQUEST,
             python=Path("/env/bin/python"),
             env={"A": "b"},

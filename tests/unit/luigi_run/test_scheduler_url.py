@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poltergust.errors import UsageError
+from poltergust.base.errors import UsageError
 from poltergust.luigi_run.scheduler import SchedulerClient
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from poltergust.errors import Temporary
+from poltergust.base.errors import Temporary
+from poltergust.base.reasons import Reason
 from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.luigi_run.takeover import check_take_over
-from poltergust.reasons import Reason
 
 
 class Scripted(SchedulerClient):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import NodeError, Permanent, PoltergustError, Temporary
-from poltergust.reasons import Reason
+from poltergust.base.errors import NodeError, Permanent, PoltergustError, Temporary
+from poltergust.base.reasons import Reason
 from poltergust.stores import Conflict, Denied, NotFound
 from poltergust.stores.folder import FolderStore, claims, files, lock
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.errors import Temporary, UsageError
-from poltergust.reasons import Reason
+from poltergust.base.errors import Temporary, UsageError
+from poltergust.base.reasons import Reason
 from poltergust.stores import ABSENT, Conflict, Denied, NotFound, open_store
 from poltergust.stores.gs import GsStore, calls
 from tests.emulators.gcs import StrictGcs, strict_gcs

@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, reasons, text, time, loops. Imports nothing of the other rooms."""

@@ -1,1 +1,0 @@
-"""The sample that `poltergust demo` runs: task file, environment file and a small pipeline, as a user writes them."""

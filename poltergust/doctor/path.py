@@ -1,0 +1,220 @@
+"""The path: is it there, may this node do what it must, is it told of uploads, who else is there?
+
+One class for each kind of path with the same probes. What both can do through `stores.Store` stands in the base.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
+from poltergust.base.errors import RunError
+from poltergust.node.settings import Settings
+from poltergust.path.layout import WatchedPath
+from poltergust.path.liveness import LIVE_SECONDS
+from poltergust.path.records import NodeRecord, Records, Seen
+from poltergust.stores import Store
+
+if TYPE_CHECKING:
+    from poltergust.stores.gs.examine import Bucket
+
+SKEW = 60.0
+"""Seconds that this machine's clock may be off before it is said: Google refuses tokens at about 5 minutes."""
+
+_REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse", "afs", "lustre", "virtiofs")
+
+
+class _Place:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._path: WatchedPath = settings.path
+        self._usable = True  # False once it is known that nothing more can be found out
+
+    @functools.cached_property
+    def _store(self) -> Store:
+        """Raises `UsageError`."""
+        from poltergust.stores import open_store
+
+        return open_store(self._path.root)
+
+    def round_trip(self) -> Iterator[Check]:
+        """Write, rename, read and delete a small file beside the path, as the agent does; and the server's clock."""
+        if not self._usable:
+            return
+        store = self._store
+        url = f"{self._path.state_prefix}doctor/{self._settings.node}-{secrets.token_hex(4)}.txt"
+        moved = url.removesuffix(".txt") + "-moved.txt"
+        try:
+            before = time.time()
+            entry = store.write(url, b"poltergust doctor\n")
+            after = time.time()
+            store.move(url, store.read(url).generation, moved)
+            store.delete(moved)
+        except RunError as error:
+            yield fail(
+                "write", str(error), f"let this node write below {self._path.state_prefix} and {self._path.prefix}"
+            )
+            return
+        finally:
+            with contextlib.suppress(RunError):
+                store.delete(url)
+        yield ok("write", f"wrote, renamed, read and deleted a file in {self._path.state_prefix}doctor/")
+        # A file's time is of the kernel's last tick, a server's may be cut to a second.
+        skew = max(before - 1.0 - entry.updated, entry.updated - after, 0.0)
+        if skew > SKEW:
+            mend = "set the clock by the network: timedatectl set-ntp true"
+            yield warn("clock", f"this machine's clock and the storage's are {skew:.0f} s apart", mend)
+        else:
+            yield ok("clock", "agrees with the storage's" if skew < 1 else f"{skew:.0f} s from the storage's")
+
+    def nodes(self) -> Iterator[Check]:
+        """Who else listens to the path."""
+        if not self._usable:
+            return
+        store, node = self._store, self._settings.node
+        records = Records(store, self._path, node)
+        live = [(seen, age) for seen in records.nodes() if (age := _age(store, self._path, seen)) < LIVE_SECONDS]
+        others = sorted(seen.record.node for seen, _ in live if seen.record.node != node)
+        yield from (self._namesake(seen.record) for seen, _ in live if seen.record.node == node)
+        if others and self._settings.scheduler_url is None:
+            yield fail(
+                "one-scheduler",
+                f"{', '.join(others)} is alive on this path, and this node would run a scheduler of its own",
+                "start all nodes with the same --scheduler-url",
+            )
+            return
+        strays = sorted(seen.record.node for seen, _ in live if seen.record.embedded and seen.record.node != node)
+        if strays:
+            mend = "start it again with the same --scheduler-url as all other nodes"
+            yield fail("one-scheduler", f"{', '.join(strays)} runs a scheduler of its own on this path", mend)
+            return
+        yield ok("nodes", f"also alive on this path: {', '.join(others) or 'none'}")
+
+    def _namesake(self, record: NodeRecord) -> Check:
+        if record.host == socket.gethostname():
+            return ok("node", f"{record.node} is this machine's own agent, process {record.pid}")
+        return fail(
+            "node",
+            f"another machine, {record.host}, is alive on this path as {record.node}",
+            "give each node a name of its own with --node",
+        )
+
+
+def _age(store: Store, path: WatchedPath, seen: Seen[NodeRecord]) -> float:
+    """Of a heartbeat, in seconds, by the storage server's clock where it tells."""
+    try:
+        blob = store.read(path.node(seen.record.node))
+    except RunError:
+        return LIVE_SECONDS  # gone meanwhile
+    return (time.time() if blob.served is None else blob.served) - blob.updated
+
+
+class CloudPlace(_Place):
+    """A path in a bucket."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._bucket: Bucket | None = None
+
+    def access(self) -> Iterator[Check]:
+        """Credentials, the bucket, permissions, settings that are in the way."""
+        from poltergust.stores.gs.examine import open_bucket
+
+        self._bucket, check = open_bucket(self._path)
+        yield check
+        if self._bucket is not None:
+            yield from self._bucket.permissions()
+        self._usable = self._bucket is not None and self._bucket.reachable
+        if self._bucket is not None and self._usable:
+            yield from self._bucket.settings()
+
+    def events(self) -> Iterator[Check]:
+        """The way of a notification: bucket, topic, subscription."""
+        if self._bucket is None:
+            return
+        with contextlib.closing(self._bucket) as bucket:  # what comes after uses the store
+            if self._usable:
+                yield from self._events(bucket)
+
+    def _events(self, bucket: Bucket) -> Iterator[Check]:
+        subscription, topic = self._settings.subscription, self._settings.topic
+        if subscription is None and topic is None:
+            yield warn(
+                "subscription",
+                f"none: an upload is found by the scan, up to {self._settings.reconcile_interval:g} s later",
+                "name one with --subscription, or a topic with --topic",
+            )
+            return
+        from poltergust.sources.pubsub import examine
+
+        if subscription is not None:
+            found = examine.named(subscription, self._path)
+        else:
+            assert topic is not None
+            found = examine.own(topic, self._settings.node, self._path)
+        yield from found.checks
+        if found.topic is not None or not any(check.verdict is Severity.FAIL for check in found.checks):
+            yield from bucket.notifications(found.topic)
+
+
+class FolderPlace(_Place):
+    """A path on a file system."""
+
+    def access(self) -> Iterator[Check]:
+        """Whether the folder is there, and files can be made in it and beside it."""
+        folder, side = Path(self._path.root), Path(self._path.state_prefix)
+        if not folder.is_dir():
+            self._usable = False
+            yield fail("folder", f"{folder} is no folder", f"make it: mkdir -p {folder}")
+            return
+        refused = []
+        for place in (folder, side if side.is_dir() else side.parent):
+            try:
+                # Hidden, so that no agent takes it for anything; gone with the descriptor.
+                with tempfile.TemporaryFile(dir=place, prefix=".poltergust-"):
+                    pass
+            except OSError as error:
+                refused.append(f"{place}: {error.strerror}")
+        if refused:
+            self._usable = False
+            mend = "let the node's user write there (logs and records go beside the path), or choose another --path"
+            yield fail("folder", f"cannot write to {'; '.join(refused)}", mend)
+            return
+        yield ok("folder", f"{folder} can be read and written, and so can {side}")
+
+    def events(self) -> Iterator[Check]:
+        """Whether the file system tells of changes that other machines make."""
+        if not self._usable:
+            return
+        kind = _file_system(Path(self._path.root))
+        if kind is not None and kind.split(".")[0] in _REMOTE:
+            yield warn(
+                "events",
+                f"{self._path.root} is on {kind}, which does not tell of changes made by other machines",
+                f"the scan finds them, every {self._settings.reconcile_interval:g} s: lower --reconcile-interval",
+            )
+        elif kind is None:
+            yield skip("events", "the kind of file system is not known here")
+        else:
+            yield ok("events", f"the file system ({kind}) tells of changes")
+
+
+def _file_system(folder: Path) -> str | None:
+    """Its kind, by the longest mount point above `folder` (proc(5)); None where there is no /proc."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    real = os.path.realpath(folder)
+    mounts = [(line.split()[1].replace("\\040", " "), line.split()[2]) for line in lines]
+    above = [mount for mount in mounts if real == mount[0] or real.startswith(mount[0].rstrip("/") + "/")]
+    return max(above, key=lambda mount: len(mount[0]))[1] if above else None

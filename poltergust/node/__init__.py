@@ -1,0 +1,1 @@
+"""One node's life: settings, wiring, agent, heartbeat, polling pass."""

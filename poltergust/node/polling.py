@@ -1,0 +1,70 @@
+"""`luigi RunTasks --module poltergust --path=…`: one polling pass, the entry point of Poltergust's first version.
+
+The shell loop people have (`while true; do luigi RunTasks …; sleep 1; done`) keeps working, on the same runner. A pass
+looks at every config once, runs what is to be run side by side, goes on looking for changes while anything runs, and
+ends when nothing does. What must be tried again is tried by the next pass.
+
+Luigi finds the task by its name after `import poltergust`, which is why the package imports this module, but only when
+Luigi is already loaded: it takes 0.2 s that no other command should wait for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import Any
+
+import luigi
+import luigi.interface
+
+from poltergust.base.logs import configure
+from poltergust.base.redaction import Redactor
+from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.cli.options import default_cache, parse_node, parse_path
+from poltergust.node.settings import Settings
+
+SCAN_INTERVAL = 10.0
+"""Seconds between looks for new and changed configs while a pass runs."""
+
+
+class RunTasks(luigi.Task):
+    """One pass over `path` as the node `hostname`."""
+
+    path = luigi.Parameter(description="where configs land: gs://bucket/prefix or a local folder")
+    hostname = luigi.Parameter(default="", description="this node's name, unique on the path; the host's by default")
+
+    _ran = False
+
+    def complete(self) -> bool:
+        """Never before it ran: every call of `luigi RunTasks` is a pass."""
+        return self._ran
+
+    def run(self) -> None:
+        # Imported here: Luigi imports this module to find the task, whether or not it is to be run.
+        from poltergust.node.wiring import agent
+
+        settings = Settings(
+            path=parse_path(str(self.path)),
+            node=parse_node(str(self.hostname) or None),
+            scheduler_url=_scheduler_url(luigi.interface.core()),  # type: ignore[no-untyped-call]
+            reconcile_interval=SCAN_INTERVAL,
+            cache=default_cache(),
+            environ=dict(os.environ),
+        )
+        if not logging.getLogger().handlers:
+            configure("text", settings.node, Redactor((os.environ,)))
+        stopping = Stopping()
+        with contextlib.ExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():  # signals can be had nowhere else
+                stack.enter_context(signals_stop(stopping))
+            stack.enter_context(agent(settings, stopping)).run_pass()
+        self._ran = True
+
+
+def _scheduler_url(core: Any) -> str | None:
+    """The scheduler this very luigi command uses; an embedded one for `--local-scheduler`, which cannot be shared."""
+    if core.local_scheduler:
+        return None
+    return str(core.scheduler_url or f"http://{core.scheduler_host}:{core.scheduler_port}").rstrip("/")

@@ -1,0 +1,236 @@
+"""Settings to a working agent: which concrete part stands behind each interface."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from poltergust import doctor
+from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.environments.cache import EnvironmentCache
+from poltergust.environments.eviction import Limits
+from poltergust.environments.leases import Lease
+from poltergust.luigi_run import GraphStatus, takeover
+from poltergust.luigi_run.embedded import EmbeddedScheduler
+from poltergust.luigi_run.launch import Launcher
+from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.node.agent import Agent
+from poltergust.node.settings import Settings
+from poltergust.observe.observability import Observability
+from poltergust.path import layout
+from poltergust.path.locks import StoreLocks
+from poltergust.path.marks import FailureReset
+from poltergust.path.outcome import Outcomes
+from poltergust.path.records import Records
+from poltergust.path.run_log import RunLog
+from poltergust.processes.child import spawn
+from poltergust.processes.orphans import become_reaper
+from poltergust.runs.attempt import Attempts
+from poltergust.runs.reconciler import Reconciler
+from poltergust.runs.retry_policy import RetryPolicy
+from poltergust.runs.run import Runs
+from poltergust.sources import Source
+from poltergust.stores import Blob, Entry, Store
+from poltergust.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+DESCRIPTORS = 8192
+"""Enough for the most that `--parallel` allows."""
+
+
+class Stores:
+    """The store for a URL: one for folders, one for Cloud Storage, whose client is made when the first URL needs it."""
+
+    def __init__(self, path: layout.WatchedPath) -> None:
+        self._side = path.state_prefix
+        self._lock = threading.Lock()
+        self._cloud: Store | None = None
+        self._folder: Store | None = None
+
+    def __call__(self, url: str) -> Store:
+        with self._lock:
+            if layout.is_cloud(url):
+                if self._cloud is None:
+                    from poltergust.stores.gs import GsStore
+
+                    self._cloud = GsStore.connect()
+                return self._cloud
+            if self._folder is None:
+                from poltergust.stores.folder import FolderStore
+
+                self._folder = FolderStore(Path(self._side))
+            return self._folder
+
+    # `environments.Objects`, for dependencies that name objects
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        return self(url).read(url, limit=limit)
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+        return self(prefix).list(prefix, suffix=suffix)
+
+
+@contextlib.contextmanager
+def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
+    """An agent ready to `run`, with its embedded scheduler up if it needs one; cleaned up after on the way out."""
+    become_reaper()
+    _raise_descriptor_limit()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(working_directories(settings.work))
+        scheduler_url = settings.scheduler_url
+        if scheduler_url is None:
+            scheduler = EmbeddedScheduler(spawn, settings.cache / "luigid" / settings.digest, settings.environ)
+            stack.callback(scheduler.stop)
+            scheduler_url = scheduler.start()
+        client = SchedulerClient(scheduler_url)
+        observability = Observability.of(settings, client, stopping)
+        stores = Stores(settings.path)
+        node = _wire(settings, stopping, scheduler_url, client, observability, stores)
+        stack.enter_context(observability.shown(node.status, stores(settings.path.root), settings.path))
+        yield node
+
+
+def _raise_descriptor_limit() -> None:
+    """A run takes about ten descriptors, and the usual soft limit of 1,024 is there for programs that use select(2):
+    https://0pointer.net/blog/file-descriptor-limits.html."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
+    """The cache of environments within the limits that `settings` give."""
+    return EnvironmentCache(
+        settings.cache,
+        spawn,
+        objects=stores,
+        parallel_builds=settings.build_parallel,
+        limits=Limits(max_bytes=settings.env_cache_size, max_age=settings.env_max_age),
+    )
+
+
+def serve(settings: Settings) -> None:
+    """`poltergust listen`: run an agent until a signal ends it."""
+    stopping = Stopping()
+    with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
+        if settings.scheduler_url is not None:  # the embedded one has the settings
+            takeover.in_background(SchedulerClient(settings.scheduler_url))
+        node.run()
+
+
+def _wire(
+    settings: Settings,
+    stopping: Stopping,
+    scheduler_url: str,
+    client: SchedulerClient,
+    observability: Observability,
+    stores: Stores,
+) -> Agent:
+    path, node = settings.path, settings.node
+    clock = time.monotonic
+    instance = secrets.token_hex(4)
+    store = stores(path.root)
+    records = Records(store, path, node)
+    runs = Runs(records, node, client.url, clock)  # records and status show the URL without its credentials
+    outcomes = Outcomes(store, path, f"{node}/{instance}")
+    retry_policy = RetryPolicy()
+    # Cloud Storage takes about one write a second for one object; a folder has no such limit.
+    spacing = 1.0 if layout.is_cloud(path.root) else 0.0
+
+    def standing(root_task_id: str) -> GraphStatus:
+        judgement = judge(client.graph(root_task_id))
+        return GraphStatus(len(judgement.running), judgement.worth_a_process, judgement.progress)
+
+    pipeline = Attempts(
+        settings=settings,
+        scheduler_url=scheduler_url,
+        nonce=instance,
+        environments=observability.environments(environments(settings, stores)),
+        locks=StoreLocks(store, path),
+        launch=Launcher(spawn),
+        failure_reset=FailureReset(store, path, node, records.server_time),
+        records=records,
+        open_log=lambda url, redact: RunLog(
+            store, url, redact=redact, limit=settings.log_limit, spacing=spacing, count=observability.logged
+        ),
+        stopping=stopping,
+        clock=clock,
+        on_start=observability.started,
+    )
+    runner = Reconciler(
+        settings,
+        store=stores,
+        records=records,
+        runs=runs,
+        outcomes=outcomes,
+        pipeline=pipeline,
+        standing=standing,
+        retry_policy=retry_policy,
+        stopping=stopping,
+        clock=clock,
+        on_ending=observability.ended,
+        on_verdict=observability.looked,
+    )
+    return Agent(
+        settings,
+        instance=instance,
+        scheduler_url=client.url,
+        store=store,
+        records=records,
+        runs=runs,
+        runner=runner,
+        retry_policy=retry_policy,
+        queue=WorkQueue(),
+        sources=_sources(settings),
+        stopping=stopping,
+        scheduler_problem=lambda: observability.probe.problem,
+    )
+
+
+def _sources(settings: Settings) -> list[Source]:
+    """What tells this node of changes besides the scan; none for a bucket without subscription."""
+    path = settings.path
+    if not layout.is_cloud(path.root):
+        from poltergust.sources.folder import FolderSource
+
+        return [FolderSource(Path(path.root))]
+    if settings.subscription is None and settings.topic is None:
+        return []
+    from poltergust.sources.pubsub.source import PubSubSource
+    from poltergust.sources.pubsub.subscriptions import Named, Own
+
+    if settings.subscription is not None:
+        return [PubSubSource(Named(settings.subscription), path)]
+    assert settings.topic is not None
+    return [PubSubSource(Own(settings.topic, settings.node, path), path)]
+
+
+@contextlib.contextmanager
+def working_directories(folder: Path) -> Iterator[None]:
+    """What an agent that was killed left in `folder` is removed, now and on the way out. Not while another one of this
+    node's name works there: it should not (the heartbeat says so), but its tasks must not lose the floor they stand on.
+    """
+    held = Lease(folder.with_name(f"{folder.name}.lock"))
+    try:
+        if held.try_exclusive():
+            shutil.rmtree(folder, ignore_errors=True)
+        held.try_shared()
+    except OSError as error:  # a full disk, a cache that cannot be written: the runs say what to do about it
+        log.warning("what an earlier agent left in %s stays: %s", folder, error.strerror)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # as at the start, where it was said
+            if held.try_exclusive():
+                shutil.rmtree(folder, ignore_errors=True)
+        held.release()

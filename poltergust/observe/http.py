@@ -1,0 +1,184 @@
+"""A small web server for pages that are read by people, load balancers and Prometheus: GET and HEAD, nothing else.
+
+Bounded in every direction, because whoever can connect can also misbehave: so many requests at a time, so long for each
+in all (a client that sends one byte every few seconds included), one request for a connection.
+"""
+
+from __future__ import annotations
+
+import http.server
+import ipaddress
+import logging
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from poltergust.base.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+AT_A_TIME = 16
+"""Requests served side by side; a further connection is closed at once."""
+
+SILENCE = 5.0
+"""Seconds a client may say nothing, or not read."""
+
+LIMIT = 15.0
+"""Seconds for one connection in all."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`body` is sent as UTF-8."""
+
+    status: int
+    body: str
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Page = Callable[[str], Answer]
+"""Takes the request's Accept header. Called from many threads."""
+
+
+class PageServer:
+    """Serves `pages`, by path, on `address` (host, port; port 0: any free one) between `start` and `stop`."""
+
+    def __init__(self, address: tuple[str, int], pages: Mapping[str, Page]) -> None:
+        """Binds at once. Raises `UsageError` if the address cannot be had."""
+        try:
+            self._server = _Server(address, pages)
+        except OSError as error:
+            why = error.strerror or str(error)
+            text = f"--http {shown(address)}: {why}; name another address or port, or leave --http out"
+            raise UsageError(text) from None
+        self._thread = threading.Thread(target=self._server.serve_forever, name="poltergust-http", daemon=True)
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{shown((str(host), int(port)))}"
+
+    def start(self) -> None:
+        log.info("serving health and metrics at %s", self.url)
+        if not loopback(str(self._server.server_address[0])):
+            log.warning("everybody who reaches %s can read this node's status; there is no password", self.url)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No new request after this; those under way are left to their time limits."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def shown(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 32
+
+    def __init__(self, address: tuple[str, int], pages: Mapping[str, Page]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.pages = pages
+        self._slots = threading.BoundedSemaphore(AT_A_TIME)
+        self._lock = threading.Lock()
+        self._until: dict[socket.socket, float] = {}  # open connections, and when each has to be over
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's: it looks the host's full name up, which can hang where DNS does.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        with self._lock:
+            self._until[request] = time.monotonic() + LIMIT
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread to be had
+            self._over(request)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._over(request)
+
+    def service_actions(self) -> None:
+        """Called about twice a second by `serve_forever`: end what takes too long."""
+        now = time.monotonic()
+        with self._lock:
+            late = [request for request, until in self._until.items() if until < now]
+        for request in late:
+            try:
+                request.shutdown(socket.SHUT_RDWR)
+            except OSError as error:  # closed meanwhile
+                log.debug("a slow connection had ended: %s", error)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away or was too slow is its own business."""
+        log.debug("a request could not be answered", exc_info=True)
+
+    def _over(self, request: Any) -> None:
+        with self._lock:
+            self._until.pop(request, None)
+        self._slots.release()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    timeout = SILENCE
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer(self._page())
+
+    def do_HEAD(self) -> None:
+        self._answer(self._page(), body=False)
+
+    def version_string(self) -> str:
+        return "poltergust"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        log.debug("http: " + format, *args)
+
+    def _page(self) -> Answer:
+        path = self.path.partition("?")[0]
+        page = self.server.pages.get(path)
+        if page is None:
+            return Answer(404, f"no such page; there are: {' '.join(self.server.pages)}\n")
+        try:
+            return page(self.headers.get("Accept", ""))
+        except Exception:
+            log.exception("the page %s could not be made", path)
+            return Answer(500, "this page could not be made; the agent's log says why\n")
+
+    def _answer(self, answer: Answer, *, body: bool = True) -> None:
+        data = answer.body.encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        if body:
+            self.wfile.write(data)

@@ -1,0 +1,112 @@
+"""What operators see of one agent: what of it was asked for, wired to it, started before and stopped after it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poltergust.base.stopping import Stopping
+from poltergust.environments import Environments
+from poltergust.luigi_run.scheduler import SchedulerClient
+from poltergust.node.settings import ServiceSettings, Settings
+from poltergust.observe.posts import OutcomePosts
+from poltergust.observe.probe import SchedulerProbe
+from poltergust.observe.status import Status
+from poltergust.observe.systemd import Systemd
+from poltergust.path.layout import WatchedPath
+from poltergust.path.outcome import RenameResult
+from poltergust.path.retention import Retention
+from poltergust.runs.run import Run, Verdict
+from poltergust.stores import Store
+
+if TYPE_CHECKING:
+    from poltergust.observe.http import PageServer
+    from poltergust.observe.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Observability:
+    """What the parts of an agent are handed to speak to; then `shown` around the agent's life."""
+
+    settings: ServiceSettings
+    probe: SchedulerProbe
+    metrics: Metrics | None
+    notices: OutcomePosts | None
+
+    @classmethod
+    def of(cls, settings: Settings, scheduler: SchedulerClient, stopping: Stopping) -> Observability:
+        """What `settings` ask for; nothing is started yet."""
+        metrics, notices, service = None, None, settings.service
+        if service.http is not None:
+            from poltergust.observe.metrics import Metrics  # 0.1 s that a polling pass should not pay
+
+            metrics = Metrics()
+        if service.notify_url is not None:
+            notices = OutcomePosts(
+                service.notify_url,
+                service.notify_secret,
+                path=settings.path.root,
+                node=settings.node,
+                result=metrics.posted if metrics else lambda _: None,
+                hurry=lambda: stopping.now,
+            )
+        return cls(service, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, notices)
+
+    def environments(self, environments: Environments) -> Environments:
+        """The same, counted."""
+        if self.metrics is None:
+            return environments
+        from poltergust.observe.metrics import CountedEnvironments
+
+        return CountedEnvironments(environments, self.metrics)
+
+    def started(self, seconds: float) -> None:
+        """A run's first Luigi process here, so long after the event."""
+        if self.metrics is not None:
+            self.metrics.started(seconds)
+
+    def looked(self, verdict: Verdict) -> None:
+        if self.metrics is not None:
+            self.metrics.looked(verdict)
+
+    def ended(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
+        """For the runner's `on_ending`."""
+        if self.metrics is not None:
+            self.metrics.ended(run, verdict, ending)
+        if self.notices is not None:
+            self.notices.ended(run, verdict, ending)
+
+    def logged(self, size: int) -> None:
+        """So many bytes of run logs were stored."""
+        if self.metrics is not None:
+            self.metrics.logged(size)
+
+    @contextlib.contextmanager
+    def shown(self, status: Callable[[], Status], store: Store, path: WatchedPath) -> Iterator[None]:
+        """Everything that was asked for is up while the context is open. Raises `UsageError`: an address in use."""
+        with contextlib.ExitStack() as stack:
+            for part in self._parts(status, store, path):
+                part.start()
+                stack.callback(part.stop)
+            yield
+
+    def _parts(
+        self, status: Callable[[], Status], store: Store, path: WatchedPath
+    ) -> Iterator[SchedulerProbe | OutcomePosts | Retention | Systemd | PageServer]:
+        """In the order of their start. Each is made when the one before it runs."""
+        yield self.probe
+        if self.settings.http is not None and self.metrics is not None:
+            from poltergust.observe.http import PageServer
+            from poltergust.observe.pages import pages
+
+            self.metrics.watch(status)
+            yield PageServer(self.settings.http, pages(status, self.metrics))
+        if self.settings.keep is not None:
+            yield Retention(store, path, self.settings.keep)
+        if self.settings.systemd is not None:
+            yield Systemd(self.settings.systemd, self.settings.watchdog, status)
+        # Last, so that it is the first to stop: nobody ends a run any more, and systemd and health still answer.
+        if self.notices is not None:
+            yield self.notices

@@ -1,0 +1,91 @@
+"""What the scheduler says of a run now: fresher than the nodes' records, where it can be reached from here.
+
+The records name the scheduler. An embedded one is on loopback of the node's own machine, so it is asked only from
+there. One that does not answer is left alone for a while: the records still tell.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from poltergust.base.errors import Temporary, UsageError
+from poltergust.luigi_run import LOOPBACK, Progress
+from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.path.reading.model import ConfigView, NodeView
+
+TIMEOUT = 2.0
+PAUSE = 30.0  # seconds a scheduler that did not answer is not asked again
+
+
+@dataclass(frozen=True)
+class RunningTask:
+    """A task that runs now: its Luigi id and the node that runs it ("" if that is not known)."""
+
+    task_id: str
+    node: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """The pipeline as the scheduler sees it now."""
+
+    progress: Progress
+    running: tuple[RunningTask, ...]
+
+
+class SchedulerView:
+    """Asks the schedulers that records name, or the one at `url`. `host` is this machine's name as nodes give it."""
+
+    def __init__(
+        self,
+        host: str,
+        url: str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._host = host
+        self._url = url
+        self._clock = clock
+        self._timeout = timeout
+        self._not_before: dict[str, float] = {}
+
+    def now(self, view: ConfigView, nodes: Sequence[NodeView]) -> Now | None:
+        """None where no scheduler can be asked, or it does not know the run."""
+        root = next((run.record.root_task_id for run in view.runs if run.record.root_task_id), "")
+        if view.standing.ended or not root:
+            return None
+        for url in self._urls(view, nodes):
+            if self._clock() < self._not_before.get(url, 0.0):
+                continue
+            try:
+                graph = SchedulerClient(url, self._timeout).graph(root)
+            except (Temporary, UsageError):
+                self._not_before[url] = self._clock() + PAUSE
+                continue
+            judgement = judge(graph)
+            if judgement.known:
+                workers = {run.record.worker: run.record.node for run in view.runs if run.record.worker}
+                tasks = (graph.tasks[task_id] for task_id in judgement.running)
+                running = tuple(RunningTask(task.task_id, workers.get(task.running_on or "", "")) for task in tasks)
+                return Now(judgement.progress, running)
+        return None
+
+    def _urls(self, view: ConfigView, nodes: Sequence[NodeView]) -> list[str]:
+        if self._url is not None:
+            return [self._url]
+        hosts = {node.record.node: node.record.host for node in nodes}
+        found = []
+        for run in view.runs:
+            url = run.record.scheduler
+            if url.startswith(("http://", "https://")) and url not in found:
+                try:
+                    loopback = urllib.parse.urlsplit(url).hostname in LOOPBACK
+                except ValueError:
+                    continue  # a record of an older version, or not ours
+                if not loopback or hosts.get(run.record.node) == self._host:
+                    found.append(url)
+        return found

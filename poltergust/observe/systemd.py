@@ -1,0 +1,111 @@
+"""What systemd wants to know of a service: that it is ready, stopping, alive, and a line of status.
+
+The protocol is one datagram of `KEY=value` lines to the socket in NOTIFY_SOCKET
+(https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html), small enough to need no library. The address
+comes from the command line's room, which also takes it out of the environment: no task may speak in this node's name.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from poltergust.observe.status import Status, summary, unhealthy
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks at the agent, at most."""
+
+EXTENSION = 60
+"""Seconds by which a drain asks systemd to wait longer than TimeoutStopSec, again and again while it goes on."""
+
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""What systemd hands to a service, and what no child of it may have."""
+
+
+def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
+    """How often systemd wants to hear of this process, None: not at all.
+
+    WATCHDOG_PID names whom it means (https://www.freedesktop.org/software/systemd/man/latest/sd_watchdog_enabled.html).
+    """
+    wanted, whom = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID") or str(pid)
+    if not wanted.isdecimal() or int(wanted) == 0 or whom != str(pid):
+        return None
+    return int(wanted) / 1e6
+
+
+class Systemd:
+    """Tells systemd, in a thread, what `status` says. `address` is a socket's path, or an abstract name after ``@``."""
+
+    def __init__(self, address: str, watchdog: float | None, status: Callable[[], Status]) -> None:
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._watchdog = watchdog
+        self._step = TICK if watchdog is None else min(TICK, watchdog / 4)
+        self._status = status
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="poltergust-systemd", daemon=True)
+        self._said: set[str] = set()
+        self._text = ""
+        self._pinged = float("-inf")
+        self._extended = float("-inf")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say that it is over, if nobody has: the agent may have failed before it drained."""
+        self._stopping.set()
+        self._thread.join(TICK * 5)
+        self._once("STOPPING=1")
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._step):
+            try:
+                self._look(self._status())
+            except Exception:  # no ping then, so that systemd sees that something is wrong
+                log.exception("this node's status cannot be told to systemd")
+
+    def _look(self, status: Status) -> None:
+        if status.state == "ready":
+            self._once("READY=1")
+        now = time.monotonic()
+        if status.state == "draining":
+            self._once("STOPPING=1")
+            if now - self._extended >= EXTENSION / 4:
+                self._extended = now
+                self._send(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}")
+        text = summary(status)
+        if text != self._text:
+            self._text = text
+            self._send(f"STATUS={text}")
+        if self._watchdog is not None and now - self._pinged >= self._watchdog / 2 - self._step:
+            self._ping(now, unhealthy(status))
+
+    def _ping(self, now: float, wrong: list[str]) -> None:
+        """Only while all is well: what systemd does not hear of in time it starts again."""
+        if not wrong:
+            self._pinged = now
+            self._said.discard("stuck")
+            self._send("WATCHDOG=1")
+        elif "stuck" not in self._said:
+            self._said.add("stuck")
+            log.error("systemd's watchdog is no longer answered: %s", "; ".join(wrong))
+
+    def _once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._send(line)
+
+    def _send(self, line: str) -> None:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.settimeout(TICK)
+                sender.sendto(line.encode(), self._address)
+        except OSError as error:
+            level = logging.DEBUG if "unheard" in self._said else logging.WARNING
+            self._said.add("unheard")
+            log.log(level, "systemd cannot be told anything: %s", error.strerror or error)

@@ -1,0 +1,59 @@
+"""Where the nodes of a path agree on exact versions: one object per environment lock, beside the path."""
+
+from __future__ import annotations
+
+import contextlib
+
+from poltergust.path.layout import WatchedPath
+from poltergust.stores import ABSENT, Blob, Conflict, NotFound, Store
+
+MAX_LOCK = 16 * 1024 * 1024
+"""Bytes; a larger one is not ours."""
+
+
+class StoreLocks:
+    """`environments.Locks` on a store: who creates the object first decides for everybody. A damaged one (no text, or
+    far too large) is as good as missing, and replaced."""
+
+    def __init__(self, store: Store, path: WatchedPath) -> None:
+        self._store = store
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        standing = self._read(key)
+        return None if standing is None else _text(standing)
+
+    def publish(self, key: str, text: str) -> str:
+        url = self._path.lock(key)
+        with contextlib.suppress(Conflict):
+            self._store.write(url, text.encode(), if_generation=ABSENT)
+            return text
+        standing = self._read(key)
+        if standing is None:
+            # Removed again in between (all of it may be deleted at any time): ours is as good as any.
+            return text
+        agreed = _text(standing)
+        if agreed is not None:
+            return agreed
+        with contextlib.suppress(Conflict):
+            self._store.write(url, text.encode(), if_generation=standing.generation)
+            return text
+        return self.get(key) or text
+
+    def replace(self, key: str, text: str) -> None:
+        self._store.write(self._path.lock(key), text.encode())
+
+    def _read(self, key: str) -> Blob | None:
+        try:
+            return self._store.read(self._path.lock(key), limit=MAX_LOCK)
+        except NotFound:
+            return None
+
+
+def _text(blob: Blob) -> str | None:
+    if len(blob.data) > MAX_LOCK:
+        return None
+    try:
+        return blob.data.decode()
+    except UnicodeDecodeError:
+        return None

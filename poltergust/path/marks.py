@@ -1,0 +1,90 @@
+"""A new generation of a config starts with a clean slate: what the scheduler remembers of its tasks' failures is
+cleared, by one node, once. Otherwise a pipeline that was repaired and uploaded again would find its tasks disabled and
+end as an error at once; and if every node cleared, a failing task would get a new budget from each of them.
+
+Who creates the mark first clears, and says so in it. The others go ahead at once, but do not believe a disabled task
+before the mark says it was cleared; if the clearing node dies first, one of them takes over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+from poltergust.base.errors import RunError, Temporary
+from poltergust.path.layout import WatchedPath
+from poltergust.path.outcome import Config
+from poltergust.stores import ABSENT, Conflict, NotFound, Store
+
+log = logging.getLogger(__name__)
+
+TAKE_OVER = 60.0
+"""Seconds after which a clearing that was begun and not done is taken over, by the storage server's clock."""
+
+
+class FailureReset:
+    """The marks of one path, made as one node."""
+
+    def __init__(self, store: Store, path: WatchedPath, node: str, server_time: Callable[[], float | None]) -> None:
+        self._store = store
+        self._path = path
+        self._node = node
+        self._server_time = server_time
+
+    def mine(self, config: Config) -> bool:
+        """Whether this node is to clear: it made the mark, or made it in an earlier life, or has to take over.
+
+        Raises `errors.Temporary`.
+        """
+        url = self._url(config)
+        try:
+            self._store.write(url, self._content(done=False), if_generation=ABSENT)
+            return True
+        except Conflict:
+            pass  # another node was first, or this one in an earlier life: read on
+        except Temporary:
+            raise  # run now, it would take failures of an earlier generation for its own
+        except RunError as error:
+            log.warning("cannot mark %s, leaving earlier failures as they are: %s", config.name, error)
+            return False
+        try:
+            mark = self._store.read(url)
+            content = json.loads(mark.data)
+            if content["done"]:
+                return False
+            now = self._server_time()
+            if content["node"] != self._node and (now is None or now - mark.updated < TAKE_OVER):
+                return False
+            # Written anew by its own node too: from now on nobody is to take over.
+            self._store.write(url, self._content(done=False), if_generation=mark.generation)
+            return True
+        except (NotFound, Conflict, KeyError, TypeError, ValueError):
+            return False  # deleted or taken over meanwhile, or not ours
+        except Temporary:
+            raise
+        except RunError as error:
+            log.warning("cannot read the mark of %s: %s", config.name, error)
+            return False
+
+    def say_done(self, config: Config) -> None:
+        try:
+            self._store.write(self._url(config), self._content(done=True))
+        except RunError as error:
+            log.warning("cannot note that %s starts afresh: %s", config.name, error)
+
+    def done(self, config: Config) -> bool:
+        """Whether disabled tasks are of this run. True as well when the mark is gone or refused: better an error too
+        early than a run that never ends. Raises `errors.Temporary`."""
+        try:
+            return bool(json.loads(self._store.read(self._url(config)).data)["done"])
+        except Temporary:
+            raise
+        except (RunError, KeyError, TypeError, ValueError):
+            return True
+
+    def _url(self, config: Config) -> str:
+        return f"{self._path.runs(config.name, config.generation)}.first"
+
+    def _content(self, *, done: bool) -> bytes:
+        return json.dumps({"node": self._node, "done": done}).encode()

@@ -1,0 +1,142 @@
+"""The outcome protocol: rename the config to its outcome, once in the whole cluster, and know who did it.
+
+The rename is one conditional operation of the store; exactly one caller wins. Around it stand the three things a rename
+alone does not settle: a success that comes after another node's error supersedes it, an answer lost on the way leaves
+open who won, and older outcomes of the same name have to go.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from poltergust.base.errors import Permanent, RunError
+from poltergust.path.layout import OUTCOMES, Kind, WatchedPath
+from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Store
+
+log = logging.getLogger(__name__)
+
+
+class RenameResult(Enum):
+    """What came of the try to rename."""
+
+    WON = "won"  # this node did it
+    LOST = "lost"  # another node did, or somebody removed the config: a normal outcome
+    NEWER = "newer"  # another generation stands there now
+    REFUSED = "refused"  # the storage does not allow it, for now
+
+
+@dataclass(frozen=True)
+class Config:
+    """The very config a run belongs to."""
+
+    name: str
+    generation: str
+    data: bytes
+
+
+class Outcomes:
+    """Renames configs below one path as one node. `nonce` tells this agent's marks from everybody else's."""
+
+    def __init__(self, store: Store, path: WatchedPath, nonce: str) -> None:
+        self._store = store
+        self._path = path
+        self._nonce = nonce.encode()
+
+    def finish(self, config: Config, kind: Kind) -> tuple[RenameResult, str]:
+        """Rename `config` to its outcome; the ending and, where refused, the storage's words.
+
+        Raises `errors.Temporary` if the storage does not answer: nothing is decided then, call again.
+        """
+        older = self._standing_generations(config.name, kind)
+        source = self._path.of(config.name, Kind.CONFIG)
+        target = self._path.of(config.name, kind)
+        try:
+            sure = self._store.move(source, config.generation, target)
+        except Conflict:
+            return RenameResult.NEWER, ""
+        except NotFound:
+            if kind is Kind.DONE:
+                return self._supersede_error(config)
+            return RenameResult.LOST, ""
+        except Denied as error:
+            return RenameResult.REFUSED, str(error)
+        if not self._first(config, kind, sure):
+            return RenameResult.LOST, ""
+        self._remove(config.name, older)
+        return RenameResult.WON, ""
+
+    def standing(self, config: Config) -> Kind | None:
+        """The outcome that took this very config's place: of the same bytes, and the newest of these. An older run's
+        of other bytes does not count."""
+        found: list[tuple[float, Kind]] = []
+        for kind in OUTCOMES:
+            try:
+                blob = self._store.read(self._path.of(config.name, kind), limit=len(config.data))
+            except (NotFound, Permanent):  # Permanent: the config's name leaves no room for that outcome's
+                continue
+            if blob.data == config.data:
+                found.append((blob.updated, kind))
+        return max(found, key=lambda outcome: outcome[0])[1] if found else None
+
+    def _supersede_error(self, config: Config) -> tuple[RenameResult, str]:
+        """Success is never lost: the error another node gave this very config becomes done. But not where a newer
+        generation is done already, whose winner has yet to remove that error, or died before it could."""
+        url, done = self._path.of(config.name, Kind.ERROR), self._path.of(config.name, Kind.DONE)
+        try:
+            error = self._store.read(url, limit=len(config.data))
+            if error.data != config.data or error.updated < self._written(done):
+                return RenameResult.LOST, ""
+            sure = self._store.move(url, error.generation, done)
+        except (NotFound, Conflict):
+            return RenameResult.LOST, ""
+        except Denied as refusal:
+            return RenameResult.REFUSED, str(refusal)
+        return (RenameResult.WON if self._first(config, Kind.DONE, sure) else RenameResult.LOST), ""
+
+    def _written(self, url: str) -> float:
+        """When, by the server's clock; minus infinity for what is not there."""
+        try:
+            return self._store.read(url, limit=0).updated
+        except NotFound:
+            return -math.inf
+
+    def _first(self, config: Config, kind: Kind, sure: bool) -> bool:
+        """Whether this node is the one that renamed. An answer lost on the way leaves it to a mark that can be made
+        only once: everybody who may have renamed tries to make it."""
+        url = f"{self._path.runs(config.name, config.generation)}.{kind.value}-by"
+        try:
+            self._store.write(url, self._nonce, if_generation=ABSENT)
+            return True
+        except Conflict:
+            try:
+                return self._store.read(url).data == self._nonce
+            except RunError as error:
+                log.warning("cannot read who renamed %s: %s", config.name, error)
+        except RunError as error:
+            log.warning("cannot note who renamed %s: %s", config.name, error)
+        return sure
+
+    def _standing_generations(self, name: str, kind: Kind) -> dict[str, str]:
+        """Outcomes of an earlier run that the new one does not overwrite: URL to generation. Seen before the rename,
+        so that nothing newer can be among them."""
+        found = {}
+        for other in OUTCOMES:
+            url = self._path.of(name, other)
+            if other is not kind:
+                try:
+                    found[url] = self._store.read(url, limit=0).generation
+                except (NotFound, Permanent):
+                    continue
+        return found
+
+    def _remove(self, name: str, older: dict[str, str]) -> None:
+        for url, generation in older.items():
+            try:
+                self._store.delete(url, if_generation=generation)
+            except Conflict:
+                log.info("%s was written anew meanwhile and stays", url)
+            except RunError as error:
+                log.warning("the older outcome %s of %s could not be removed: %s", url, name, error)

@@ -1,0 +1,122 @@
+"""The values a reader gets. Times in seconds since 1970, ages and durations in seconds, by the storage server's clock.
+
+Text that comes from the bucket is here as it was found; whoever shows it takes terminal codes out (`redact.plain`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from poltergust.luigi_run import Progress
+from poltergust.path.records import NodeRecord, RunRecord
+
+
+class ConfigState(Enum):
+    """Where a config is in the whole cluster; `docs/commands.md` explains each."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    GAVE_UP = "gave-up"
+    FINISHED = "finished"
+    STALLED = "stalled"
+    DONE = "done"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self in (ConfigState.DONE, ConfigState.ERROR, ConfigState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One node's record of a run. `silent`: neither its heartbeat nor this record is fresh, and it had not ended."""
+
+    record: RunRecord
+    updated: float
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One node by its heartbeat. `age` of the heartbeat; `state` is ready, draining, or silent."""
+
+    record: NodeRecord
+    updated: float
+    age: float
+    state: str
+
+
+@dataclass(frozen=True)
+class ConfigView:
+    """One config, or the outcome that took its place, with the nodes' records of its run.
+
+    `nodes` are those at it, or for an outcome those that had it, the one that renamed first; `silent` had it and are
+    heard of no more. `generation` is that of the run; None for an outcome whose records are gone.
+    """
+
+    name: str
+    standing: ConfigState
+    url: str
+    updated: float
+    age: float
+    generation: str | None = None
+    started: float | None = None
+    took: float | None = None
+    nodes: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    reason: str | None = None
+    text: str = ""
+    progress: Progress | None = None
+    runs: tuple[RunView, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskFileSummary:
+    """What the task file itself says; `problem` instead where it cannot be read as one."""
+
+    task: str = ""
+    environment: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Who submitted these very bytes, and when."""
+
+    by: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One config in full."""
+
+    config: ConfigView
+    document: TaskFileSummary
+    submitted: Submitted | None = None
+    nodes: tuple[NodeView, ...] = ()  # all of the path
+
+
+@dataclass(frozen=True)
+class PathView:
+    """Everything below a path at `time`. `counts` are of all configs by standing, shown or not; `hidden` outcomes are
+    not among `configs`."""
+
+    path: str
+    time: float
+    configs: tuple[ConfigView, ...]
+    nodes: tuple[NodeView, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    hidden: int = 0
+
+
+def environment_of(view: ConfigView) -> Mapping[str, Any]:
+    """What the first record that knows says of the environment: url, key, python, built. Empty if none does."""
+    return next((run.record.environment for run in view.runs if run.record.environment), {})

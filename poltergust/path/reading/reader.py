@@ -1,0 +1,269 @@
+"""From the objects below a path to values: one reader for one path, to be asked again and again.
+
+A record is read again only when the listing says that it changed, so that watching costs a listing and little more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from poltergust.base.errors import Permanent, RunError
+from poltergust.documents import MAX_BYTES, parse_task_file
+from poltergust.path import records
+from poltergust.path.layout import OUTCOMES, Kind, WatchedPath
+from poltergust.path.reading import summary
+from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView, Submitted, TaskFileSummary
+from poltergust.path.records import MAX_RECORD, NodeRecord, RunRecord, Seen
+from poltergust.stores import Blob, Entry, NotFound, Store
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", RunRecord, NodeRecord)
+T = TypeVar("T")
+A = TypeVar("A")
+
+AT_ONCE = 16
+"""Requests side by side: a path of a hundred configs is read in a moment."""
+
+
+class Reader:
+    """Of one path. `clock` is this machine's, used only while the storage has told no time."""
+
+    def __init__(self, store: Store, path: WatchedPath, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self.path = path
+        self._clock = clock
+        self._known: dict[str, tuple[Entry, RunRecord | NodeRecord | None]] = {}
+        self._ahead: float | None = None  # the server's clock less ours
+
+    def now(self) -> float:
+        """By the server's clock as its latest answer told it."""
+        return self._clock() + (self._ahead or 0.0)
+
+    def overview(self, limit: int | None = None) -> PathView:
+        """All configs and nodes; of the outcomes only the `limit` latest, all if None."""
+        standing: dict[str, dict[Kind, Entry]] = {}
+        for entry in self._store.list(self.path.prefix, suffix=".yaml"):
+            for kind in Kind:
+                name = self.path.name_of(entry.url, kind)
+                if name is not None:
+                    standing.setdefault(name, {})[kind] = entry
+        shown = [(name, *_latest(kinds)) for name, kinds in standing.items()]
+        live = [one for one in shown if one[1] is Kind.CONFIG]
+        ended = sorted((one for one in shown if one[1] is not Kind.CONFIG), key=lambda one: -one[2].updated)
+        part = ended if limit is None else ended[:limit]
+        nodes = self.nodes()
+        configs = _each(lambda one: self._config(*one, nodes), [*live, *part], AT_ONCE)
+        counts: dict[str, int] = {}
+        for view in configs:
+            counts[view.standing.value] = counts.get(view.standing.value, 0) + 1
+        for _, kind, _ in ended[len(part) :]:
+            counts[kind.value] = counts.get(kind.value, 0) + 1
+        return PathView(self.path.root, self.now(), tuple(configs), tuple(nodes), counts, hidden=len(ended) - len(part))
+
+    def nodes(self) -> list[NodeView]:
+        """Every node that has a heartbeat, by name."""
+        found = self._records(self._store.list(self.path.nodes, suffix=".json"), NodeRecord, AT_ONCE)
+        now = self.now()
+        return [summary.node(seen, now) for seen in found]
+
+    def config(self, name: str) -> ConfigView | None:
+        """The config of that name, else the latest of its outcomes; None if nothing stands there."""
+        found = self.standing(name)
+        return None if found is None else self.view(name, *found, self.nodes())
+
+    def view(self, name: str, kind: Kind, blob: Blob, nodes: Iterable[NodeView]) -> ConfigView:
+        """What `standing` found, with the records of its run."""
+        return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), nodes, blob, AT_ONCE)
+
+    def detail(self, name: str) -> Detail | None:
+        """The same in full."""
+        found = self.standing(name)
+        if found is None:
+            return None
+        kind, blob = found
+        nodes = self.nodes()
+        config = self.view(name, kind, blob, nodes)
+        return Detail(config, _document(blob), self.submitted(name, blob.data), tuple(nodes))
+
+    def standing(self, name: str) -> tuple[Kind, Blob] | None:
+        """What stands at that name, read whole: the config, else the latest outcome."""
+        config = self.read(self.path.of(name, Kind.CONFIG), MAX_BYTES)
+        if config is not None:
+            return Kind.CONFIG, config
+        outcomes = [(kind, self.read(self.path.of(name, kind), MAX_BYTES)) for kind in OUTCOMES]
+        return max(
+            ((kind, blob) for kind, blob in outcomes if blob is not None),
+            key=lambda one: one[1].updated,
+            default=None,
+        )
+
+    def generations(self, name: str) -> list[str]:
+        """Of the runs of that name that left records or logs, the latest last."""
+        newest: dict[str, float] = {}
+        for prefix, suffix in ((self.path.runs_of(name), ".json"), (self.path.logs(name), ".log")):
+            for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=suffix)):
+                newest[generation] = max(newest.get(generation, 0.0), entry.updated)
+        return sorted(newest, key=lambda generation: newest[generation])
+
+    def names(self) -> list[str]:
+        """Every name below the path, once."""
+        found = {
+            name
+            for entry in self._store.list(self.path.prefix, suffix=".yaml")
+            for kind in Kind
+            if (name := self.path.name_of(entry.url, kind)) is not None
+        }
+        return sorted(found)
+
+    def submitted(self, name: str, data: bytes) -> Submitted | None:
+        """Who submitted `data` under that name; None if that is not known, or was said of other bytes."""
+        blob = self.read(self.path.submitted(name), MAX_RECORD)
+        if blob is None:
+            return None
+        try:
+            told = json.loads(blob.data)
+            if told["digest"] != digest(data):
+                return None
+            return Submitted(str(told["by"]), blob.updated)
+        except (ValueError, KeyError, TypeError):
+            return None  # not ours
+
+    def read(self, url: str, limit: int) -> Blob | None:
+        """The object, None if it is not there (any more). Takes the server's time from the answer."""
+        try:
+            blob = self._store.read(url, limit=limit)
+        except NotFound:
+            return None
+        if blob.served is not None:
+            self._ahead = blob.served - self._clock()
+        return blob
+
+    def _config(
+        self,
+        name: str,
+        kind: Kind,
+        entry: Entry,
+        nodes: Iterable[NodeView],
+        blob: Blob | None = None,
+        at_once: int = 1,
+    ) -> ConfigView:
+        prefix = self.path.runs_of(name)
+        found: dict[str, list[Entry]] = {}
+        for one, record in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
+            found.setdefault(one, []).append(record)
+        if kind is Kind.CONFIG:
+            if blob is None:
+                blob = self._glance(entry.url)
+            generation = None if blob is None else blob.generation
+        else:
+            generation = max(found, key=lambda one: max(record.updated for record in found[one]), default=None)
+        entries = [] if generation is None else found.get(generation, [])
+        views = self._views(name, generation or "", entries, nodes, at_once)
+        return summary.config(name, entry.url, entry.updated, self.now(), kind=kind, generation=generation, found=views)
+
+    def _glance(self, url: str) -> Blob | None:
+        try:
+            return self.read(url, 0)
+        except RunError as error:
+            log.warning("cannot read a config, showing it without its runs: %s", error)
+            return None
+
+    def _views(
+        self, name: str, generation: str, entries: Iterable[Entry], nodes: Iterable[NodeView], at_once: int
+    ) -> tuple[RunView, ...]:
+        found = [
+            Seen(replace(seen.record, name=name, generation=generation), seen.updated)
+            for seen in self._records(entries, RunRecord, at_once)
+        ]
+        return summary.runs(found, nodes, self.now())
+
+    def _records(self, entries: Iterable[Entry], kind: type[R], at_once: int) -> list[Seen[R]]:
+        """The sound ones among them. Each is called after its file, whatever it says."""
+
+        def load(entry: Entry) -> Seen[R] | None:
+            known = self._known.get(entry.url)
+            if known is None or known[0] != entry:
+                known = self._known[entry.url] = entry, self._load(entry.url, kind)
+            record = known[1]
+            return Seen(record, entry.updated) if isinstance(record, kind) else None
+
+        return [seen for seen in _each(load, list(entries), at_once) if seen is not None]
+
+    def _load(self, url: str, kind: type[R]) -> R | None:
+        try:
+            blob = self.read(url, MAX_RECORD)
+        except RunError as error:
+            log.warning("cannot read a record, going on without: %s", error)
+            return None
+        record = None if blob is None else records.parse(url, blob.data, kind)
+        if record is None or not _sound(record):
+            return None
+        return replace(record, node=url.rpartition("/")[2].removesuffix(".json"))
+
+
+def digest(data: bytes) -> str:
+    """By which a note about a config is known to be about these bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _each(what: Callable[[A], T], of: list[A], at_once: int) -> list[T]:
+    """In threads, `at_once` of them."""
+    if len(of) < 2 or at_once < 2:
+        return [what(one) for one in of]
+    with ThreadPoolExecutor(at_once, thread_name_prefix="poltergust-read") as pool:
+        return list(pool.map(what, of))
+
+
+def _latest(kinds: Mapping[Kind, Entry]) -> tuple[Kind, Entry]:
+    """The config where it stands, older outcomes or not; else the latest outcome."""
+    if Kind.CONFIG in kinds:
+        return Kind.CONFIG, kinds[Kind.CONFIG]
+    kind = max((kind for kind in OUTCOMES if kind in kinds), key=lambda kind: kinds[kind].updated)
+    return kind, kinds[kind]
+
+
+def _by_generation(prefix: str, entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """Those directly below a generation: `a/` also lists what belongs to the name `a/b`."""
+    for entry in entries:
+        generation, slash, file = entry.url[len(prefix) :].partition("/")
+        if slash and "/" not in file:
+            yield generation, entry
+
+
+def _document(blob: Blob) -> TaskFileSummary:
+    try:
+        task = parse_task_file(blob.data, blob.url)
+    except Permanent as error:
+        return TaskFileSummary(problem=str(error))
+    return TaskFileSummary(task=f"{task.module}.{task.name}", environment=task.environment)
+
+
+def _sound(record: RunRecord | NodeRecord) -> bool:
+    """Whether what is shown of it has the types it should have; it may have been written by anybody."""
+    if isinstance(record, NodeRecord):
+        texts: tuple[object, ...] = (record.version, record.host, record.state, record.scheduler)
+        lists: tuple[object, ...] = (record.running, record.problems)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(one, (list, tuple)) and all(isinstance(text, str) for text in one) for one in lists)
+            and isinstance(record.waiting, int)
+        )
+    mappings = (record.timings, record.environment, record.progress)
+    return (
+        all(isinstance(one, Mapping) for one in mappings)
+        and all(isinstance(seconds, (int, float)) for seconds in record.timings.values())
+        and isinstance(record.failures, (list, tuple))
+        and all(isinstance(failure, Mapping) for failure in record.failures)
+        and isinstance(record.started, (int, float, type(None)))
+        and isinstance(record.reason, (str, type(None)))
+        and all(isinstance(text, str) for text in (record.text, record.refused, record.scheduler, record.root_task_id))
+        and isinstance(record.attempts, int)
+    )

@@ -1,0 +1,107 @@
+"""What a set of records means: pure, from records and heartbeats to one standing, a reason and who is at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from poltergust.luigi_run import Progress
+from poltergust.path.layout import Kind
+from poltergust.path.liveness import LIVE_SECONDS
+from poltergust.path.reading.model import ConfigState, ConfigView, NodeView, RunView
+from poltergust.path.records import NodeRecord, RunRecord, Seen, State
+
+_OUTCOMES = {Kind.DONE: ConfigState.DONE, Kind.ERROR: ConfigState.ERROR, Kind.CANCELLED: ConfigState.CANCELLED}
+
+_STRONGEST = {
+    State.FINISHED: ConfigState.FINISHED,
+    State.RUNNING: ConfigState.RUNNING,
+    State.PREPARING: ConfigState.PREPARING,
+    State.RETRYING: ConfigState.RETRYING,
+    State.WAITING: ConfigState.WAITING,
+    State.GAVE_UP: ConfigState.GAVE_UP,
+}
+"""In this order: a config stands where the node stands that is furthest with it."""
+
+
+def node(seen: Seen[NodeRecord], now: float) -> NodeView:
+    """A heartbeat as a view: silent when it is too old, whatever it says."""
+    age = max(0.0, now - seen.updated)
+    said = "draining" if seen.record.state == "draining" else "ready"
+    return NodeView(seen.record, seen.updated, age, "silent" if age >= LIVE_SECONDS else said)
+
+
+def runs(records: Iterable[Seen[RunRecord]], nodes: Iterable[NodeView], now: float) -> tuple[RunView, ...]:
+    """The records of one run, by node. A fresh record counts as a sign of life just as a heartbeat does: heartbeats
+    may be deleted at any time."""
+    live = {view.record.node for view in nodes if view.state != "silent"}
+    views = [
+        RunView(
+            seen.record,
+            seen.updated,
+            silent=seen.record.state is not State.ENDED
+            and seen.record.node not in live
+            and now - seen.updated >= LIVE_SECONDS,
+        )
+        for seen in records
+    ]
+    return tuple(sorted(views, key=lambda view: view.record.node))
+
+
+def config(
+    name: str, url: str, updated: float, now: float, *, kind: Kind, generation: str | None, found: Sequence[RunView]
+) -> ConfigView:
+    """One config or outcome. `found` are the records of its run, `generation` that of the run."""
+    if kind is Kind.CONFIG:
+        at_it = [run for run in found if run.record.state is not State.ENDED and not run.silent]
+        standing = _strongest(at_it) or (
+            ConfigState.STALLED if any(run.silent for run in found) else ConfigState.QUEUED
+        )
+        lead = _lead([run for run in at_it if _STRONGEST.get(run.record.state) is standing])
+        nodes = [run.record.node for run in at_it if run.record.state.still_at_it] or [r.record.node for r in at_it]
+    else:
+        standing = _OUTCOMES[kind]
+        lead = _lead([run for run in found if run.record.renamed]) or _lead(
+            [run for run in found if run.record.outcome == kind.value]
+        )
+        first = [] if lead is None else [lead.record.node]
+        nodes = first + [run.record.node for run in found if run.record.node not in first]
+    started = min((run.record.started or run.updated for run in found), default=None)
+    end = updated if standing.ended else now
+    return ConfigView(
+        name=name,
+        standing=standing,
+        url=url,
+        updated=updated,
+        age=max(0.0, now - updated),
+        generation=generation,
+        started=started,
+        took=None if started is None else max(0.0, end - started),
+        nodes=tuple(nodes),
+        silent=tuple(run.record.node for run in found if run.silent),
+        reason=None if lead is None else lead.record.reason,
+        text="" if lead is None else (lead.record.refused or lead.record.text),
+        progress=progress([lead] if standing.ended and lead is not None and lead.record.progress else found),
+        runs=tuple(found),
+    )
+
+
+def progress(found: Iterable[RunView]) -> Progress | None:
+    """The counts of the record written last: all nodes tell of the one graph at the one scheduler."""
+    told = [run for run in found if run.record.progress]
+    return counts(max(told, key=lambda run: run.updated).record.progress) if told else None
+
+
+def counts(told: Mapping[str, object]) -> Progress:
+    """A record's counts as a value; what is no number is 0."""
+    known = (told.get(name) for name in ("done", "running", "pending", "failed"))
+    return Progress(*(count if isinstance(count, int) else 0 for count in known))
+
+
+def _strongest(at_it: Iterable[RunView]) -> ConfigState | None:
+    states = {run.record.state for run in at_it}
+    return next((standing for state, standing in _STRONGEST.items() if state in states), None)
+
+
+def _lead(candidates: Sequence[RunView]) -> RunView | None:
+    """Whose reason is shown: one that has words, the latest of them."""
+    return max(candidates, key=lambda run: (bool(run.record.text), run.updated), default=None)

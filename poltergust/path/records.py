@@ -1,0 +1,206 @@
+"""Records: what a node tells about its runs and about itself, beside the path. For people, `status`, and other nodes.
+
+Two small JSON files: one for each run (name, generation, node) and one heartbeat for each node. All of it may be
+deleted at any time; configs and outcomes are the only truth. So a record that cannot be written is logged and the run
+goes on, and one that is damaged or refused is as good as missing. Not so one that the storage does not give out just
+now: who took it for missing would run again what was spent, or take a node for gone that lives.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from poltergust.base.errors import RunError, Temporary
+from poltergust.path import layout
+from poltergust.path.liveness import LIVE_SECONDS
+from poltergust.stores import NotFound, Store
+
+log = logging.getLogger(__name__)
+
+MAX_RECORD = 1024 * 1024  # bytes; a larger one is not ours
+
+
+class State(str, Enum):
+    """Where a run is on this node."""
+
+    PREPARING = "preparing"  # reading the files, building the environment
+    RUNNING = "running"
+    WAITING = "waiting"  # other nodes hold the tasks, or data is missing
+    RETRYING = "retrying"  # failed here, or something passing; tries again later
+    GAVE_UP = "gave-up"  # this node cannot; another may
+    FINISHED = "finished"  # the outcome is known, the rename not yet done
+    ENDED = "ended"
+
+    @property
+    def still_at_it(self) -> bool:
+        """Whether this node may yet bring the run to its outcome."""
+        return self in (State.PREPARING, State.RUNNING, State.WAITING, State.RETRYING, State.FINISHED)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run on one node. Times in seconds; `started` by the storage server's clock (None until first written)."""
+
+    name: str
+    generation: str
+    node: str
+    state: State = State.PREPARING
+    outcome: str | None = None  # "done" or "error" once known here
+    reason: str | None = None  # a code of poltergust.base.reasons
+    text: str = ""
+    renamed: bool | None = None  # True: this node renamed the config; False: another did
+    refused: str = ""  # the storage's words when it would not rename
+    attempts: int = 0  # started and not known to have ended well
+    started: float | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    scheduler: str = ""
+    worker: str = ""  # Luigi worker id of the latest attempt
+    root_task_id: str = ""
+    failures: tuple[Mapping[str, str], ...] = ()
+    progress: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """A heartbeat. `instance` tells two agents of the same name apart, `taking` whether it takes runs."""
+
+    node: str
+    instance: str
+    version: str
+    host: str
+    pid: int
+    scheduler: str
+    embedded: bool
+    taking: bool
+    state: str  # starting, ready, draining
+    running: tuple[str, ...] = ()
+    waiting: int = 0
+    problems: tuple[str, ...] = ()
+
+
+R = TypeVar("R", RunRecord, NodeRecord)
+
+
+@dataclass(frozen=True)
+class Seen(Generic[R]):
+    """A record as found: with the storage server's time of its last write."""
+
+    record: R
+    updated: float
+
+
+class Records:
+    """All records below one path, written as one node. Safe to use from several threads."""
+
+    def __init__(
+        self, store: Store, path: layout.WatchedPath, node: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._path = path
+        self._node = node
+        self._clock = clock
+        self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
+
+    def save_run(self, record: RunRecord) -> float | None:
+        """Write it; the server's time, or None when it could not be written."""
+        return self._save(self._path.run(record.name, record.generation, self._node), record)
+
+    def load_run(self, name: str, generation: str) -> RunRecord | None:
+        """What this node wrote of that run, in an earlier life as well. Raises `errors.Temporary`."""
+        seen = self._load(self._path.run(name, generation, self._node), RunRecord)
+        return None if seen is None else seen.record
+
+    def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
+        """Every node's record of that run. Raises `errors.Temporary`."""
+        for seen in self._all(self._path.runs(name, generation), RunRecord):
+            if (seen.record.name, seen.record.generation) == (name, generation):  # not one of `name/generation`
+                yield seen
+
+    def save_node(self, record: NodeRecord) -> float | None:
+        return self._save(self._path.node(self._node), record)
+
+    def load_node(self) -> Seen[NodeRecord] | None:
+        """This node's own heartbeat, None as well while it cannot be read."""
+        try:
+            return self._load(self._path.node(self._node), NodeRecord)
+        except Temporary as error:
+            log.warning("cannot read this node's heartbeat: %s", error)
+            return None
+
+    def drop_node(self) -> None:
+        """On a clean stop: this node is no longer here."""
+        try:
+            self._store.delete(self._path.node(self._node))
+        except RunError as error:
+            log.warning("cannot remove this node's heartbeat: %s", error)
+
+    def nodes(self) -> Iterator[Seen[NodeRecord]]:
+        yield from self._all(self._path.nodes, NodeRecord)
+
+    def live_nodes(self) -> list[NodeRecord]:
+        """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises
+        `errors.Temporary`."""
+        now = self.server_time()
+        if now is None:
+            return []
+        return [
+            seen.record for seen in self.nodes() if seen.record.node != self._node and now - seen.updated < LIVE_SECONDS
+        ]
+
+    def server_time(self) -> float | None:
+        """Now by the storage server's clock, from the answer to our latest write."""
+        if self._server is None:
+            return None
+        then, at = self._server
+        return then + (self._clock() - at)
+
+    def _save(self, url: str, record: RunRecord | NodeRecord) -> float | None:
+        data = json.dumps({"format": 1, **asdict(record)}, indent=1, ensure_ascii=False).encode()
+        try:
+            entry = self._store.write(url, data)
+        except RunError as error:
+            log.warning("cannot write a record, going on without: %s", error)
+            return None
+        self._server = (entry.updated, self._clock())
+        return entry.updated
+
+    def _all(self, prefix: str, kind: type[R]) -> Iterator[Seen[R]]:
+        for entry in self._store.list(prefix, suffix=".json"):
+            seen = self._load(entry.url, kind)
+            if seen is not None:
+                yield seen
+
+    def _load(self, url: str, kind: type[R]) -> Seen[R] | None:
+        try:
+            blob = self._store.read(url, limit=MAX_RECORD)
+        except NotFound:
+            return None
+        except Temporary:
+            raise
+        except RunError as error:
+            log.warning("cannot read a record, going on without: %s", error)
+            return None
+        record = parse(url, blob.data, kind)
+        return None if record is None else Seen(record, blob.updated)
+
+
+def parse(url: str, data: bytes, kind: type[R]) -> R | None:
+    """The record in `data`; None, with a warning that names `url`, where it is damaged. Keys of a newer version are
+    left out."""
+    known = {known.name for known in fields(kind)}
+    try:
+        content = json.loads(data)
+        record = kind(**{key: value for key, value in content.items() if key in known})
+        if isinstance(record, RunRecord):
+            object.__setattr__(record, "state", State(record.state))
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("ignoring the damaged record %s: %s", url, error)
+        return None
+    return record

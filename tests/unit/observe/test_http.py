@@ -1,0 +1,124 @@
+"""The page server over real sockets: what it serves, and what clients that misbehave cannot do to it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from poltergust.base.errors import UsageError
+from poltergust.observe import http as service_http
+from poltergust.observe.http import Answer, PageServer, loopback, shown
+from tests.emulators.servers import wait_until
+
+
+def broken(accept: str) -> Answer:
+    raise RuntimeError("broken")
+
+
+@pytest.fixture
+def server() -> Iterator[PageServer]:
+    pages = {"/": lambda accept: Answer(200, f"näh {accept}"), "/bad": lambda _: Answer(503, "no\n"), "/broken": broken}
+    served = PageServer(("127.0.0.1", 0), pages)
+    served.start()
+    yield served
+    served.stop()
+
+
+def ask(server: PageServer, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)) as connection:
+        connection.request(method, path, headers={"Accept": "text/x"})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.headers), answer.read()
+
+
+def connect(server: PageServer) -> socket.socket:
+    parts = urlsplit(server.url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=60)
+
+
+def test_pages_by_path_with_their_status(server: PageServer) -> None:
+    code, headers, body = ask(server, "/?x=1")
+    assert (code, body.decode()) == (200, "näh text/x")
+    assert headers["Cache-Control"] == "no-store"
+    assert "Python" not in headers["Server"]
+    assert ask(server, "/bad")[0] == 503
+    assert ask(server, "/no/such")[0] == 404
+    assert ask(server, "/", "HEAD")[::2] == (200, b"")
+    assert ask(server, "/", "POST")[0] == 501
+
+
+def test_a_page_that_fails_is_said_in_the_log_and_the_server_goes_on(
+    server: PageServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(server, "/broken")[0] == 500
+    assert "the page /broken could not be made" in caplog.text
+    assert ask(server, "/")[0] == 200
+
+
+def test_a_client_that_says_nothing_is_let_go(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_http._Handler, "timeout", 0.2)
+    with connect(server) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_client_that_trickles_is_let_go_as_well(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_http, "LIMIT", 0.5)
+    with connect(server) as slow:
+        slow.settimeout(0.1)
+
+        def ended() -> bool:
+            try:
+                slow.sendall(b"G")
+                return slow.recv(1) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        wait_until(ended, "the connection to be closed")
+
+
+def test_only_so_many_at_a_time(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connect(server)) for _ in range(service_http.AT_A_TIME)]
+        wait_until(lambda: len(server._server._until) == len(held), "every slot to be taken")
+        with connect(server) as late:
+            assert late.recv(1) == b""
+        assert held[0].send(b"GET / HTTP/1.0\r\n\r\n")
+        assert held[0].recv(1) == b"H"
+
+    def served() -> bool:
+        try:
+            return ask(server, "/")[0] == 200
+        except OSError:
+            return False
+
+    wait_until(served, "the server to serve again")
+
+
+def test_an_address_in_use_is_the_users_to_change(server: PageServer) -> None:
+    port = urlsplit(server.url).port
+    assert port is not None
+    with pytest.raises(UsageError, match=f"--http 127.0.0.1:{port}: Address already in use"):
+        PageServer(("127.0.0.1", port), {})
+
+
+def test_listening_to_the_world_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = PageServer(("0.0.0.0", 0), {})
+    served.start()
+    served.stop()
+    assert "there is no password" in caplog.text
+
+
+def test_addresses() -> None:
+    assert loopback("127.0.0.1")
+    assert loopback("::1")
+    assert not loopback("0.0.0.0")
+    assert shown(("::1", 80)) == "[::1]:80"

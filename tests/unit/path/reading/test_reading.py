@@ -1,0 +1,265 @@
+"""Reading a path: what stands there, whoever wrote it, in whatever shape."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path as Folder
+
+import pytest
+
+from poltergust.path import layout
+from poltergust.path.reading.model import ConfigState
+from poltergust.path.reading.reader import Reader, digest
+from poltergust.path.reading.tails import Tails
+from poltergust.path.reading.waiting import Awaited, Conclusion, outcomes
+from poltergust.path.records import NodeRecord, Records, RunRecord, State
+from poltergust.stores import open_store
+
+TASK = b"environment: e.yaml\ntask: {module: m, name: T}\n"
+
+
+class Place:
+    """A path in a folder, written to as nodes and people do."""
+
+    def __init__(self, folder: Folder) -> None:
+        (folder / "p").mkdir()
+        self.path = layout.WatchedPath(str(folder / "p"))
+        self.store = open_store(self.path.root)
+        self.reader = Reader(self.store, self.path)
+        self._time = 1_000_000_000
+
+    def put(self, name: str, kind: layout.Kind = layout.Kind.CONFIG, data: bytes = TASK) -> str:
+        """Its generation."""
+        self.store.write(self.path.of(name, kind), data)
+        return self.store.read(self.path.of(name, kind)).generation
+
+    def run(self, name: str, generation: str, node: str, state: State = State.RUNNING, **more: object) -> None:
+        record = RunRecord(name, generation, node, state=state, **more)  # type: ignore[arg-type]
+        Records(self.store, self.path, node).save_run(record)
+
+    def beat(self, node: str) -> None:
+        record = NodeRecord(node, "i", "1", "host", 1, "http://127.0.0.1:1", True, True, "ready", running=("x",))
+        Records(self.store, self.path, node).save_node(record)
+
+
+@pytest.fixture
+def place(tmp_path: Folder) -> Place:
+    return Place(tmp_path)
+
+
+def test_each_name_once_the_config_before_its_outcomes(place: Place) -> None:
+    place.put("new")
+    place.put("done", layout.Kind.DONE)
+    place.put("again", layout.Kind.ERROR)
+    place.put("again")
+    place.put("sub/deep", layout.Kind.CANCELLED)
+    (Folder(place.path.root) / "notes.yaml").write_text("no config")
+    view = place.reader.overview()
+    assert {one.name: one.standing for one in view.configs} == {
+        "new": ConfigState.QUEUED,
+        "again": ConfigState.QUEUED,
+        "done": ConfigState.DONE,
+        "sub/deep": ConfigState.CANCELLED,
+    }
+    assert view.counts == {"queued": 2, "done": 1, "cancelled": 1}
+
+
+def test_the_latest_outcomes_are_shown_and_all_are_counted(place: Place) -> None:
+    for number in range(5):
+        place.put(f"n{number}", layout.Kind.DONE)
+    place.put("live")
+    view = place.reader.overview(limit=2)
+    assert [one.name for one in view.configs] == ["live", "n4", "n3"]
+    assert (view.counts, view.hidden) == ({"queued": 1, "done": 5}, 3)
+
+
+def test_records_are_those_of_the_generation_that_stands(place: Place) -> None:
+    old = place.put("x")
+    place.run("x", old, "a", State.RUNNING)
+    place.put("x", data=TASK + b"# changed\n")
+    place.run("x/y", old, "b", State.RUNNING)  # of another name, below it
+    view = place.reader.config("x")
+    assert view is not None
+    assert (view.standing, view.runs) == (ConfigState.QUEUED, ())
+
+
+def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:
+    place.run("x", "1-a", "a", State.ENDED, outcome="error", reason="task-failed", renamed=True)
+    place.run("x", "2-b", "b", State.ENDED, outcome="done", reason="complete", renamed=True)
+    place.put("x", layout.Kind.DONE)
+    view = place.reader.config("x")
+    assert view is not None
+    assert (view.generation, view.nodes, view.reason) == ("2-b", ("b",), "complete")
+    assert place.reader.generations("x") == ["1-a", "2-b"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"name": 1}',
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "state": "unheard-of"}).encode(),
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "timings": ["a"]}).encode(),
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "timings": {"luigi": "long"}}).encode(),
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "failures": "all"}).encode(),
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "started": "now"}).encode(),
+        json.dumps({**asdict(RunRecord("x", "g", "a")), "text": {"a": 1}}).encode(),
+    ],
+)
+def test_a_damaged_record_is_as_good_as_none(place: Place, content: bytes) -> None:
+    generation = place.put("x")
+    place.store.write(place.path.run("x", generation, "odd"), content)
+    place.store.write(place.path.node("odd"), content)
+    place.run("x", generation, "sound")
+    place.beat("sound")
+    view = place.reader.overview()
+    assert view.configs[0].nodes == ("sound",)
+    assert [node.record.node for node in view.nodes] == ["sound"]
+
+
+def test_a_record_is_called_after_its_file_whatever_it_says(place: Place) -> None:
+    generation = place.put("x")
+    data = json.dumps(asdict(RunRecord("other", "other", "somebody-else", state=State.RUNNING))).encode()
+    place.store.write(place.path.run("x", generation, "real"), data)
+    view = place.reader.config("x")
+    assert view is not None
+    assert view.nodes == ("real",)
+
+
+def test_a_record_is_read_again_only_when_it_changed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation = place.put("x")
+    place.run("x", generation, "a")
+    place.reader.overview()
+    read: list[str] = []
+    real = place.store.read
+    monkeypatch.setattr(place.store, "read", lambda url, **more: read.append(url) or real(url, **more))  # type: ignore[func-returns-value]
+    place.reader.overview()
+    assert [url for url in read if url.endswith(".json")] == []
+    place.run("x", generation, "a", State.WAITING, text="for others")
+    view = place.reader.overview()
+    assert [os.path.basename(url) for url in read if url.endswith(".json")] == ["a.json"]
+    assert view.configs[0].standing is ConfigState.WAITING
+
+
+def test_who_submitted_is_said_only_of_the_bytes_it_was_said_of(place: Place) -> None:
+    place.put("x")
+    note = {"format": 1, "by": "anna@desk", "digest": digest(TASK)}
+    place.store.write(place.path.submitted("x"), json.dumps(note).encode())
+    detail = place.reader.detail("x")
+    assert detail is not None
+    assert detail.submitted is not None
+    assert detail.submitted.by == "anna@desk"
+    place.put("x", data=TASK + b"# somebody else's\n")
+    detail = place.reader.detail("x")
+    assert detail is not None
+    assert detail.submitted is None
+
+
+def test_a_config_that_is_no_task_file_says_what_is_wrong(place: Place) -> None:
+    place.put("x", data=b"task: [")
+    detail = place.reader.detail("x")
+    assert detail is not None
+    assert "x.config.yaml:1" in detail.document.problem
+
+
+def test_an_empty_or_missing_path_is_an_empty_view(place: Place) -> None:
+    view = place.reader.overview()
+    assert (view.configs, view.nodes, view.counts) == ((), (), {})
+    assert place.reader.detail("x") is None
+    assert place.reader.generations("x") == []
+
+
+# Logs
+
+
+def test_logs_grow_and_lines_come_whole(place: Place) -> None:
+    tails = Tails(place.store, place.path, "x", "1")
+    assert list(tails.new()) == []
+    place.store.append(place.path.log("x", "1", "a"), b"one\ntw")
+    place.store.append(place.path.log("x", "1", "b"), b"eins\n")
+    assert list(tails.new()) == [("a", "one"), ("b", "eins")]
+    half = "ö".encode()
+    place.store.append(place.path.log("x", "1", "a"), b"o " + half[:1])
+    assert list(tails.new()) == []
+    place.store.append(place.path.log("x", "1", "a"), half[1:] + b"\nthree")
+    assert list(tails.new()) == [("a", "two ö")]
+    assert list(tails.rest()) == [("a", "three")]
+    assert list(tails.rest()) == []
+
+
+def test_a_log_begun_anew_is_read_from_its_start(place: Place) -> None:
+    tails = Tails(place.store, place.path, "x", "1", node="a")
+    place.store.append(place.path.log("x", "1", "a"), b"a long first line\n")
+    place.store.append(place.path.log("x", "1", "b"), b"not asked for\n")
+    assert list(tails.new()) == [("a", "a long first line")]
+    place.store.delete(place.path.log("x", "1", "a"))
+    place.store.append(place.path.log("x", "1", "a"), b"new\n")
+    assert list(tails.new()) == [("a", "new")]
+
+
+def test_a_log_of_several_pieces(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poltergust.path.reading.tails.PIECE", 7)
+    lines = [f"line {number} äöü" for number in range(50)]
+    place.store.append(place.path.log("x", "1", "a"), ("\n".join(lines) + "\n").encode())
+    assert [line for _, line in Tails(place.store, place.path, "x", "1").new()] == lines
+
+
+# Waiting
+
+
+def test_an_older_outcome_of_the_same_bytes_is_not_this_run_s_end(place: Place) -> None:
+    place.put("x", layout.Kind.DONE)
+    before = outcomes(place.reader, "x")
+    place.put("x")
+    awaited = Awaited(place.reader, "x", TASK, before)
+    assert awaited.look().ending is None
+    Folder(place.path.of("x", layout.Kind.CONFIG)).unlink()  # between a node's copy and its rename
+    assert (awaited.look().view, awaited.look().ending) == (None, None)
+    place.put("x", layout.Kind.ERROR)
+    look = awaited.look()
+    assert look.ending is Conclusion.ERROR
+    assert look.view is not None
+    assert look.view.standing is ConfigState.ERROR
+
+
+def test_a_config_that_goes_without_an_outcome_is_gone_after_a_while(place: Place) -> None:
+    now = [0.0]
+    place.put("x")
+    awaited = Awaited(place.reader, "x", TASK, clock=lambda: now[0])
+    assert awaited.look().ending is None
+    place.store.delete(place.path.of("x", layout.Kind.CONFIG))
+    assert awaited.look().ending is None
+    now[0] = 9.9
+    assert awaited.look().ending is None
+    now[0] = 10.0
+    assert awaited.look().ending is Conclusion.GONE
+
+
+def test_other_bytes_are_another_upload(place: Place) -> None:
+    place.put("x")
+    awaited = Awaited(place.reader, "x", TASK)
+    assert awaited.look().ending is None
+    place.put("x", data=TASK + b"# other\n")
+    assert awaited.look().ending is Conclusion.REPLACED
+
+
+@pytest.mark.parametrize("kind", layout.OUTCOMES)
+def test_each_outcome_is_an_end(place: Place, kind: layout.Kind) -> None:
+    place.put("x", kind)
+    assert Awaited(place.reader, "x", TASK).look().ending is Conclusion(kind.value)
+
+
+def test_the_time_is_the_storage_s(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    reader = Reader(place.store, place.path, clock=lambda: 5.0)
+    place.put("x")
+    with caplog.at_level(logging.WARNING):
+        view = reader.config("x")
+    assert view is not None
+    assert view.age < 60
+    assert caplog.records == []

@@ -1,0 +1,104 @@
+"""From records to a standing: every combination that matters, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from poltergust.luigi_run import Progress
+from poltergust.path.layout import Kind
+from poltergust.path.reading import summary
+from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
+from poltergust.path.records import NodeRecord, RunRecord, Seen, State
+
+NOW = 10_000.0
+URL = "gs://b/p/x.config.yaml"
+
+
+def heartbeat(node: str, age: float = 10.0, state: str = "ready") -> NodeView:
+    record = NodeRecord(node, "i", "1", "host", 1, "http://head:8082", False, state == "ready", state)
+    return summary.node(Seen(record, NOW - age), NOW)
+
+
+def run(node: str, state: State, age: float = 10.0, **fields: object) -> Seen[RunRecord]:
+    return Seen(RunRecord("x", "1", node, state=state, **fields), NOW - age)  # type: ignore[arg-type]
+
+
+def judged(*records: Seen[RunRecord], nodes: tuple[NodeView, ...] = (), kind: Kind = Kind.CONFIG) -> ConfigView:
+    found = summary.runs(records, nodes, NOW)
+    return summary.config("x", URL, NOW - 100, NOW, kind=kind, generation="1", found=found)
+
+
+@pytest.mark.parametrize(
+    ("states", "standing"),
+    [
+        ([], ConfigState.QUEUED),
+        ([State.PREPARING], ConfigState.PREPARING),
+        ([State.PREPARING, State.RUNNING], ConfigState.RUNNING),
+        ([State.WAITING, State.RUNNING], ConfigState.RUNNING),
+        ([State.WAITING, State.RETRYING], ConfigState.RETRYING),
+        ([State.WAITING, State.GAVE_UP], ConfigState.WAITING),
+        ([State.GAVE_UP, State.GAVE_UP], ConfigState.GAVE_UP),
+        ([State.RUNNING, State.FINISHED], ConfigState.FINISHED),
+        ([State.ENDED], ConfigState.QUEUED),  # drained: nobody has it any more
+        ([State.ENDED, State.RUNNING], ConfigState.RUNNING),
+    ],
+)
+def test_a_config_stands_where_its_furthest_node_stands(states: list[State], standing: ConfigState) -> None:
+    view = judged(*(run(f"node-{number}", state) for number, state in enumerate(states)))
+    assert view.standing is standing
+
+
+def test_a_node_that_is_heard_of_no_more_does_not_count_as_running() -> None:
+    records = (run("dead", State.RUNNING, age=1000), run("live", State.WAITING, age=1000, text="for dead"))
+    view = judged(*records, nodes=(heartbeat("dead", age=1000), heartbeat("live")))
+    assert (view.standing, view.nodes, view.silent) == (ConfigState.WAITING, ("live",), ("dead",))
+    assert view.text == "for dead"
+    view = judged(records[0], nodes=(heartbeat("dead", age=1000),))
+    assert (view.standing, view.nodes, view.silent) == (ConfigState.STALLED, (), ("dead",))
+
+
+def test_a_fresh_record_is_a_sign_of_life_where_the_heartbeat_was_deleted() -> None:
+    assert judged(run("quiet", State.RUNNING, age=100)).standing is ConfigState.RUNNING
+
+
+def test_an_outcome_names_who_renamed_first_and_why() -> None:
+    view = judged(
+        run("a", State.ENDED, outcome="done", reason="complete", text="a's view", renamed=False),
+        run("b", State.ENDED, outcome="done", reason="executed-root", text="b's view", renamed=True, started=NOW - 150),
+        run("c", State.RUNNING),
+        kind=Kind.DONE,
+    )
+    assert (view.standing, view.nodes) == (ConfigState.DONE, ("b", "a", "c"))
+    assert (view.reason, view.text) == ("executed-root", "b's view")
+    assert (view.started, view.took, view.age) == (NOW - 150, 50.0, 100.0)
+
+
+def test_an_outcome_without_records_is_one_all_the_same() -> None:
+    view = judged(kind=Kind.ERROR)
+    assert (view.standing, view.nodes, view.took, view.reason) == (ConfigState.ERROR, (), None, None)
+
+
+def test_a_refused_rename_is_what_is_shown() -> None:
+    view = judged(run("a", State.FINISHED, reason="complete", text="done", refused="403: a hold"))
+    assert (view.standing, view.text) == (ConfigState.FINISHED, "403: a hold")
+
+
+def test_the_counts_written_last_are_shown() -> None:
+    view = judged(
+        run("a", State.RUNNING, age=5, progress={"done": 3, "pending": 1}),
+        run("b", State.RUNNING, age=50, progress={"done": 1, "pending": 3, "odd": "x"}),
+        run("c", State.RUNNING, age=1),
+    )
+    assert view.progress == Progress(done=3, pending=1)
+
+
+@pytest.mark.parametrize(
+    ("age", "said", "state"),
+    [(10, "ready", "ready"), (10, "draining", "draining"), (179, "ready", "ready"), (180, "ready", "silent")],
+)
+def test_a_node_is_silent_when_its_heartbeat_is_old(age: float, said: str, state: str) -> None:
+    assert heartbeat("a", age, said).state == state
+
+
+def test_a_server_time_behind_the_heartbeat_is_no_negative_age() -> None:
+    assert heartbeat("a", age=-5).age == 0

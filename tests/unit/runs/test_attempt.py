@@ -1,0 +1,122 @@
+"""One attempt: what an error on the way leaves behind, and what it may say. Environment and Luigi are given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from poltergust.base.errors import NodeError, RunError
+from poltergust.base.reasons import Reason
+from poltergust.base.redaction import MASK
+from poltergust.base.stopping import Stopping
+from poltergust.documents import EnvironmentSpec, TaskFile
+from poltergust.environments import Environment
+from poltergust.luigi_run import Progress, Report
+from poltergust.node.settings import Settings
+from poltergust.path import layout
+from poltergust.path.marks import FailureReset
+from poltergust.path.outcome import Config
+from poltergust.path.records import Records, RunRecord
+from poltergust.path.run_log import RunLog
+from poltergust.runs.attempt import Attempts
+from poltergust.runs.run import Run
+from poltergust.runs.stop_condition import StopCondition
+from poltergust.stores.folder import FolderStore
+from poltergust.workqueue import Item, WorkQueue
+
+TASK = TaskFile("e.yaml", "T", "m", (), {"TASK_TOKEN": "of-the-task-file"})
+
+
+class Process:
+    """`luigi_run.LuigiRun` that ends when it is stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def drain(self) -> None:
+        raise AssertionError("nobody drains here")
+
+    def stop(self, grace: float) -> None:
+        self.stopped = True
+
+    def release(self, dead_workers: Sequence[str]) -> None:
+        raise AssertionError("nobody died here")
+
+    def progress(self) -> Progress:
+        return Progress()
+
+    def root_task_id(self) -> str:
+        return ""
+
+    def result(self, timeout: float | None) -> Report | None:
+        return Report(Reason.DRAINED, "stopped") if self.stopped else None
+
+
+class Environments:
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    @contextmanager
+    def ready(self, *_spec: object, **_rest: object) -> Iterator[Environment]:
+        if self.error is not None:
+            raise self.error
+        yield Environment("key", Path("/env"), Path("/env/bin/python"), "3.11.0", built=False, seconds=0.0)
+
+
+class BrokenWatch:
+    """Something nobody thought of."""
+
+    def reason(self) -> Reason | None:
+        raise RuntimeError("unforeseen")
+
+
+class Attempt:
+    """A pipeline on a folder, and what one attempt at the run `x` in it came to."""
+
+    def __init__(self, folder: Path, error: Exception | None = None) -> None:
+        path = layout.WatchedPath(str(folder / "pipeline"))
+        spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "of-the-environment-file"})
+        store = FolderStore(Path(path.state_prefix))
+        records = Records(store, path, "node")
+        self.process = Process()
+        self.log = Path(path.log("x", "1", "node"))
+        pipeline = Attempts(
+            settings=Settings(path, "node", "http://scheduler:8082", cache=folder / "cache"),
+            scheduler_url="http://scheduler:8082",
+            nonce="nonce",
+            environments=Environments(error),
+            locks=None,
+            launch=lambda *_request, **_rest: self.process,
+            failure_reset=FailureReset(store, path, "node", records.server_time),
+            records=records,
+            open_log=lambda url, redact: RunLog(store, url, redact=redact, limit=10_000, spacing=0.0),
+            stopping=Stopping(),
+            clock=time.monotonic,
+        )
+        run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
+        item = Item(WorkQueue(), "x", time.monotonic())
+        item.wake.set()
+        self.error: Exception | None = None
+        try:
+            pipeline.attempt(run, TASK, spec, item, cast(StopCondition, BrokenWatch()))
+        except (RunError, RuntimeError) as raised:
+            self.error = raised
+
+
+def test_no_process_is_left_alone_by_an_error_of_our_own(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path)
+    assert isinstance(attempt.error, RuntimeError)
+    assert attempt.process.stopped
+
+
+@pytest.mark.parametrize("secret", ["of-the-task-file", "of-the-environment-file"])
+def test_an_error_of_the_environment_tells_no_secret_of_either_file(tmp_path: Path, secret: str) -> None:
+    attempt = Attempt(tmp_path, NodeError(Reason.INSTALL_FAILED, f"401 for https://index/{secret}/pandas"))
+    text = f"{tmp_path}/e.yaml: 401 for https://index/{MASK}/pandas"
+    assert str(attempt.error) == text
+    assert text in attempt.log.read_text()

@@ -1,0 +1,89 @@
+"""The counts in the record while Luigi runs: fresh enough to watch, few enough writes to pay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poltergust.luigi_run import Progress, Report
+from poltergust.path.layout import WatchedPath
+from poltergust.path.outcome import Config
+from poltergust.path.records import Records, RunRecord
+from poltergust.runs.run import FIRST_TOLD, LAST_TOLD, ProgressReporter, Run
+from poltergust.stores import open_store
+
+
+class Luigi:
+    """A run whose counts the test sets."""
+
+    def __init__(self) -> None:
+        self.counts = Progress()
+
+    def progress(self) -> Progress:
+        return self.counts
+
+    def root_task_id(self) -> str:
+        return "Root_1"
+
+    def drain(self) -> None: ...
+
+    def release(self, dead_workers: object) -> None: ...
+
+    def stop(self, grace: float) -> None: ...
+
+    def result(self, timeout: float | None) -> Report | None:
+        return None
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> tuple[Luigi, ProgressReporter, Records, list[float]]:
+    (tmp_path / "p").mkdir()
+    path = WatchedPath(str(tmp_path / "p"))
+    records = Records(open_store(path.root), path, "node-1")
+    now = [100.0]
+    run = Run(Config("x", "1", b""), RunRecord("x", "1", "node-1"), began=0.0)
+    luigi = Luigi()
+    return luigi, ProgressReporter(run, records, luigi, lambda: now[0]), records, now
+
+
+def test_nothing_is_written_before_there_are_counts(told: tuple[Luigi, ProgressReporter, Records, list[float]]) -> None:
+    _, reporter, records, _ = told
+    reporter.report()
+    assert records.load_run("x", "1") is None
+
+
+def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
+    told: tuple[Luigi, ProgressReporter, Records, list[float]],
+) -> None:
+    luigi, reporter, records, now = told
+    luigi.counts = Progress(pending=1000)
+    reporter.report()
+    record = records.load_run("x", "1")
+    assert record is not None
+    assert (record.progress["pending"], record.root_task_id) == (1000, "Root_1")
+    written = []
+    seen = 1000
+    for second in range(200):
+        now[0] += 1
+        luigi.counts = Progress(done=second + 1, pending=999 - second)
+        reporter.report()
+        record = records.load_run("x", "1")
+        assert record is not None
+        if record.progress["pending"] != seen:
+            seen = record.progress["pending"]
+            written.append(second + 1)
+    gaps = [later - earlier for earlier, later in zip([0, *written], written, strict=False)]
+    assert gaps[0] == FIRST_TOLD
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == LAST_TOLD
+
+
+def test_the_same_counts_are_not_written_again(told: tuple[Luigi, ProgressReporter, Records, list[float]]) -> None:
+    luigi, reporter, records, now = told
+    luigi.counts = Progress(running=1)
+    reporter.report()
+    first = [seen.updated for seen in records.runs("x", "1")]
+    now[0] += 1000
+    reporter.report()
+    assert [seen.updated for seen in records.runs("x", "1")] == first

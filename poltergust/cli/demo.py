@@ -46,6 +46,7 @@ def demo() -> None:
 
     from poltergust.node.settings import Settings
     from poltergust.node.wiring import agent
+    from poltergust.runs.settings import RunSettings
 
     logging.getLogger("poltergust").setLevel(logging.CRITICAL)  # the screen is the demo's; the records tell the rest
     folder = Path(tempfile.mkdtemp(prefix="poltergust-demo-"))
@@ -56,8 +57,7 @@ def demo() -> None:
         path=layout.WatchedPath(str(folder / "pipeline")),
         node=NODE,
         parallel=2,
-        retries=0,
-        drain_timeout=5.0,
+        runs=RunSettings(retries=0, drain_timeout=5.0),
         cache=folder / "cache",
         environ=dict(os.environ),
     )

@@ -32,11 +32,19 @@ def listen(debug: bool, /, **options: Any) -> None:
     """
     settings = with_service(make_settings(options, os.environ), options, os.environ)
     # Imported here: the parts bring Google's libraries, which `--help` should not wait for.
+    from poltergust import doctor
     from poltergust.base.logs import configure
     from poltergust.base.redaction import Redactor
-    from poltergust.node.wiring import serve
+    from poltergust.base.stopping import Stopping, signals_stop
+    from poltergust.luigi_run import takeover
+    from poltergust.luigi_run.scheduler import SchedulerClient
+    from poltergust.node.wiring import agent
 
     configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
     for name in NOT_INHERITED:
         os.environ.pop(name, None)
-    serve(settings)
+    stopping = Stopping()
+    with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
+        if settings.scheduler_url is not None:  # the embedded one has the settings
+            takeover.in_background(SchedulerClient(settings.scheduler_url))
+        node.run()

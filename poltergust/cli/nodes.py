@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.options import Duration, Size, default_cache, option, parse_node, parse_path
-from poltergust.node.settings import Settings
+from poltergust.cli.options import Duration, Size, option
+from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 from poltergust.path import layout
+from poltergust.runs.settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,13 +88,15 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         topic=full_name(topic, "topics", project, environ) if topic else None,
         reconcile_interval=options["reconcile_interval"],
         parallel=options["parallel"],
-        retries=options["retries"],
-        drain_timeout=options["drain_timeout"],
         cache=cache_folder(options.get("cache_dir")),
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
         build_parallel=options["build_parallel"],
-        allow_environments=tuple(_absolute_glob(pattern) for pattern in options.get("allow_environments") or ()),
+        runs=RunSettings(
+            retries=options["retries"],
+            drain_timeout=options["drain_timeout"],
+            allow_environments=tuple(_absolute_glob(pattern) for pattern in options.get("allow_environments") or ()),
+        ),
         environ=dict(environ),
     )
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -16,7 +13,6 @@ from poltergust.path import layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?([KMGTkmgt]?)(?:i?[Bb])?")
 
@@ -68,23 +64,6 @@ class Size(click.ParamType[int]):
         return int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
 
 
-def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
-    """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
-    unless told otherwise)."""
-    if layout.is_cloud(text):
-        bucket, _, prefix = text[len("gs://") :].partition("/")
-        if not _BUCKET.fullmatch(bucket):
-            raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
-        prefix = prefix.rstrip("/")
-        return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
-    if "://" in text:
-        raise UsageError(f"--path {text}: only gs:// and local folders are known")
-    folder = Path(os.path.abspath(os.path.expanduser(text)))
-    if must_exist and not folder.is_dir():
-        raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
-    return layout.WatchedPath(str(folder))
-
-
 def parse_name(text: str, path: layout.WatchedPath) -> str:
     """A config's name as a user may write it: ``nightly``, ``nightly.config.yaml``, or the whole URL of an outcome."""
     name = text.removeprefix(path.prefix)
@@ -93,17 +72,3 @@ def parse_name(text: str, path: layout.WatchedPath) -> str:
     if not name or name.startswith("/") or layout.is_cloud(name):
         raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
     return name
-
-
-def parse_node(text: str | None) -> str:
-    """`--node`, or the host's name made fit. Raises `UsageError`."""
-    if text is None:
-        text = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.") or "node"
-    if not layout.valid_node(text):
-        raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
-    return text
-
-
-def default_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "poltergust"

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from poltergust.base.errors import UsageError
 from poltergust.cli.options import Duration, Size, option
-from poltergust.node.settings import ServiceSettings, Settings
+from poltergust.node.settings import Settings
+from poltergust.observe.settings import ObserveSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,9 +58,9 @@ def with_service(settings: Settings, options: Mapping[str, Any], environ: Mappin
         raise UsageError("--log-limit: at least 1K")
     return replace(
         settings,
-        log_limit=options["log_limit"],
+        runs=replace(settings.runs, log_limit=options["log_limit"]),
         environ={name: value for name, value in settings.environ.items() if name not in NOT_INHERITED},
-        service=ServiceSettings(
+        observe=ObserveSettings(
             http=address(options["http"]) if options.get("http") else None,
             notify_url=check_url(options["notify"]) if options.get("notify") else None,
             notify_secret=environ.get(SECRET) or None,

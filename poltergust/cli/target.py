@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.options import option, parse_path
+from poltergust.cli.options import option
+from poltergust.node.settings import parse_path
 from poltergust.path import layout
 
 if TYPE_CHECKING:

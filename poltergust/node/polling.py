@@ -22,8 +22,7 @@ import luigi.interface
 from poltergust.base.logs import configure
 from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping, signals_stop
-from poltergust.cli.options import default_cache, parse_node, parse_path
-from poltergust.node.settings import Settings
+from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 
 SCAN_INTERVAL = 10.0
 """Seconds between looks for new and changed configs while a pass runs."""

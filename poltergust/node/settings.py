@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poltergust.base.errors import UsageError
+from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
+from poltergust.runs.settings import RunSettings
 
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """What an agent shows to operators (`poltergust.observe`); nothing by default."""
-
-    http: tuple[str, int] | None = None  # host and port to serve health and metrics on
-    notify_url: str | None = field(default=None, repr=False)  # outcomes are posted there; its path may be a key
-    notify_secret: str | None = field(default=None, repr=False)
-    keep: float | None = None  # records and logs older than that go; None: none do
-    systemd: str | None = None  # NOTIFY_SOCKET
-    watchdog: float | None = None  # systemd wants to hear from this process as often as that
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -33,15 +29,12 @@ class Settings:
     topic: str | None = None  # full name, projects/P/topics/T: the node makes its own subscription
     reconcile_interval: float = 300.0
     parallel: int = 8
-    retries: int = 3
-    drain_timeout: float = 600.0
     cache: Path = Path("~/.cache/poltergust")
     env_cache_size: int | None = 20 * 1024**3  # None: no limit
     env_max_age: float | None = 30 * 86400.0  # since last use; None: no limit
     build_parallel: int = 2
-    allow_environments: tuple[str, ...] = ()
-    log_limit: int = 64 * 1024 * 1024
-    service: ServiceSettings = ServiceSettings()
+    runs: RunSettings = field(default_factory=RunSettings)
+    observe: ObserveSettings = field(default_factory=ObserveSettings)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the node's own environment
 
     @property
@@ -53,3 +46,35 @@ class Settings:
     def work(self) -> Path:
         """Where this agent, and no other, makes the working directories of its runs."""
         return self.cache / "work" / f"{self.digest}-{self.node}"
+
+
+def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
+    """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
+    unless told otherwise)."""
+    if layout.is_cloud(text):
+        bucket, _, prefix = text[len("gs://") :].partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
+        prefix = prefix.rstrip("/")
+        return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
+    if "://" in text:
+        raise UsageError(f"--path {text}: only gs:// and local folders are known")
+    folder = Path(os.path.abspath(os.path.expanduser(text)))
+    if must_exist and not folder.is_dir():
+        raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
+    return layout.WatchedPath(str(folder))
+
+
+def parse_node(text: str | None) -> str:
+    """`--node`, or the host's name made fit. Raises `UsageError`."""
+    if text is None:
+        text = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.") or "node"
+    if not layout.valid_node(text):
+        raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
+    return text
+
+
+def default_cache() -> Path:
+    """The cache folder when none is named: below the user's own."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "poltergust"

@@ -12,12 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from poltergust import doctor
-from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.base.stopping import Stopping
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
 from poltergust.environments.leases import Lease
-from poltergust.luigi_run import GraphStatus, takeover
+from poltergust.luigi_run import GraphStatus
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
@@ -92,7 +91,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             stack.callback(scheduler.stop)
             scheduler_url = scheduler.start()
         client = SchedulerClient(scheduler_url)
-        observability = Observability.of(settings, client, stopping)
+        observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
         stores = Stores(settings.path)
         node = _wire(settings, stopping, scheduler_url, client, observability, stores)
         stack.enter_context(observability.shown(node.status, stores(settings.path.root), settings.path))
@@ -117,15 +116,6 @@ def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
         parallel_builds=settings.build_parallel,
         limits=Limits(max_bytes=settings.env_cache_size, max_age=settings.env_max_age),
     )
-
-
-def serve(settings: Settings) -> None:
-    """`poltergust listen`: run an agent until a signal ends it."""
-    stopping = Stopping()
-    with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
-        if settings.scheduler_url is not None:  # the embedded one has the settings
-            takeover.in_background(SchedulerClient(settings.scheduler_url))
-        node.run()
 
 
 def _wire(
@@ -161,7 +151,7 @@ def _wire(
         failure_reset=FailureReset(store, path, node, records.server_time),
         records=records,
         open_log=lambda url, redact: RunLog(
-            store, url, redact=redact, limit=settings.log_limit, spacing=spacing, count=observability.logged
+            store, url, redact=redact, limit=settings.runs.log_limit, spacing=spacing, count=observability.logged
         ),
         stopping=stopping,
         clock=clock,

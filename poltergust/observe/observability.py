@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from poltergust.base.stopping import Stopping
 from poltergust.environments import Environments
 from poltergust.luigi_run.scheduler import SchedulerClient
-from poltergust.node.settings import ServiceSettings, Settings
 from poltergust.observe.posts import OutcomePosts
 from poltergust.observe.probe import SchedulerProbe
+from poltergust.observe.settings import ObserveSettings
 from poltergust.observe.status import Status
 from poltergust.observe.systemd import Systemd
 from poltergust.path.layout import WatchedPath
@@ -30,29 +30,31 @@ if TYPE_CHECKING:
 class Observability:
     """What the parts of an agent are handed to speak to; then `shown` around the agent's life."""
 
-    settings: ServiceSettings
+    settings: ObserveSettings
     probe: SchedulerProbe
     metrics: Metrics | None
     notices: OutcomePosts | None
 
     @classmethod
-    def of(cls, settings: Settings, scheduler: SchedulerClient, stopping: Stopping) -> Observability:
+    def of(
+        cls, settings: ObserveSettings, path: WatchedPath, node: str, scheduler: SchedulerClient, stopping: Stopping
+    ) -> Observability:
         """What `settings` ask for; nothing is started yet."""
-        metrics, notices, service = None, None, settings.service
-        if service.http is not None:
+        metrics, notices = None, None
+        if settings.http is not None:
             from poltergust.observe.metrics import Metrics  # 0.1 s that a polling pass should not pay
 
             metrics = Metrics()
-        if service.notify_url is not None:
+        if settings.notify_url is not None:
             notices = OutcomePosts(
-                service.notify_url,
-                service.notify_secret,
-                path=settings.path.root,
-                node=settings.node,
+                settings.notify_url,
+                settings.notify_secret,
+                path=path.root,
+                node=node,
                 result=metrics.posted if metrics else lambda _: None,
                 hurry=lambda: stopping.now,
             )
-        return cls(service, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, notices)
+        return cls(settings, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, notices)
 
     def environments(self, environments: Environments) -> Environments:
         """The same, counted."""

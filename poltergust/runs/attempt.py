@@ -193,7 +193,7 @@ class Attempts:
                 why = stop_condition.reason()
                 if why is Reason.DRAINED:
                     luigi.drain()
-                    kill_at = self.clock() + self.settings.drain_timeout
+                    kill_at = self.clock() + self.settings.runs.drain_timeout
                 elif why is not None:
                     log.info("stopping the local run: %s", why.code)
                     luigi.stop(STOP_GRACE)

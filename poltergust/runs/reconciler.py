@@ -133,7 +133,7 @@ class Reconciler:
         waiting = self._still_waiting(run)
         if waiting is not None:
             return waiting
-        run.budget = (self._settings.retries if task.retries is None else task.retries) + 1
+        run.budget = (self._settings.runs.retries if task.retries is None else task.retries) + 1
         if run.record.attempts >= run.budget:
             return self._spent(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
@@ -155,7 +155,7 @@ class Reconciler:
         return self._pipeline.attempt(run, task, spec, item, stop_condition)
 
     def _environment_file(self, run: Run, url: str) -> EnvironmentSpec:
-        allowed = self._settings.allow_environments
+        allowed = self._settings.runs.allow_environments
         if allowed and not any(fnmatchcase(url, pattern) for pattern in allowed):
             raise Permanent(
                 Reason.ENVIRONMENT_NOT_ALLOWED,

@@ -14,6 +14,7 @@ from poltergust.node.settings import Settings
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import RenameResult
 from poltergust.runs.run import Run, Verdict
+from poltergust.runs.settings import RunSettings
 from tests.emulators.memory import Call, Died, Fault
 from tests.property.hub import Task
 from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
@@ -31,7 +32,7 @@ class Node:
     def __init__(self, world: World, name: str, scratch: Path, offset: float) -> None:
         self.world, self.name, self.offset = world, name, offset
         self.path = PATH
-        self.settings = Settings(PATH, name, SCHEDULER, retries=RETRIES, cache=scratch)
+        self.settings = Settings(PATH, name, SCHEDULER, runs=RunSettings(retries=RETRIES), cache=scratch)
         self.life = 0
         self.up = self.draining = False
         self.plan = Plan.READY

@@ -17,7 +17,8 @@ from poltergust.cli.env.parts import (
     read,
     url_of,
 )
-from poltergust.cli.options import option, parse_path
+from poltergust.cli.options import option
+from poltergust.node.settings import parse_path
 
 if TYPE_CHECKING:
     from poltergust.environments import Environment, Locks

@@ -36,10 +36,10 @@ def settings(arguments: list[str], environ: dict[str, str] | None = None) -> Set
 
 
 def test_nothing_listens_or_posts_unless_asked() -> None:
-    service = settings([]).service
+    service = settings([]).observe
     assert (service.http, service.notify_url, service.systemd, service.watchdog) == (None, None, None, None)
     assert service.keep == 30 * 86400
-    assert settings([]).log_limit == 64 * 1024 * 1024
+    assert settings([]).runs.log_limit == 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_nothing_listens_or_posts_unless_asked() -> None:
     ],
 )
 def test_a_port_alone_is_one_on_loopback(text: str, address: tuple[str, int]) -> None:
-    assert settings(["--http", text]).service.http == address
+    assert settings(["--http", text]).observe.http == address
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_values_that_make_no_sense_are_refused_by_the_options_name(arguments: li
 
 
 def test_keep_nothing_and_limits() -> None:
-    assert settings(["--keep", "0"]).service.keep is None
-    assert settings(["--keep", "12h"]).service.keep == 43200
-    assert settings(["--log-limit", "5M"]).log_limit == 5 * 1024 * 1024
+    assert settings(["--keep", "0"]).observe.keep is None
+    assert settings(["--keep", "12h"]).observe.keep == 43200
+    assert settings(["--log-limit", "5M"]).runs.log_limit == 5 * 1024 * 1024
 
 
 def test_what_is_for_this_process_alone_is_handed_to_no_task_and_shown_nowhere() -> None:
@@ -90,7 +90,7 @@ def test_what_is_for_this_process_alone_is_handed_to_no_task_and_shown_nowhere()
     assert set(environ) == set(NOT_INHERITED)
     made = settings([], environ)
     assert made.environ == {"HOME": "/home"}
-    assert (made.service.systemd, made.service.watchdog) == ("@systemd", 30.0)
-    assert made.service.notify_secret == "s3cret-of-the-tests"
-    assert made.service.notify_url == "https://example.com/s3cret-in-the-path"
+    assert (made.observe.systemd, made.observe.watchdog) == ("@systemd", 30.0)
+    assert made.observe.notify_secret == "s3cret-of-the-tests"
+    assert made.observe.notify_url == "https://example.com/s3cret-in-the-path"
     assert "s3cret" not in repr(made)

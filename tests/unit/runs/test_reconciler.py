@@ -23,6 +23,7 @@ from poltergust.runs.attempt import Attempts
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import FIRST_RETRY, RetryPolicy
 from poltergust.runs.run import Run, Runs, Verdict
+from poltergust.runs.settings import RunSettings
 from poltergust.runs.stop_condition import StopCondition
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Bucket, MemoryStore
@@ -48,7 +49,7 @@ class Node:
 
     def __init__(self, bucket: Bucket, name: str, retries: int = 0) -> None:
         store = MemoryStore(bucket)
-        settings = Settings(PATH, name, "http://scheduler:8082", retries=retries)
+        settings = Settings(PATH, name, "http://scheduler:8082", runs=RunSettings(retries=retries))
         self.pipeline = Scripted()
         self.records = Records(store, PATH, name)
         self.runs = Runs(self.records, name, "http://scheduler:8082", time.monotonic)

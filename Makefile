@@ -7,14 +7,15 @@ READY := $(VENV)/.ready
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format setup clean requirements
+.PHONY: help demo test check format schemas setup clean requirements
 
 help:
 	@echo "make demo    see Poltergust run a pipeline on this machine"
 	@echo "make test    run every test (what is missing on this machine is skipped, with how to get it)"
 	@echo "make check   ruff, mypy, import-linter, shellcheck, terraform fmt"
 	@echo "make format  let ruff and terraform format the sources"
-	@echo "make requirements  pin the development dependencies anew"
+	@echo "make schemas write the JSON Schemas of the two files again, from the keys that the parsers know"
+	@echo "make requirements  pin the development dependencies to their newest releases"
 	@echo "make clean   remove what the others made"
 
 setup: $(READY)
@@ -47,6 +48,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	if command -v terraform >/dev/null; then terraform fmt -recursive infra && terraform fmt -recursive clusters; fi
+
+schemas: $(READY)
+	$(BIN)/python -m poltergust.documents.schemas
 
 requirements:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links \

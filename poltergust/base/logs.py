@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from poltergust.base.redaction import plain
+from poltergust.base.text import plain
 
 _run: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("run", default=None)
 

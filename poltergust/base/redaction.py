@@ -1,4 +1,4 @@
-"""Keep secrets and terminal codes out of everything that is written: logs, records, messages.
+"""Keep secrets out of everything that is written: logs, records, messages.
 
 What counts as a secret follows the names that buildkite-agent redacts by default
 (https://buildkite.com/docs/pipelines/configure/managing-log-output#redacted-environment-variables): the *value* of a
@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import quote
+
+from poltergust.base.text import CUT
 
 SECRET_NAMES = (
     "*_PASSWORD",
@@ -38,8 +40,6 @@ SECRET_NAMES = (
     "MYSQL_PWD",
 )
 MASK = "[redacted]"
-CUT = "…"
-"""What stands, everywhere in Poltergust, where a message was cut."""
 MIN_SECRET = 6
 """Shorter values are left alone: masking every "1" or "yes" of a log would destroy it and hide nothing."""
 MIN_TOKEN = 12
@@ -48,19 +48,6 @@ MIN_TOKEN = 12
 # From "://" on and not from the scheme: that pattern would try every letter of a long word as the scheme's first, and a
 # line without spaces (a data URL, a minified file) would take time that grows with its square.
 _URL_CREDENTIALS = re.compile(r"://[^\s/'\"]+@")
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    """`text` without terminal escape sequences; other control characters (but tab and newline) as ``\\xNN``."""
-    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], _ESCAPE.sub("", text))
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """`text` fit for a message or a record: no control characters, no line breaks, at most `limit` characters."""
-    flat = plain(" ".join(text.split()))
-    return flat if len(flat) <= limit else flat[: limit - 1] + CUT
 
 
 def secret_name(name: str) -> bool:

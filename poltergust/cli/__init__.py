@@ -13,7 +13,8 @@ import click
 
 from poltergust import __version__
 from poltergust.base.errors import PoltergustError, UsageError
-from poltergust.base.redaction import Redactor, one_line
+from poltergust.base.redaction import Redactor
+from poltergust.base.text import one_line
 from poltergust.cli import exits
 from poltergust.cli.lazy import LazyGroup
 

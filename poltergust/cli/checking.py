@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from poltergust.base.errors import Permanent
+from poltergust.base.text import plural
 from poltergust.documents import (
     MAX_BYTES,
     DocumentError,
@@ -84,8 +85,7 @@ def check(file: str, data: bytes | None = None, kind: str | None = None) -> Chec
     except DocumentError as error:
         problem = Problem(error.line, error.column, error.key, error.reason.code, error.message)
         return CheckResult(file, kind, (problem,))
-    count = len(spec.dependencies)
-    summary = f"Python {_python(spec)}, {count} {'dependency' if count == 1 else 'dependencies'}"
+    summary = f"Python {_python(spec)}, {plural(len(spec.dependencies), 'dependency', 'dependencies')}"
     return CheckResult(file, kind, tuple(_dependencies(spec)), summary)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 
 from poltergust.base.errors import Temporary
-from poltergust.base.redaction import plain
+from poltergust.base.text import plain, span
 from poltergust.cli import exits, wording
 from poltergust.cli.target import Target
 from poltergust.cli.terminal import changes, line, live, make_console, safe
@@ -138,7 +138,7 @@ class _Lines:
         text = f"{look.view.standing.value:<10} {safe(note) or wording.stands(look.view, look.nodes)}"
         if text != self._said:
             self._said = text
-            self._write(f"{wording.span(elapsed):>5}  {text}")
+            self._write(f"{span(elapsed):>5}  {text}")
 
 
 def print_lines(lines: Iterable[tuple[str, str]], *, bare: bool) -> None:

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
+from poltergust.base.durations import seconds_of
 from poltergust.base.errors import UsageError
 from poltergust.path import layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?([KMGTkmgt]?)(?:i?[Bb])?")
 
 
@@ -43,11 +43,10 @@ class Duration(click.ParamType[float]):
         return seconds
 
     def _parse(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = _DURATION.fullmatch(str(value))
-        if not value or found is None:
+        seconds = seconds_of(str(value))
+        if seconds is None:
             self.fail(f"{value!r} is not a duration; write for example 90s, 5m or 1h30m", param, ctx)
-        days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
-        return days * 86400 + hours * 3600 + minutes * 60 + seconds
+        return seconds
 
 
 class Size(click.ParamType[int]):

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from poltergust.base.redaction import plain
+from poltergust.base.text import exact, plain, span
 from poltergust.cli import wording
 from poltergust.cli.terminal import safe
 from poltergust.observe.scheduler_view import Now
@@ -60,7 +60,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
     config, document = view.config, view.document
     head = Text.assemble((safe(config.name), "bold"), "  ", (config.standing.value, STYLES[config.standing]))
     if config.took is not None:
-        head.append(f"  {wording.exact(config.took)}")
+        head.append(f"  {exact(config.took)}")
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -91,7 +91,7 @@ def waiting(
 ) -> RenderableType:
     """A run on its way, to be drawn again and again: which nodes have it, what they do, how many tasks are done."""
     head = Text.assemble(
-        (f"{view.standing.value:<10}", STYLES[view.standing]), (safe(view.name), "bold"), f"  {wording.exact(elapsed)}"
+        (f"{view.standing.value:<10}", STYLES[view.standing]), (safe(view.name), "bold"), f"  {exact(elapsed)}"
     )
     parts: list[RenderableType] = [head]
     if not view.runs or view.standing in (ConfigState.QUEUED, ConfigState.STALLED):
@@ -103,7 +103,7 @@ def waiting(
         table.add_column()
         for run in view.runs:
             record = run.record
-            phases = ", ".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
+            phases = ", ".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
             said = wording.because(record.reason, record.refused or record.text) or phases
             table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), _cut(said))
         parts.append(table)
@@ -144,8 +144,8 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
         reason = (
             wording.stands(view) if view.standing is ConfigState.STALLED else wording.because(view.reason, view.text)
         )
-        row = [Text(view.standing.value, STYLES[view.standing]), Text(safe(view.name)), Text(wording.span(view.age))]
-        row += [] if narrow else [Text(wording.span(view.took))]
+        row = [Text(view.standing.value, STYLES[view.standing]), Text(safe(view.name)), Text(span(view.age))]
+        row += [] if narrow else [Text(span(view.took))]
         row += [] if tiny else [Text(counts)]
         row += [] if narrow else [Text(wording.some(view.nodes or view.silent, 1 if width < 120 else 3))]
         row += [] if tiny else [_cut(reason)]
@@ -165,7 +165,7 @@ def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
         state = Text(view.state, _NODE_STYLES[view.state])
         if view.state == "ready" and not record.taking:
             state = Text("refusing", "bold red")
-        row = [Text(safe(record.node)), state, Text(f"{wording.span(view.age)} ago"), Text(str(len(record.running)))]
+        row = [Text(safe(record.node)), state, Text(f"{span(view.age)} ago"), Text(str(len(record.running)))]
         row += [] if width < TINY else [Text(str(record.waiting))]
         row += [] if width < NARROW else [Text(safe(record.version)), _cut(wording.some(record.running))]
         table.add_row(*row)
@@ -182,7 +182,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     if known:
         python = f", Python {environment['python']}" if environment.get("python") else ""
         yield "environment", f"{known}{python}"
-    yield ("ended" if config.standing.ended else "uploaded"), f"{wording.exact(config.age)} ago"
+    yield ("ended" if config.standing.ended else "uploaded"), f"{exact(config.age)} ago"
     if view.submitted is not None:
         yield "submitted", f"by {view.submitted.by}"
     if config.generation:
@@ -206,7 +206,7 @@ def _runs(config: ConfigView, width: int) -> Table:
     table.add_column("REASON", overflow="fold")
     for run in config.runs:
         record = run.record
-        phases = "\n".join(f"{safe(name)} {wording.exact(seconds)}" for name, seconds in record.timings.items())
+        phases = "\n".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
         style = "bold red" if run.silent else ""
         row = [Text(safe(record.node)), Text(wording.doing(record, run.silent), style)]
         row += [] if width < TINY else [Text(str(record.attempts))]

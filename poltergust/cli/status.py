@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poltergust.base.errors import PoltergustError, Temporary, UsageError
+from poltergust.base.text import nearest
 from poltergust.cli.options import Duration, option, parse_name
 from poltergust.cli.target import Target, scheduler_option
 from poltergust.cli.terminal import changes, line, live, make_console, safe, show
@@ -135,9 +135,9 @@ def found(reader: Reader, name: str) -> Detail:
 def near(reader: Reader, name: str) -> str:
     """What may have been meant, for the end of an error."""
     known = reader.names()
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
+    meant = nearest(name, known)
+    if meant:
+        return f"; did you mean {meant}?"
     return f"; there are {', '.join(known[:5])}{' …' if len(known) > 5 else ''}" if known else "; there is none at all"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from poltergust.base.redaction import plain
+from poltergust.base.text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

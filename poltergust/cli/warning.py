@@ -7,7 +7,8 @@ import os
 
 import click
 
-from poltergust.base.redaction import Redactor, one_line
+from poltergust.base.redaction import Redactor
+from poltergust.base.text import one_line
 
 
 class _Warnings(logging.Handler):

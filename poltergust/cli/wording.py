@@ -1,35 +1,15 @@
-"""Views as words: ages, counts, one line for where a config stands. Pure, and safe for a terminal."""
+"""Views as words: counts, one line for where a config stands. Pure, and safe for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from poltergust.base.text import exact
 from poltergust.cli.terminal import safe
 from poltergust.luigi_run import Progress
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
 from poltergust.path.reading.waiting import Conclusion
 from poltergust.path.records import RunRecord, State
-
-
-def span(seconds: float | None) -> str:
-    """``8s``, ``4m``, ``2h``, ``3d``: to be read at a glance."""
-    if seconds is None:
-        return ""
-    for limit, unit, size in ((100, "s", 1), (100 * 60, "m", 60), (48 * 3600, "h", 3600)):
-        if seconds < limit:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds // 86400)}d"
-
-
-def exact(seconds: float) -> str:
-    """``8.1 s``, ``4 min 12 s``, ``2 h 5 min``: for one thing in full."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:

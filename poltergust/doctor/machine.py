@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poltergust import __version__
 from poltergust.base.checks import Check, fail, ok, warn
+from poltergust.base.text import size
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.node.settings import Settings
 from poltergust.processes.child import spawn
@@ -55,7 +56,7 @@ def disk(cache: Path) -> Iterator[Check]:
         yield fail("cache", f"{standing} cannot be written to: {error.strerror}", mend)
         return
     free = shutil.disk_usage(standing).free
-    text = f"{free / 1024**3:.1f} GiB free at {cache}"
+    text = f"{size(free)} free at {cache}"
     mend = "poltergust env prune, a smaller --env-cache-size, or another --cache-dir"
     if free < NONE:
         yield fail("disk", f"{text}: too little for any environment", mend)

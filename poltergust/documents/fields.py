@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 
 from poltergust.base.reasons import Reason
+from poltergust.base.text import all_of, did_you_mean, nearest
 from poltergust.documents import known
 from poltergust.documents.expand import OWN, Entries, Expanded, Items, Node, load
 from poltergust.documents.known import FileKind, Key, Shape
-from poltergust.documents.problems import Location, all_of, did_you_mean, mistake, nearest, show, shown_path
+from poltergust.documents.problems import Location, mistake, show, shown_path
 from poltergust.documents.scalars import is_null
 from poltergust.documents.yaml_text import Scalar
 
-MAX_VARIABLE = 131_071
+MAX_VARIABLE_BYTES = 131_071
 """Bytes of `NAME=value` that Linux takes (MAX_ARG_STRLEN less its NUL, execve(2))."""
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MODULE = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
+_VARIABLE = re.compile(known.VARIABLE_NAME)
+_MODULE = re.compile(known.MODULE_NAME)
 
 
 def top_level(data: bytes, source: str, document: FileKind) -> dict[str, Expanded]:
@@ -120,7 +121,7 @@ def text(node: Node, path: str) -> str:
 def module(node: Node, path: str) -> str:
     """A module's name, as after `import` (dashes are allowed: Luigi imports by name)."""
     name = text(node, path)
-    if name.endswith(".py") or not _MODULE.fullmatch(name):
+    if not _MODULE.fullmatch(name):
         raise mistake(
             node.at,
             Reason.INVALID_VALUE,
@@ -159,11 +160,12 @@ def variables(entry: Expanded | None) -> dict[str, str]:
                 path,
             )
         size = len(f"{variable.key}={value.text}".encode())
-        if size > MAX_VARIABLE:
+        if size > MAX_VARIABLE_BYTES:
             raise mistake(
                 value.at,
                 Reason.TOO_LARGE,
-                f"{shown}: {size:,} bytes with its name; Linux takes {MAX_VARIABLE:,} in one variable, use a file",
+                f"{shown}: {size:,} bytes with its name; Linux takes {MAX_VARIABLE_BYTES:,} in one variable, "
+                "use a file",
                 path,
             )
         found[variable.key] = value.text

@@ -1,4 +1,4 @@
-"""Every key and option the two files know, as data: the parsers, the schemas' tests and the documentation read it.
+"""Every key and option the two files know, as data: the parsers and the JSON Schemas are made of it.
 
 The options are those of virtualenv 20.26 to 21 (`virtualenv --help`); a test holds the list against the installed one.
 """
@@ -36,6 +36,7 @@ class FileKind:
 
     title: str
     article: str
+    description: str
     keys: tuple[Key, ...]
     below: Mapping[str, str]
     """A key that people write at the top level, to the top-level key it belongs below."""
@@ -58,6 +59,7 @@ TASK_KEYS = (
 TASK_FILE = FileKind(
     "task file",
     "a",
+    "Which environment, which root task with which arguments, which variables",
     (
         Key(
             "environment",
@@ -89,6 +91,7 @@ TASK_FILE = FileKind(
 ENVIRONMENT_FILE = FileKind(
     "environment file",
     "an",
+    "Options of virtualenv, what to install, which variables",
     (
         Key(
             "virtualenv",
@@ -120,6 +123,18 @@ ENVIRONMENT_FILE = FileKind(
 )
 
 INSTALLERS = ("uv", "pip")
+
+# Names as regular expressions that the parsers and JSON Schema take alike, not anchored.
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+MODULE_NAME = r"(?!.*\.py$)\w[\w-]*(\.\w[\w-]*)*"
+"""As after `import`; dashes are allowed, because Luigi imports by name."""
+TASK_NAME = r"[^\W\d][\w.-]*"
+ARGUMENT_NAME = r"[^\W\d][\w-]*(\.[\w-]+)*"
+
+MAX_TIMEOUT_SECONDS = 365 * 24 * 3600
+"""A longer one is taken for a mistake."""
+
+MAX_RETRIES = 1000
 
 REFUSED_ARGUMENTS: Mapping[str, str] = MappingProxyType(
     {

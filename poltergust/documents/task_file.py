@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from poltergust.base.durations import seconds_of
 from poltergust.base.reasons import Reason
 from poltergust.documents import known
 from poltergust.documents.expand import Expanded
@@ -14,15 +15,8 @@ from poltergust.documents.problems import mistake, show
 from poltergust.documents.scalars import is_null, json_text
 from poltergust.documents.yaml_text import Scalar
 
-MAX_TIMEOUT = 365 * 24 * 3600
-"""Seconds. Longer ones are taken for a mistake."""
-
-MAX_RETRIES = 1000
-
-_TASK = re.compile(r"[^\W\d][\w.-]*")
-_ARGUMENT = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)*")
-_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-_DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_TASK = re.compile(known.TASK_NAME)
+_ARGUMENT = re.compile(known.ARGUMENT_NAME)
 _COUNT = re.compile(r"[0-9]{1,9}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _NOT_IN_A_PATH = frozenset({"Cc", "Zl", "Zp"})  # control characters and line breaks
@@ -136,18 +130,12 @@ def _timeout(entry: Expanded | None) -> float | None:
     if entry is None or is_null(entry.value):
         return None
     written = text(entry.value, "timeout")
-    parts = _DURATION.fullmatch(written)
-    seconds: float | None = None
-    if _SECONDS.fullmatch(written):
-        seconds = float(written)
-    elif parts:
-        days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
-        seconds = float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+    seconds = seconds_of(written)
     if seconds is None:
         wrong = "is not a duration; write 45s, 90m, 1h30m, 2d or a number of seconds"
     elif seconds <= 0:
         wrong = "leaves no time at all; leave the line out for a run without a limit"
-    elif seconds > MAX_TIMEOUT:
+    elif seconds > known.MAX_TIMEOUT_SECONDS:
         wrong = "is more than 365d; leave the line out for a run without a limit"
     else:
         return seconds
@@ -158,11 +146,11 @@ def _retries(entry: Expanded | None) -> int | None:
     if entry is None or is_null(entry.value):
         return None
     written = text(entry.value, "retries")
-    if not _COUNT.fullmatch(written) or int(written) > MAX_RETRIES:
+    if not _COUNT.fullmatch(written) or int(written) > known.MAX_RETRIES:
         raise mistake(
             entry.value.at,
             Reason.INVALID_VALUE,
-            f"retries: {show(written)} is not a count; write a whole number from 0 to {MAX_RETRIES}",
+            f"retries: {show(written)} is not a count; write a whole number from 0 to {known.MAX_RETRIES}",
             "retries",
         )
     return int(written)

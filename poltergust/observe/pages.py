@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from poltergust.base.redaction import plain
+from poltergust.base.text import plain
 from poltergust.observe.http import Answer, Page
 from poltergust.observe.metrics import Metrics
 from poltergust.observe.status import Status, unhealthy, unready

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from poltergust.base.errors import RunError
-from poltergust.base.redaction import plain
+from poltergust.base.text import plain
 from poltergust.stores import Store
 
 log = logging.getLogger(__name__)

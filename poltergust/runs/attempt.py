@@ -14,8 +14,9 @@ from pathlib import Path as Folder
 
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
-from poltergust.base.redaction import Redactor, one_line, plain
+from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping
+from poltergust.base.text import one_line, plain
 from poltergust.documents import TaskFile
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request

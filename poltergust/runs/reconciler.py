@@ -17,8 +17,9 @@ from fnmatch import fnmatchcase
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary, UsageError
 from poltergust.base.logs import about
 from poltergust.base.reasons import Reason, ReasonKind
-from poltergust.base.redaction import Redactor, one_line
+from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping
+from poltergust.base.text import one_line
 from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
 from poltergust.luigi_run import GraphStatus

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from poltergust.base.text import cut, escaped
+
 _TYPES = {
     ".yaml": "text/yaml; charset=utf-8",
     ".json": "application/json",
@@ -12,8 +14,7 @@ _TYPES = {
 
 def shown(text: str, limit: int = 300) -> str:
     """`text` on one line and safe on a terminal: what cannot be printed is escaped, what is too long is cut."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    return escaped(cut(text, limit))
 
 
 def content_type(name: str) -> str:

@@ -54,8 +54,8 @@ def build(file: str, path: str | None, cache_dir: str | None, as_json: bool, qui
         more = {"python": found.version, "interpreter": str(found.python), "folder": str(found.folder)}
         click.echo(json.dumps({"format": 1, **keys, **more}))
         return
+    from poltergust.base.text import exact
     from poltergust.cli.terminal import line, make_console
-    from poltergust.cli.wording import exact
 
     how = f"built in {exact(found.seconds)}" if found.built else "ready already"
     console = make_console()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from poltergust.cli.env.parts import cache_option, facts, home, json_option, open_cache, size
+from poltergust.base.text import plural, size
+from poltergust.cli.env.parts import cache_option, facts, home, json_option, open_cache
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,14 +45,14 @@ def list_(cache_dir: str | None, as_json: bool) -> None:
         line(console, "no environment has been built yet; the first run does, or: poltergust env build FILE")
         return
     show(console, _table(found, now, console.width))
-    line(console, f"\n{len(found)} {'environment' if len(found) == 1 else 'environments'}, {size(total)}")
+    line(console, f"\n{plural(len(found), 'environment')}, {size(total)}")
 
 
 def _table(found: list[Cached], now: float, width: int) -> Table:
     from rich.table import Table
 
+    from poltergust.base.text import span
     from poltergust.cli.terminal import safe
-    from poltergust.cli.wording import span
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     wide = width >= 70

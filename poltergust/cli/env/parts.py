@@ -1,4 +1,4 @@
-"""What the commands of `poltergust env` share: the cache, an environment file as given, sizes as words."""
+"""What the commands of `poltergust env` share: the cache, an environment file as given."""
 
 from __future__ import annotations
 
@@ -75,14 +75,6 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             raise click.exceptions.Exit(exits.INTERRUPTED) from None
 
 
-def size(count: int) -> str:
-    """``512 KB``, ``31 MB``, ``1.2 GB``, units of 1024."""
-    for unit, limit in (("KB", 1024**2), ("MB", 1024**3)):
-        if count < limit:
-            return f"{count * 1024 / limit:.0f} {unit}"
-    return f"{count / 1024**3:.1f} GB"
-
-
 def facts(cached: Cached, now: float) -> dict[str, Any]:
     """One environment as JSON has it; times and ages in seconds."""
     mark = cached.marker
@@ -104,7 +96,7 @@ def facts(cached: Cached, now: float) -> dict[str, Any]:
 
 def lines_to(write: Callable[[str], None]) -> Callable[[str], None]:
     """A build's lines, made safe for a terminal."""
-    from poltergust.base.redaction import one_line
+    from poltergust.base.text import one_line
 
     return lambda text: write(one_line(text, 1000))
 

@@ -8,7 +8,8 @@ import click
 from click.core import ParameterSource
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.env.parts import cache_option, json_option, open_cache, size
+from poltergust.base.text import size
+from poltergust.cli.env.parts import cache_option, json_option, open_cache
 from poltergust.cli.options import Duration, Size, option
 
 EPILOG = """\b

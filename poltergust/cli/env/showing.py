@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.env.parts import cache_option, facts, json_option, open_cache, size, url_of
+from poltergust.base.text import size
+from poltergust.cli.env.parts import cache_option, facts, json_option, open_cache, url_of
 from poltergust.cli.options import option
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def show(what: str, only_lock: bool, cache_dir: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"format": 1, **facts(found, time.time()), "installed": installed, "versions": lock}))
         return
+    from poltergust.base.text import exact, span
     from poltergust.cli.terminal import line, make_console, safe
-    from poltergust.cli.wording import exact, span
 
     console = make_console()
     now = time.time()

@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of both files, for editors and for other people's checks; tests hold them to `known.py`.
+"""JSON Schemas (draft 2020-12) of both files, for editors and for other people's checks; `make schemas` writes them.
 
 A schema sees values after a YAML reader: it cannot tell duplicates, places or verbatim text, so it is the weaker check.
 """

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from poltergust.base.redaction import MASK, Redactor, one_line, plain, secret_name
+from poltergust.base.redaction import MASK, Redactor, secret_name
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,6 @@ def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
 def test_credentials_in_urls_are_masked_without_knowing_them() -> None:
     text = Redactor([])("git+https://user:pa55@host/x.git and https://token@host and https://host/a@b")
     assert text == f"git+https://{MASK}@host/x.git and https://{MASK}@host and https://host/a@b"
-
-
-def test_terminal_codes_do_not_reach_a_terminal() -> None:
-    assert plain("\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b]8;;u\x1b\\ a\x00b\ttab\r") == "red  a\\x00b\ttab\\r"
-    assert plain("left\u202eright") == "left\\u202eright"
-
-
-def test_one_line_is_one_line_of_bounded_length() -> None:
-    assert one_line("a\nb\r\n  c") == "a b c"
-    assert one_line("x" * 600, 10) == "x" * 9 + "…"
 
 
 def test_a_secret_is_masked_as_python_json_and_urls_show_it() -> None:

@@ -16,22 +16,6 @@ from poltergust.path import layout
 from tests.unit.cli import sample
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0, "0s"), (99.9, "99s"), (100, "1m"), (5999, "99m"), (6000, "1h"), (172799, "47h"), (172800, "2d")],
-)
-def test_a_span_is_read_at_a_glance(seconds: float | None, text: str) -> None:
-    assert wording.span(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (252, "4 min 12 s"), (7500, "2 h 5 min"), (200_000, "2 d 7 h")],
-)
-def test_exactly(seconds: float, text: str) -> None:
-    assert wording.exact(seconds) == text
-
-
 def test_counts_leave_out_what_there_is_none_of() -> None:
     assert wording.tasks(Progress(done=5)) == "5 of 5 tasks done"
     assert wording.tasks(Progress(1, 2, 3, 4)) == "1 of 10 tasks done, 2 running, 3 pending, 4 failed"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from poltergust.documents import DocumentError, known, parse_environment_file, parse_task_file, schemas
+from poltergust.documents.schemas import __main__ as generate
 from tests.unit.documents.test_files import ENVIRONMENT, TASK
 
 SCHEMAS: dict[str, dict[str, Any]] = {name: json.loads(schemas.text(name)) for name in schemas.NAMES}
@@ -41,6 +42,15 @@ def parses(name: str, text: str | bytes) -> bool:
     except DocumentError:
         return False
     return True
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_the_shipped_schemas_are_those_of_the_known_keys(name: str) -> None:
+    assert schemas.text(name) == generate.text(name), "write them again and commit them: make schemas"
+
+
+def test_each_schema_has_a_name_of_its_own() -> None:
+    assert len({SCHEMAS[name]["$id"] for name in schemas.NAMES}) == len(schemas.NAMES)
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)

@@ -1,12 +1,13 @@
-"""Small wounds to the outcome table, each of which the suite has to notice: ``python -m tests.mutants [name ...]``.
+"""Breaks the promises of the outcome table one by one, and shows that the tests notice: ``python -m tests.mutants``.
 
-A mutant is one piece of text put in the place of another in a copy of the package, against which a fast part of the
-tests is run. Ends with 1 if any of them survives, if a patch no longer applies, or if the tests fail unwounded.
+A mutant is a change of the syntax tree of a copy of the package, against which a fast part of the tests is run. Ends
+with 1 if any of them survives, if a change no longer applies, or if the tests fail on the package as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import shutil
 import subprocess
@@ -16,153 +17,136 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.syntax_patches import (
+    Change,
+    PatchError,
+    apply,
+    argument,
+    attribute,
+    call,
+    comparison,
+    constant,
+    handler,
+    keyword,
+    no_assignment,
+    no_branch,
+)
+
 ROOT = Path(__file__).resolve().parent.parent
 STORIES = ("tests/property/test_rename_stories.py", "tests/property/test_attempt_stories.py")
 MACHINE = ("tests/property/test_outcomes.py",)
-PATIENCE = 600.0  # seconds for one run of the tests
+RUN_TIMEOUT_SECONDS = 600.0  # for one run of the tests
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` stands exactly once in `file`; `tests` are what has to fail once `new` stands there."""
+    """`changes` are made in what has the qualified name `scope`; after them one of `tests` has to fail."""
 
     name: str
-    file: str
-    old: str
-    new: str
+    scope: str
+    changes: tuple[Change, ...]
     tests: tuple[str, ...] = STORIES
 
 
 MUTANTS = (
     Mutant(
         "no source generation: whatever stands there now is renamed",
-        "path/outcome.py",
-        "            sure = self._store.move(source, config.generation, target)\n",
-        "            sure = self._store.move(source, self._store.read(source).generation, target)\n",
+        "Outcomes.finish",
+        (argument("move", 1, "{object}.read({0}).generation"),),
     ),
     Mutant(
         "no dirty flag: a name added while it is processed is forgotten",
-        "workqueue/queue.py",
-        "            item._dirty = True\n",
-        "",
+        "WorkQueue",
+        (no_assignment("_dirty", True),),
     ),
     Mutant(
         "another node's error is not superseded by success",
-        "path/outcome.py",
-        "            if kind is Kind.DONE:\n                return self._supersede_error(config)\n",
-        "",
+        "Outcomes.finish",
+        (no_branch("_supersede_error"),),
     ),
     Mutant(
         "a success that the storage did not take at once is forgotten with its config",
-        "runs/reconciler.py",
-        "        if run is None or run.verdict is None:\n            if run is not None and",
-        "        if run is None or run.verdict is not run:\n            if run is not None and",
+        "Reconciler._gone",
+        (comparison("verdict", ast.Is, "True"),),
     ),
     Mutant(
         "attempts are counted after they ended",
-        "runs/reconciler.py",
-        "state=State.PREPARING, attempts=run.record.attempts + 1, reason=None",
-        "state=State.RETRYING, attempts=run.record.attempts, reason=None",
+        "Reconciler._try",
+        (keyword("note", "attempts", "run.record.attempts"), keyword("note", "state", "State.RETRYING")),
     ),
     Mutant(
         "older outcomes are removed whatever they are by now",
-        "path/outcome.py",
-        "                self._store.delete(url, if_generation=generation)\n",
-        "                self._store.delete(url)\n",
+        "Outcomes",
+        (keyword("delete", "if_generation", None),),
     ),
     Mutant(
         "a newer generation does not stop the run of the older",
-        "runs/stop_condition.py",
-        "        return None if blob.generation == self._config.generation else Reason.NEWER_GENERATION\n",
-        "        return None\n",
+        "StopCondition",
+        (attribute("NEWER_GENERATION", "None"),),
     ),
     Mutant(
         "an older success replaces a newer one",
-        "path/outcome.py",
-        "error.data != config.data or error.updated < self._written(done)",
-        "error.data != config.data",
+        "Outcomes._supersede_error",
+        (comparison("updated", ast.Lt, "False"),),
     ),
     Mutant(
         "success of other bytes supersedes an error",
-        "path/outcome.py",
-        "            if error.data != config.data or ",
-        "            if ",
+        "Outcomes._supersede_error",
+        (comparison("data", ast.NotEq, "False"),),
         ("tests/unit/path/test_outcome.py",),
     ),
     Mutant(
         "a run whose rename was refused is run again",
-        "runs/reconciler.py",
-        "            verdict = run.verdict if run.verdict is not None else self._attempt(run, item)\n",
-        "            verdict = self._attempt(run, item)\n",
+        "Reconciler.look",
+        (comparison("verdict", ast.IsNot, "False"),),
     ),
     Mutant(
         "after a restart the known outcome is not taken up",
-        "runs/run.py",
-        "        if record.state is State.FINISHED and record.outcome is not None:\n",
-        "        if record.state is State.ENDED and record.outcome is not None:\n",
+        "Runs._take_up",
+        (comparison("state", ast.Is, "False"),),
     ),
     Mutant(
-        "giving up ignores the nodes that are still at it",
-        "runs/reconciler.py",
-        "        if at_it:\n",
-        "        if not at_it and self is None:\n",
+        "giving up ignores the nodes that may still succeed",
+        "Reconciler._node_cannot",
+        (call("_others_at_it", "[]"),),
     ),
     Mutant(
         "every node clears the failures",
-        "path/marks.py",
-        "            pass  # another node was first, or this one in an earlier life: read on\n",
-        "            return True\n",
+        "FailureReset.mine",
+        (handler("Conflict", "return True"),),
     ),
     Mutant(
         "a failure is believed before earlier ones were cleared",
-        "runs/attempt.py",
-        "(Reason.TASK_DISABLED, Reason.TASK_FAILED) and not self.failure_reset.done(run.config)",
-        "(Reason.TASK_DISABLED, Reason.TASK_FAILED) and run is None",
+        "Attempts._believe",
+        (call("done", "True"),),
     ),
     Mutant(
         "an environment that comes late is an error at once",
-        "runs/reconciler.py",
-        "ENVIRONMENT_GRACE = 60.0\n",
-        "ENVIRONMENT_GRACE = 0.0\n",
+        "ENVIRONMENT_GRACE",
+        (constant(0.0),),
     ),
     Mutant(
         "a config that is missing for a moment stops its run",
-        "path/liveness.py",
-        "GONE_GRACE_SECONDS = 10.0\n",
-        "GONE_GRACE_SECONDS = 0.0\n",
+        "GONE_GRACE_SECONDS",
+        (constant(0.0),),
     ),
     Mutant(
         "a record that cannot be read now counts as missing",
-        "path/records.py",
-        "        except Temporary:\n            raise\n        except RunError as error:\n",
-        "        except RunError as error:\n",
+        "Records._load",
+        (handler("Temporary", None),),
     ),
     Mutant(
         "a node that gave up says so once only",
-        "runs/reconciler.py",
-        "        self._note(run, State.GAVE_UP, verdict, again=True)",
-        "        self._note(run, State.GAVE_UP, verdict)",
+        "Reconciler._node_cannot",
+        (keyword("_note", "again", None),),
     ),
 )
 CHOSEN = (MUTANTS[0], MUTANTS[1], MUTANTS[4])
 """Those that every run of the suite tries."""
 
 
-class Unfit(Exception):
-    """The list and the package do not belong together any more."""
-
-
-def wound(package: Path, mutant: Mutant) -> None:
-    """Apply the patch to a copy of the package. Raises `Unfit` unless it applies exactly once."""
-    file = package / mutant.file
-    text = file.read_text()
-    if text.count(mutant.old) != 1:
-        raise Unfit(f"{mutant.name!r}: its text stands {text.count(mutant.old)} times in {mutant.file}; mend the patch")
-    file.write_text(text.replace(mutant.old, mutant.new))
-
-
 def run(tests: tuple[str, ...], mutant: Mutant | None = None) -> tuple[bool, str]:
-    """Whether `tests` pass on a copy of the package, wounded or not, and the end of what they said."""
+    """Whether `tests` pass on a copy of the package, changed or not, and what they printed."""
     with tempfile.TemporaryDirectory(prefix="poltergust-mutant-") as folder:
         home = Path(folder)
         ignore = shutil.ignore_patterns("__pycache__")
@@ -174,14 +158,20 @@ def run(tests: tuple[str, ...], mutant: Mutant | None = None) -> tuple[bool, str
             shutil.copy(file, home / "tests")
         shutil.copy(ROOT / "pyproject.toml", home)
         if mutant is not None:
-            wound(home / "poltergust", mutant)
+            apply(home / "poltergust", mutant.scope, mutant.changes)
         argv = [sys.executable, "-m", "pytest", "-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *tests]
         env = {**os.environ, "POLTERGUST_NO_SHRINK": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(home)}
         ended = subprocess.run(
-            argv, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
+            argv,
+            cwd=home,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_TIMEOUT_SECONDS,
         )
     if ended.returncode not in (0, 1):  # neither passed nor failed: not even started
-        raise Unfit(f"pytest ended with {ended.returncode}: {ended.stdout[-1000:]}")
+        raise PatchError(f"pytest ended with {ended.returncode}: {ended.stdout[-1000:]}")
     return ended.returncode == 0, ended.stdout
 
 
@@ -208,14 +198,14 @@ def main(arguments: list[str] | None = None) -> int:
         passed, output = run(tuple(tests))
         if not passed:
             say(output)
-            raise Unfit("the tests fail without any mutant")
+            raise PatchError("the tests fail without any mutant")
         for mutant in chosen:
             began = time.monotonic()
             passed, output = run(MACHINE if options.machine else mutant.tests, mutant)
             alive += passed
             how = "SURVIVED" if passed else f"killed by {killer(output)}"
             say(f"{time.monotonic() - began:5.1f} s  {mutant.name}: {how}")
-    except Unfit as error:
+    except PatchError as error:
         say(f"error: {error}")
         return 1
     say(f"{len(chosen) - alive} of {len(chosen)} killed")

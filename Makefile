@@ -32,7 +32,9 @@ demo: $(READY)
 	@$(BIN)/poltergust demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@mkdir -p .pytest_cache
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
+	status=$$?; echo $$status >.pytest_cache/exit-status; exit $$status
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -65,7 +65,7 @@ class EnvironmentCache:
         self._spawn = spawn
         self._limits = limits
         self._turns = threading.BoundedSemaphore(parallel_builds)
-        self._interpreters = Interpreters(self._layout.memory / "interpreters.json")
+        self._interpreters = Interpreters(self._layout.memory / "interpreters")
         self._downloads = Downloads(self._layout.downloads, objects) if objects is not None else None
         self._origins = Origins(self._downloads)
 
@@ -152,7 +152,7 @@ class EnvironmentCache:
 
     def interpreters(self, node_env: Mapping[str, str]) -> list[Interpreter]:
         """Every Python on this node, newest first."""
-        return self._interpreters.all(self._runner(node_env, lambda line: None, lambda: False))
+        return self._interpreters.all(self._runner(node_env, lambda line: None, lambda: False).env)
 
     def _runner(
         self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]
@@ -172,7 +172,7 @@ class EnvironmentCache:
         placed = self._origins.place(spec.dependencies, spec.url, env)
         access = git_credentials.separate(placed, env)
         options = virtualenv_options.read(spec.virtualenv, lambda: virtualenv_options.known(self._layout.memory, run))
-        interpreter = self._interpreter(options.python, spec.url, run)
+        interpreter = self._interpreter(options.python, spec.url, run.env)
         configured = pip_settings.read(env)
         settings = uv_settings.translate(configured, [item.line for item in access.placed], env)
         hidden = [env[name] for item in placed for name in variables(item.line.text) if item.line.is_direct_url]
@@ -188,12 +188,12 @@ class EnvironmentCache:
         )
         return plan, replace(run, env={**run.env, **access.env}, redact=Redactor(plan.secrets))
 
-    def _interpreter(self, requests: tuple[str, ...], url: str, run: CommandRunner) -> Interpreter:
+    def _interpreter(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]
         last: NodeError | None = None
         for request in requests or (None,):
             try:
-                return self._interpreters.find(request, run, folder=folder)
+                return self._interpreters.find(request, env, folder=folder)
             except NodeError as error:
                 last = error
         assert last is not None

@@ -3,60 +3,49 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+import sys
 from pathlib import Path
 
 import pytest
+from python_discovery import PythonInfo
 
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
-from poltergust.environments.commands import CommandRunner, Redactor
 from poltergust.environments.interpreters import Interpreters
-from poltergust.processes import Child
-from poltergust.processes.child import spawn
 
 
-def python(path: Path, version: str | None, implementation: str = "cpython") -> Path:
-    """A script that answers as a Python of `version`; None: a shim that does not answer."""
+def python(path: Path, version: str | None, implementation: str = "CPython") -> Path:
+    """A script that answers as a Python of `version`; None: a shim that does not answer. It notes that it was asked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    answer = {"executable": str(path), "version": version, "implementation": implementation, "platform": "linux-x86_64"}
-    says = "exit 127" if version is None else f"echo {shlex.quote('poltergust:' + json.dumps(answer))}"
-    path.write_text(f"#!/bin/sh\n{says}\n", encoding="utf-8")
+    note = "with open(os.environ['ASKED'], 'a') as file: file.write(__file__ + '\\n')"
+    if version is None:
+        answer = "sys.exit(127)"
+    else:
+        numbers = dict(zip(("major", "minor", "micro"), map(int, version.split(".")), strict=True))
+        info = {**PythonInfo().to_dict(), "implementation": implementation, "executable": str(path)}
+        info |= {"version_info": {**numbers, "releaselevel": "final", "serial": 0}, "original_executable": str(path)}
+        answer = f"print(sys.argv[2][::-1] + {json.dumps(info)!r} + sys.argv[3][::-1])"
+    path.write_text(f"#!{sys.executable} -IS\nimport os, sys\n{note}\n{answer}\n", encoding="utf-8")
     path.chmod(0o755)
     return path
 
 
 class Machine:
-    """PATH with three folders and pyenv beside; counts the processes that were started."""
+    """PATH with three folders and pyenv beside; knows which files were asked."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.asked: list[str] = []
-        self.interpreters = Interpreters(root / "memory.json")
+        self.interpreters = Interpreters(root / "memory")
         path = f"{root}/shims:{root}/bin:{root}/more"
-        self.env = {"PATH": path, "PYENV_ROOT": str(root / "pyenv"), "HOME": str(root)}
-
-    def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        on_line: Callable[[str], None],
-        on_message: Callable[[Mapping[str, object]], None] | None = None,
-        on_exit: Callable[[], None] | None = None,
-    ) -> Child:
-        self.asked.append(argv[0])
-        return spawn(argv, env=env, cwd=cwd, on_line=on_line, on_message=on_message, on_exit=on_exit)
-
-    def find(self, request: str, folder: str | None = None) -> str:
-        found = self.interpreters.find(request, self.run, folder=folder)
-        return str(Path(found.path).relative_to(self.root))
+        self.env = {"PATH": path, "PYENV_ROOT": str(root / "pyenv"), "HOME": str(root), "ASKED": str(root / "asked")}
 
     @property
-    def run(self) -> CommandRunner:
-        return CommandRunner(self.spawn, self.env, self.root, lambda line: None, lambda: False, Redactor())
+    def asked(self) -> list[str]:
+        return (self.root / "asked").read_text(encoding="utf-8").splitlines()
+
+    def find(self, request: str, folder: str | None = None) -> str:
+        found = self.interpreters.find(request, self.env, folder=folder)
+        return str(Path(found.path).relative_to(self.root))
 
 
 @pytest.fixture
@@ -115,14 +104,17 @@ def test_each_file_is_asked_once_until_it_changes(machine: Machine) -> None:
     machine.find("3.78")
     first = len(machine.asked)
     machine.find("3.78")
-    machine.interpreters = Interpreters(machine.root / "memory.json")
+    machine.interpreters = Interpreters(machine.root / "memory")
     machine.find("3.78")
     assert len(machine.asked) == first
-    python(machine.root / "bin" / "python3.78", "3.60.0  ")
+    python(machine.root / "bin" / "python3.78", "3.60.0")
     assert machine.find("3.78") == "more/python3.78"
     assert machine.asked[first:] == [f"{machine.root}/bin/python3.78", f"{machine.root}/more/python3.78"]
 
 
 def test_a_damaged_memory_is_no_harm(machine: Machine) -> None:
-    (machine.root / "memory.json").write_text('{"x": 1}', encoding="utf-8")
-    assert machine.find("3.78") == "bin/python3.78"
+    machine.find("3.78")
+    (remembered,) = (machine.root / "memory").iterdir()
+    for damaged in ('{"x": 1}', "[]", "", "\x00"):
+        remembered.write_text(damaged, encoding="utf-8")
+        assert machine.find("3.78") == "bin/python3.78"

@@ -1,4 +1,4 @@
-"""Bytes to a tree of verbatim scalars: the only place that knows PyYAML.
+"""Bytes to a tree of verbatim scalars: with `yaml_errors.py` the only place that knows PyYAML.
 
 PyYAML is used at its event level, so nothing is ever constructed from a tag and no scalar is interpreted: `1.10` is the
 text `1.10`, a flag says whether it was written plainly. The tree is built with a stack of its own, so that nesting
@@ -15,7 +15,8 @@ from typing import Protocol, Union
 import yaml
 
 from poltergust.base.reasons import Reason
-from poltergust.documents.problems import DocumentError, Location, mistake
+from poltergust.documents.problems import Location, mistake
+from poltergust.documents.yaml_errors import syntax_mistake
 
 MAX_BYTES = 256 * 1024
 """Larger files are refused: both are written by hand."""
@@ -85,7 +86,7 @@ def read(data: bytes, source: str) -> RawNode | None:
     try:
         return _build(loader, source)
     except yaml.MarkedYAMLError as error:
-        raise _syntax(error, source) from None  # its own text may quote a piece of a secret value
+        raise syntax_mistake(error, text, source) from None  # its own text may quote a piece of a secret value
     except (ValueError, OverflowError):  # "\UFFFFFFFF" and the like end in chr()
         at = Location(source, loader.line + 1, loader.column + 1)
         raise mistake(at, Reason.INVALID_YAML, "not valid YAML: an escape or number out of range") from None
@@ -204,46 +205,3 @@ def _node(
     if event.anchor is not None:
         anchors[event.anchor] = node
     return node
-
-
-# A sign in PyYAML's words, whether the place where the construct began says more than where it broke, and what to do.
-_HINTS = (
-    ("'\\t'", False, "indent with spaces, not with a tab"),
-    ("mapping values are not allowed", False, 'put quotes around a value that holds ": ", or mend the indentation'),
-    ("mapping keys are not allowed", False, 'put quotes around a value that begins with "? "'),
-    ("sequence entries are not allowed", False, 'a list begins on a line of its own; quote text that begins with "- "'),
-    ("could not find expected ':'", True, 'a line without ": " where a key and its value belong'),
-    ("while scanning a quoted scalar", True, "these quotes are not closed"),
-    (
-        "while scanning a double-quoted scalar",
-        False,
-        "no such escape in double quotes; single quotes take a \\ as it is",
-    ),
-    ("while parsing a flow", True, 'this "[" or "{" is not closed, or a comma is missing; put quotes around such text'),
-    (
-        "but found '<scalar>'",
-        False,
-        "text after the end of a quoted text or alias; put one pair of quotes around it all",
-    ),
-    ("while parsing a block", False, "the indentation does not fit the lines above"),
-    ("while scanning a block scalar", False, 'put quotes around text that begins with "|" or ">"'),
-    ("while scanning an anchor", False, 'put quotes around text that begins with "&"'),
-    ("while scanning an alias", False, 'put quotes around text that begins with "*"'),
-    (" tag", False, 'put quotes around text that begins with "!"'),
-    ("incompatible YAML document", False, "only %YAML 1.x is read"),
-    ("directive", False, 'put quotes around text that begins with "%"'),
-    ("cannot start any token", False, "put quotes around text that begins with this character"),
-    ("expected '<document start>'", False, "this stands outside the one document of the file; mend its indentation"),
-)
-
-
-def _syntax(error: yaml.MarkedYAMLError, source: str) -> DocumentError:
-    """What to do, in a person's words. PyYAML's own text is not passed on: it may quote a piece of a secret value."""
-    said = f"{error.context or ''} {error.problem or ''}"
-    begins, hint = next(
-        ((begins, hint) for sign, begins, hint in _HINTS if sign in said), (False, "the structure breaks here")
-    )
-    first, second = error.problem_mark, error.context_mark
-    mark = (second or first) if begins else (first or second)
-    at = _at(source, mark)
-    return mistake(at, Reason.INVALID_YAML, f"not valid YAML: {hint}")

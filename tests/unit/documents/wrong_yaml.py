@@ -33,7 +33,7 @@ YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nvariables:\n  PASSWORD: hunter2: x\n",
         Reason.INVALID_YAML,
-        'f.yaml:6:20: not valid YAML: put quotes around a value that holds ": ", or mend the indentation',
+        'f.yaml:6:20: not valid YAML: put quotes around a value that holds ": ", or correct the indentation',
     ),
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nvariables:\n  PASSWORD: !hunter2!x\n",
@@ -48,7 +48,7 @@ YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "a: b: c",
         Reason.INVALID_YAML,
-        'f.yaml:1:5: not valid YAML: put quotes around a value that holds ": ", or mend the indentation',
+        'f.yaml:1:5: not valid YAML: put quotes around a value that holds ": ", or correct the indentation',
     ),
     (
         "a:\n\tb: 1",
@@ -86,7 +86,7 @@ YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "a\nb: c",
         Reason.INVALID_YAML,
-        'f.yaml:2:2: not valid YAML: put quotes around a value that holds ": ", or mend the indentation',
+        'f.yaml:2:2: not valid YAML: put quotes around a value that holds ": ", or correct the indentation',
     ),
     (
         "a: 'it's'",
@@ -149,7 +149,7 @@ YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\n...\nb: 1\n",
         Reason.INVALID_YAML,
-        "f.yaml:6:1: not valid YAML: this stands outside the one document of the file; mend its indentation",
+        "f.yaml:6:1: not valid YAML: this stands outside the one document of the file; correct its indentation",
     ),
     (
         "dependencies:\n- @x\n",
@@ -168,5 +168,55 @@ YAML: tuple[tuple[str | bytes, Reason, str], ...] = (
             'f.yaml:1:15: not valid YAML: this "[" or "{" is not closed, or a comma is missing; put quotes '
             "around such text"
         ),
+    ),
+    (
+        "environment: e.yaml\n'task'\n",
+        Reason.INVALID_YAML,
+        'f.yaml:2:1: not valid YAML: a line without ": " where a key and its value belong',
+    ),
+    (
+        "environment: e.yaml\ntask\nvariables:\n",
+        Reason.INVALID_YAML,
+        'f.yaml:2:1: not valid YAML: a line without ": " where a key and its value belong',
+    ),
+    (
+        "variables:\n  A: 'x\n---\n",
+        Reason.INVALID_YAML,
+        "f.yaml:2:6: not valid YAML: these quotes are not closed",
+    ),
+    (
+        'a: "\\xZZ"',
+        Reason.INVALID_YAML,
+        "f.yaml:1:7: not valid YAML: no such escape in double quotes; single quotes take a \\ as it is",
+    ),
+    (
+        "a: - b",
+        Reason.INVALID_YAML,
+        'f.yaml:1:4: not valid YAML: a list begins on a line of its own; quote text that begins with "- "',
+    ),
+    (
+        "a: ? b",
+        Reason.INVALID_YAML,
+        'f.yaml:1:4: not valid YAML: put quotes around a value that begins with "? "',
+    ),
+    (
+        "a: !<x\n",
+        Reason.INVALID_YAML,
+        'f.yaml:1:7: not valid YAML: put quotes around text that begins with "!"',
+    ),
+    (
+        "%YAML x\n---\na: 1",
+        Reason.INVALID_YAML,
+        'f.yaml:1:7: not valid YAML: put quotes around text that begins with "%"',
+    ),
+    (
+        "a: 'x'\n  'y'\n",
+        Reason.INVALID_YAML,
+        "f.yaml:2:3: not valid YAML: the indentation does not fit the lines above",
+    ),
+    (
+        "a: ]",
+        Reason.INVALID_YAML,
+        "f.yaml:1:4: not valid YAML: put quotes around text that begins with this character",
     ),
 )

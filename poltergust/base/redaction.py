@@ -42,6 +42,8 @@ SECRET_NAMES = (
 MASK = "[redacted]"
 MIN_SECRET = 6
 """Shorter values are left alone: masking every "1" or "yes" of a log would destroy it and hide nothing."""
+MIN_GIVEN_SECRET = 4
+"""For values that are known to be secrets, rather than taken for ones by a variable's name."""
 MIN_TOKEN = 12
 """A shorter name before the @ of a URL, without a password, is a user's: masked there and nowhere else."""
 
@@ -54,25 +56,31 @@ def secret_name(name: str) -> bool:
     return any(fnmatchcase(name.upper(), pattern) for pattern in SECRET_NAMES)
 
 
-class Redactor:
-    """Masks the secret values of the given environments wherever they occur in a text, also as Python, JSON and URLs
-    show them, and what the cut of a message ("…") left of one."""
+def without_credentials(text: str) -> str:
+    """`text` with the user and password of every URL in it masked."""
+    return _URL_CREDENTIALS.sub(f"://{MASK}@", text)
 
-    def __init__(self, environments: Iterable[Mapping[str, str]]) -> None:
-        values = {
-            look
+
+class Redactor:
+    """Masks secret values wherever they occur in a text, also as Python, JSON and URLs show them, and what the cut of a
+    message ("…") left of one. Secret are: in the given `environments`, what a name or a URL's credentials mark as such;
+    each of `secrets`; and the credentials of any URL in the text itself."""
+
+    def __init__(self, environments: Iterable[Mapping[str, str]], secrets: Iterable[str] = ()) -> None:
+        pieces = {
+            piece
             for environment in environments
             for name, value in environment.items()
             for piece in _secrets(name, value)
             if len(piece) >= MIN_SECRET
-            for look in _looks(piece)
         }
+        pieces |= {secret for secret in secrets if len(secret) >= MIN_GIVEN_SECRET}
         # Longest first: a secret that contains another one is masked whole.
-        self._secrets = sorted(values, key=len, reverse=True)
-        self._values = re.compile("|".join(map(re.escape, self._secrets))) if values else None
+        self._secrets = sorted({look for piece in pieces for look in _looks(piece)}, key=len, reverse=True)
+        self._values = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
 
     def __call__(self, text: str) -> str:
-        masked = _URL_CREDENTIALS.sub(f"://{MASK}@", text)
+        masked = without_credentials(text)
         if self._values is None:
             return masked
         masked = self._values.sub(MASK, masked)

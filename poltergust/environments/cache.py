@@ -13,6 +13,7 @@ from pathlib import Path
 
 from poltergust.base.errors import NodeError, UsageError
 from poltergust.base.reasons import Reason
+from poltergust.base.redaction import Redactor
 from poltergust.environments import (
     Cancelled,
     Environment,
@@ -30,7 +31,7 @@ from poltergust.environments import (
     virtualenv_options,
 )
 from poltergust.environments.build import Build, Layout
-from poltergust.environments.commands import CommandRunner, Redactor, build_environment
+from poltergust.environments.commands import CommandRunner, build_environment
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.eviction import Cached, Evicted, Limits
 from poltergust.environments.installers import Uv, python_of
@@ -158,7 +159,9 @@ class EnvironmentCache:
         self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> CommandRunner:
         self._layout.work.mkdir(parents=True, exist_ok=True)
-        return CommandRunner(self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor())
+        return CommandRunner(
+            self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor((env,))
+        )
 
     def _plan(
         self,
@@ -171,7 +174,7 @@ class EnvironmentCache:
         run = self._runner(env, on_line, cancelled)
         placed = self._origins.place(spec.dependencies, spec.url, env)
         access = git_credentials.separate(placed, env)
-        options = virtualenv_options.read(spec.virtualenv, lambda: virtualenv_options.known(self._layout.memory, run))
+        options = virtualenv_options.read(spec.virtualenv)
         interpreter = self._interpreter(options.python, spec.url, run.env)
         configured = pip_settings.read(env)
         settings = uv_settings.translate(configured, [item.line for item in access.placed], env)
@@ -186,7 +189,7 @@ class EnvironmentCache:
             git_env=access.env,
             secrets=(*access.secrets, *settings.secrets, *hidden),
         )
-        return plan, replace(run, env={**run.env, **access.env}, redact=Redactor(plan.secrets))
+        return plan, replace(run, env={**run.env, **access.env}, redact=Redactor((env,), plan.secrets))
 
     def _interpreter(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poltergust.base.redaction import Redactor
 from poltergust.environments import Cancelled
 from poltergust.processes import Exit, Spawn
 
 KEPT_LINES = 400
 _POLL = 0.25  # seconds; `Environments.ready` promises to look at `cancelled` at least every 0.5 s
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/'\"]+(?=@)")  # up to the last "@": a password may hold one
-_PLACEHOLDER = "****"
 
 # Variables that would bend the build away from the environment it is for. PIP_* and UV_* that choose the target are
 # ours to set; those that say where packages come from stay.
@@ -57,25 +55,6 @@ def build_environment(node_env: Mapping[str, str]) -> dict[str, str]:
     """The node's environment, without what belongs to another interpreter or would move the target."""
     kept = {k: v for k, v in node_env.items() if k not in _BENDING and not k.startswith("VIRTUALENV_")}
     return kept | _FOR_MACHINES
-
-
-class Redactor:
-    """Takes values out of text: the ones it was given, and credentials in any URL."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # longest first, so that no secret that contains another leaves its tail behind; very short ones (a "1") would
-        # garble every line and hide nothing
-        self._values = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, _PLACEHOLDER)
-        return _URL_CREDENTIALS.sub(_PLACEHOLDER, text)
-
-
-def without_credentials(text: str) -> str:
-    """For text that people wrote: a password in a URL does not belong in a message."""
-    return _URL_CREDENTIALS.sub(_PLACEHOLDER, text)
 
 
 @dataclass(frozen=True)

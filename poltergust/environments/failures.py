@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.base.reasons import Reason
-from poltergust.environments.commands import CommandResult, without_credentials
+from poltergust.base.redaction import without_credentials
+from poltergust.environments.commands import CommandResult
 from poltergust.environments.lines import Line, requirement_name
 
 MAX_WORDS = 300  # characters of an installer's last words in a message

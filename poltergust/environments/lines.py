@@ -15,8 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
+from poltergust.base.redaction import without_credentials
 from poltergust.environments import Dependency
-from poltergust.environments.commands import without_credentials
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip's rule: upper case only
 _COMMENT = re.compile(r"(^|\s)#.*$")

@@ -87,15 +87,6 @@ def test_options_of_virtualenv_pass_through(node: Node) -> None:
     assert "include-system-site-packages = true" in configuration
 
 
-def test_an_option_virtualenv_does_not_have(node: Node) -> None:
-    with pytest.raises(Permanent) as caught:
-        node.ready(node.spec(virtualenv={"system-site-package": True}))
-    assert caught.value.reason is Reason.UNKNOWN_VIRTUALENV_OPTION
-    assert str(caught.value) == (
-        "virtualenv: system-site-package: virtualenv has no such option; did you mean system-site-packages?"
-    )
-
-
 def test_lines_apart_are_installed_without_their_dependencies(node: Node, index: Index) -> None:
     packages.bundled_pip(index.folder)
     packages.wheel(index.folder, "needy", "1.0", requires=["nowhere-to-be-found"])

@@ -27,6 +27,13 @@ def test_a_secret_is_masked_wherever_it_occurs_the_longer_one_first() -> None:
     assert redact("x abcdefghi y abcdef z visible-host no") == f"x {MASK} y {MASK} z visible-host no"
 
 
+def test_values_that_are_known_to_be_secret_are_masked_when_shorter() -> None:
+    redact = Redactor((), ["word", "word-and-more", "1"])
+    assert redact("word-and-more word 1 https://user:pw@h/x git+https://t@h https://user:p@ss@h/a@b") == (
+        f"{MASK} {MASK} 1 https://{MASK}@h/x git+https://{MASK}@h https://{MASK}@h/a@b"
+    )
+
+
 def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
     redact = Redactor([{"SSH_PRIVATE_KEY": "-----BEGIN-----\nfirstline\nsecondline"}])
     assert redact("it says secondline") == f"it says {MASK}"

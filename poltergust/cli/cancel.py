@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 import click
 
 from poltergust.cli.options import parse_name
-from poltergust.cli.target import Target, path_option, who
+from poltergust.cli.target import Target, path_option
 
 EPILOG = """\b
 Example:
@@ -29,9 +27,8 @@ def cancel(name: str, path: str | None) -> None:
     place = Target.of(path)
     name = parse_name(name, place.path)
     from poltergust.cli.terminal import line, make_console, safe
-    from poltergust.path import actions
 
-    if actions.cancel(place.store, place.path, name, f"{who()}/{secrets.token_hex(4)}"):
+    if place.state.actions.cancel(name):
         line(make_console(), f"{safe(name)} is cancelled; nodes that run it stop")
     else:
         line(make_console(), f"{safe(name)} is cancelled already")

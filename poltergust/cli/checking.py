@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from poltergust.base.errors import Permanent
 from poltergust.base.text import plural
+from poltergust.base.urls import is_cloud
 from poltergust.documents import (
     MAX_BYTES,
     DocumentError,
@@ -19,7 +20,6 @@ from poltergust.documents import (
     parse_environment_file,
     parse_task_file,
 )
-from poltergust.path import layout
 from poltergust.path.layout import Kind
 
 TASK, ENVIRONMENT = "task-file", "environment-file"
@@ -91,7 +91,7 @@ def check(file: str, data: bytes | None = None, kind: str | None = None) -> Chec
 
 def _task(file: str, task: TaskFile) -> CheckResult:
     followed = None
-    if not layout.is_cloud(task.environment):
+    if not is_cloud(task.environment):
         near = os.path.normpath(os.path.join(os.path.dirname(file), task.environment))
         followed = near if Path(near).is_file() else None
     return CheckResult(file, TASK, (), f"{task.module}.{task.name}", task.environment, followed)

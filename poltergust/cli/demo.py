@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from poltergust.luigi_run import Progress
+    from poltergust.base.progress import Progress
 
 CONFIG = "estimate"
 NODE = "demo"

@@ -11,10 +11,10 @@ import click
 
 from poltergust.base.errors import Temporary
 from poltergust.base.text import plain, span
+from poltergust.base.urls import is_cloud
 from poltergust.cli import exits, wording
 from poltergust.cli.target import Target
 from poltergust.cli.terminal import changes, line, live, make_console, safe
-from poltergust.path import layout
 from poltergust.path.reading.tails import Tails
 from poltergust.path.reading.waiting import Awaited, Conclusion, Observation
 
@@ -102,11 +102,11 @@ class Following:
         return _CODES.get(ending, exits.RUN_GONE)
 
     def _tails(self, generation: str, node: str | None) -> Tails:
-        return Tails(self.place.store, self.place.path, self.awaited.name, generation, node)
+        return self.place.state.tails(self.awaited.name, generation, node)
 
     @property
     def _pause(self) -> float:
-        return self.every or (2.0 if layout.is_cloud(self.place.path.root) else 0.5)
+        return self.every or (2.0 if is_cloud(self.place.path.root) else 0.5)
 
     def _until_ended(self, tell: Callable[[Observation, float, str], None]) -> Observation:
         """`tell` of each look, the seconds since the first, and what went wrong. A failure that passes ends nothing."""

@@ -36,7 +36,6 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     name = parse_name(name, place.path)
     from poltergust.cli.following import Following, print_lines
     from poltergust.cli.status import near
-    from poltergust.path.reading.tails import Tails
     from poltergust.path.reading.waiting import Awaited
 
     reader = place.reader()
@@ -55,7 +54,7 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
         raise PoltergustError(f"{name} has no run of generation {generation}{there}")
     if generation is None:
         raise PoltergustError(f"there are no logs of {name} below {place.path.state_prefix}{near(reader, name)}")
-    tails = Tails(place.store, place.path, name, generation, node)
+    tails = place.state.tails(name, generation, node)
     print_lines(tails.new(), bare=node is not None)
     print_lines(tails.rest(), bare=node is not None)
     if not tails.nodes:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from poltergust.base.errors import UsageError
+from poltergust.base.urls import is_cloud
 from poltergust.cli.options import Duration, Size, option
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
-from poltergust.path import layout
 from poltergust.runs.settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +73,7 @@ def node_options(function: F) -> F:
 def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, path_must_exist: bool = True) -> Settings:
     """The options as one checked value. Raises `UsageError`."""
     path = parse_path(options["path"], must_exist=path_must_exist)
-    cloud = layout.is_cloud(path.root)
+    cloud = is_cloud(path.root)
     subscription, topic = options.get("subscription"), options.get("topic")
     if subscription and topic:
         raise UsageError("--subscription and --topic exclude each other: name the node's subscription, or the topic")
@@ -107,7 +107,7 @@ def cache_folder(text: str | None) -> Path:
 
 
 def _absolute_glob(pattern: str) -> str:
-    return pattern if layout.is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
+    return pattern if is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
 
 
 def full_name(text: str, kind: str, project: str | None, environ: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from poltergust.base.durations import seconds_of
 from poltergust.base.errors import UsageError
+from poltergust.base.urls import is_cloud
 from poltergust.path import layout
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,6 +69,6 @@ def parse_name(text: str, path: layout.WatchedPath) -> str:
     name = text.removeprefix(path.prefix)
     for kind in layout.Kind:
         name = name.removesuffix(kind.suffix)
-    if not name or name.startswith("/") or layout.is_cloud(name):
+    if not name or name.startswith("/") or is_cloud(name):
         raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
     return name

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.target import Target, path_option, scheduler_option, who
+from poltergust.cli.target import Target, path_option, scheduler_option
 
 EPILOG = """\b
 Examples:
@@ -37,13 +37,12 @@ def retry(name: str, path: str | None, **options: Any) -> None:
     place = Target.of(path)
     name = parse_name(name, place.path)
     from poltergust.cli.terminal import line, make_console, safe
-    from poltergust.path import actions
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
 
     reader = place.reader()
     before = outcomes(reader, name)
-    blob = actions.retry(place.store, place.path, name, by=who(), force=options["force"])
+    blob = place.state.actions.retry(name, force=options["force"])
     if not options["follow"]:
         line(make_console(), f"{safe(name)} runs again: {safe(place.path.of(name, Kind.CONFIG))}")
     if options["wait"] or options["follow"]:

@@ -10,7 +10,7 @@ import click
 
 from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.target import Target, path_option, scheduler_option, who
+from poltergust.cli.target import Target, path_option, scheduler_option
 
 EPILOG = """\b
 Examples:
@@ -44,19 +44,17 @@ def submit(file: str, path: str | None, name: str | None, **options: Any) -> Non
     name = parse_name(_default_name(file) if name is None else name, place.path)
     # Imported here: `--help` should not wait for YAML and the store.
     from poltergust.cli.terminal import line, make_console, safe
-    from poltergust.path import actions
+    from poltergust.path.actions import check_environment
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
-    from poltergust.stores import open_store
 
-    checked = actions.check(place.path, name, data, file)
+    checked = place.state.actions.check(name, data, file)
     if not options["no_check"]:
-        here = checked.environment.startswith("gs://") == place.path.root.startswith("gs://")
-        actions.check_environment(place.store if here else open_store(checked.environment), checked)
+        check_environment(place.stores.of(checked.environment), checked)
     reader = place.reader()
     stay = options["wait"] or options["follow"]
     before = outcomes(reader, name) if stay else frozenset()
-    actions.submit(place.store, place.path, checked, by=who(), replace=options["replace"])
+    place.state.actions.submit(checked, replace=options["replace"])
     console = make_console()
     if not options["follow"]:
         line(console, f"submitted {safe(name)}: {safe(place.path.of(name, Kind.CONFIG))}")

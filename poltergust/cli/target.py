@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from poltergust.path import layout
 
 if TYPE_CHECKING:
     from poltergust.path.reading.reader import Reader
-    from poltergust.stores import Store
+    from poltergust.path.state import PathState
+    from poltergust.stores import Stores
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,10 +29,14 @@ scheduler_option = option(
 
 @dataclass(frozen=True)
 class Target:
-    """A path and its store."""
+    """What stands on a path, and the stores for other URLs."""
 
-    path: layout.WatchedPath
-    store: Store
+    state: PathState
+    stores: Stores
+
+    @property
+    def path(self) -> layout.WatchedPath:
+        return self.state.path
 
     @classmethod
     def of(cls, text: str | None) -> Target:
@@ -40,19 +46,19 @@ class Target:
                 "which path? add --path gs://bucket/prefix or a folder, or set POLTERGUST_PATH once for all"
             )
         from poltergust.cli.warning import warn_on_standard_error
-        from poltergust.stores import open_store
+        from poltergust.path.state import PathState
+        from poltergust.stores import Stores
 
         warn_on_standard_error()
         path = parse_path(text)
-        return cls(path, open_store(path.root))
+        stores = Stores(path.state_prefix)
+        return cls(PathState(stores.of(path.root), path, _who(), secrets.token_hex(4)), stores)
 
     def reader(self) -> Reader:
-        from poltergust.path.reading.reader import Reader
-
-        return Reader(self.store, self.path)
+        return self.state.reader()
 
 
-def who() -> str:
+def _who() -> str:
     """Who gives the command, for records: user and host."""
     try:
         user = getpass.getuser()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from poltergust.base.progress import Progress
 from poltergust.base.text import exact
 from poltergust.cli.terminal import safe
-from poltergust.luigi_run import Progress
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
 from poltergust.path.reading.waiting import Conclusion
 from poltergust.path.records import RunRecord, State

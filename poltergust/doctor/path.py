@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
 from poltergust.base.errors import RunError
 from poltergust.node.settings import Settings
-from poltergust.path.layout import WatchedPath
+from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
 from poltergust.path.liveness import LIVE_SECONDS
-from poltergust.path.records import NodeRecord, Records, Seen
-from poltergust.stores import Store
+from poltergust.path.records import NodeRecord, Seen
+from poltergust.path.state import PathState
 
 if TYPE_CHECKING:
     from poltergust.stores.gs.examine import Bucket
@@ -40,17 +40,15 @@ class _Place:
         self._usable = True  # False once it is known that nothing more can be found out
 
     @functools.cached_property
-    def _store(self) -> Store:
+    def _state(self) -> PathState:
         """Raises `UsageError`."""
-        from poltergust.stores import open_store
-
-        return open_store(self._path.root)
+        return PathState.open(self._path, self._settings.node)
 
     def round_trip(self) -> Iterator[Check]:
         """Write, rename, read and delete a small file beside the path, as the agent does; and the server's clock."""
         if not self._usable:
             return
-        store = self._store
+        store = self._state.store
         url = f"{self._path.state_prefix}doctor/{self._settings.node}-{secrets.token_hex(4)}.txt"
         moved = url.removesuffix(".txt") + "-moved.txt"
         try:
@@ -80,9 +78,8 @@ class _Place:
         """Who else listens to the path."""
         if not self._usable:
             return
-        store, node = self._store, self._settings.node
-        records = Records(store, self._path, node)
-        live = [(seen, age) for seen in records.nodes() if (age := _age(store, self._path, seen)) < LIVE_SECONDS]
+        state, node = self._state, self._settings.node
+        live = [(seen, age) for seen in state.records.nodes() if (age := _age(state, seen)) < LIVE_SECONDS]
         others = sorted(seen.record.node for seen, _ in live if seen.record.node != node)
         yield from (self._namesake(seen.record) for seen, _ in live if seen.record.node == node)
         if others and self._settings.scheduler_url is None:
@@ -109,10 +106,10 @@ class _Place:
         )
 
 
-def _age(store: Store, path: WatchedPath, seen: Seen[NodeRecord]) -> float:
+def _age(state: PathState, seen: Seen[NodeRecord]) -> float:
     """Of a heartbeat, in seconds, by the storage server's clock where it tells."""
     try:
-        blob = store.read(path.node(seen.record.node))
+        blob = state.store.read(state.path.node(seen.record.node))
     except RunError:
         return LIVE_SECONDS  # gone meanwhile
     return (time.time() if blob.served is None else blob.served) - blob.updated
@@ -129,7 +126,7 @@ class CloudPlace(_Place):
         """Credentials, the bucket, permissions, settings that are in the way."""
         from poltergust.stores.gs.examine import open_bucket
 
-        self._bucket, check = open_bucket(self._path)
+        self._bucket, check = open_bucket(self._path.prefix, self._path.state_prefix)
         yield check
         if self._bucket is not None:
             yield from self._bucket.permissions()
@@ -157,10 +154,10 @@ class CloudPlace(_Place):
         from poltergust.sources.pubsub import examine
 
         if subscription is not None:
-            found = examine.named(subscription, self._path)
+            found = examine.named(subscription, self._path.prefix, CONFIG_SUFFIX)
         else:
             assert topic is not None
-            found = examine.own(topic, self._settings.node, self._path)
+            found = examine.own(topic, self._settings.node, self._path.prefix)
         yield from found.checks
         if found.topic is not None or not any(check.verdict is Severity.FAIL for check in found.checks):
             yield from bucket.notifications(found.topic)

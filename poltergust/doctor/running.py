@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from poltergust.base.checks import Check, Severity, fail
 from poltergust.base.errors import PoltergustError
+from poltergust.base.urls import is_cloud
 from poltergust.doctor import machine, scheduling
 from poltergust.doctor.path import CloudPlace, FolderPlace
 from poltergust.node.settings import Settings
-from poltergust.path.layout import is_cloud
 
 log = logging.getLogger(__name__)
 

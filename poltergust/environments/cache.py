@@ -14,6 +14,7 @@ from pathlib import Path
 from poltergust.base.errors import NodeError, UsageError
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
+from poltergust.base.urls import is_cloud
 from poltergust.environments import (
     Cancelled,
     Environment,
@@ -42,7 +43,6 @@ from poltergust.environments.marker import Marker
 from poltergust.environments.origins import Origins
 from poltergust.environments.plan import Plan
 from poltergust.environments.resolve import LocalLocks
-from poltergust.path.layout import is_cloud
 from poltergust.processes import Spawn
 
 _POLL = 0.25  # seconds between looks at `cancelled` while waiting for a turn to build

@@ -18,10 +18,10 @@ from urllib.parse import unquote, urlsplit
 
 from poltergust.base.errors import Permanent
 from poltergust.base.reasons import Reason
+from poltergust.base.urls import is_cloud
 from poltergust.environments import Dependency, lines
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.lines import Line
-from poltergust.path.layout import is_cloud
 
 _GS = re.compile(r"gs://[^\s;\[\]]+")
 _EXTRAS = re.compile(r"(?P<path>.*?)(?P<rest>(?:\[[^]]*\])?(?:\s*;.*)?)$", re.DOTALL)

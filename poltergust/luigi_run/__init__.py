@@ -8,14 +8,15 @@ that Luigi serves, 3.6 on) and imports nothing of Poltergust; `scheduler.py` loo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
 from poltergust.documents import Argument
 
-__all__ = ["LOOPBACK", "Argument", "GraphStatus", "Launch", "LuigiRun", "Progress", "Report", "Request", "TaskFailure"]
+__all__ = ["LOOPBACK", "Argument", "GraphStatus", "Launch", "LuigiRun", "Report", "Request"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts of a scheduler that only its own machine reaches, and that no proxy is to be asked for."""
@@ -41,36 +42,13 @@ class Request:
 
 
 @dataclass(frozen=True)
-class TaskFailure:
-    """One failed or disabled Luigi task: its id, family, and its exception's text (the scheduler's `fetch_error`)."""
-
-    task_id: str
-    family: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Counts of the root's whole dependency graph as the scheduler sees it, on all nodes."""
-
-    done: int = 0
-    running: int = 0
-    pending: int = 0
-    failed: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.done + self.running + self.pending + self.failed
-
-
-@dataclass(frozen=True)
 class GraphStatus:
     """How a root task stands at the scheduler, for a node that runs no process of it: `running` tasks on other nodes,
     and whether there is anything a new process could do (also true for a root the scheduler does not know)."""
 
     running: int
     runnable: bool
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True)
@@ -81,7 +59,7 @@ class Report:
     detail: str
     root_task_id: str = ""
     failures: tuple[TaskFailure, ...] = ()
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
 
 
 class LuigiRun(Protocol):

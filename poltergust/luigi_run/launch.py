@@ -13,8 +13,9 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
-from poltergust.luigi_run import LOOPBACK, Progress, Report, Request, TaskFailure
+from poltergust.luigi_run import LOOPBACK, Report, Request
 from poltergust.processes import Child, Exit, Spawn
 
 INSIDE = Path(__file__).with_name("inside")
@@ -125,7 +126,7 @@ class LuigiProcess:
         if "result" in message:
             self._message = mapping(message["result"])
         elif "progress" in message:
-            self._progress = progress(message["progress"])
+            self._progress = Progress.decode(message["progress"])
             self._root_task_id = str(message.get("root_task_id", ""))
         elif message.get("failures_reset"):
             self._on_reset()
@@ -161,20 +162,9 @@ def report(message: Mapping[str, object]) -> Report | None:
         reason,
         str(message.get("detail", "")),
         root_task_id=str(message.get("root_task_id", "")),
-        failures=tuple(failure(entry) for entry in failures) if isinstance(failures, list) else (),
-        progress=progress(message.get("progress")),
+        failures=tuple(TaskFailure.decode(entry) for entry in failures) if isinstance(failures, list) else (),
+        progress=Progress.decode(message.get("progress")),
     )
-
-
-def failure(value: object) -> TaskFailure:
-    fields = mapping(value)
-    return TaskFailure(str(fields.get("task_id")), str(fields.get("family")), str(fields.get("error")))
-
-
-def progress(value: object) -> Progress:
-    counts = mapping(value)
-    known = (counts.get(name) for name in ("done", "running", "pending", "failed"))
-    return Progress(*(count if isinstance(count, int) else 0 for count in known))
 
 
 def mapping(value: object) -> Mapping[str, object]:

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
+from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
-from poltergust.luigi_run import LOOPBACK, Progress
+from poltergust.luigi_run import LOOPBACK
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 
 __all__ = ["EmbeddedScheduler", "Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]

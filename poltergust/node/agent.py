@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from poltergust import __version__
 from poltergust.base.errors import RunError, Temporary
 from poltergust.base.logs import about
+from poltergust.base.progress import Progress
 from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping
-from poltergust.luigi_run import Progress
 from poltergust.node.heartbeat import Heartbeat
 from poltergust.node.settings import Settings
 from poltergust.observe.status import RunSeen, SourceSeen, Status

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poltergust.base.errors import UsageError
+from poltergust.base.urls import is_cloud
 from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
 from poltergust.runs.settings import RunSettings
@@ -51,7 +52,7 @@ class Settings:
 def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
     """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
     unless told otherwise)."""
-    if layout.is_cloud(text):
+    if is_cloud(text):
         bucket, _, prefix = text[len("gs://") :].partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")

@@ -7,12 +7,12 @@ import logging
 import resource
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from poltergust.base.stopping import Stopping
+from poltergust.base.urls import is_cloud
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
 from poltergust.environments.leases import Lease
@@ -23,12 +23,7 @@ from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.node.agent import Agent
 from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
-from poltergust.path import layout
-from poltergust.path.locks import StoreLocks
-from poltergust.path.marks import FailureReset
-from poltergust.path.outcome import Outcomes
-from poltergust.path.records import Records
-from poltergust.path.run_log import RunLog
+from poltergust.path.state import PathState
 from poltergust.processes.child import spawn
 from poltergust.processes.orphans import become_reaper
 from poltergust.runs.attempt import Attempts
@@ -36,7 +31,7 @@ from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import RetryPolicy
 from poltergust.runs.run import Runs
 from poltergust.sources import Source
-from poltergust.stores import Blob, Entry, Store
+from poltergust.stores import Stores
 from poltergust.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -44,38 +39,6 @@ log = logging.getLogger(__name__)
 
 DESCRIPTORS = 8192
 """Enough for the most that `--parallel` allows."""
-
-
-class Stores:
-    """The store for a URL: one for folders, one for Cloud Storage, whose client is made when the first URL needs it."""
-
-    def __init__(self, path: layout.WatchedPath) -> None:
-        self._side = path.state_prefix
-        self._lock = threading.Lock()
-        self._cloud: Store | None = None
-        self._folder: Store | None = None
-
-    def __call__(self, url: str) -> Store:
-        with self._lock:
-            if layout.is_cloud(url):
-                if self._cloud is None:
-                    from poltergust.stores.gs import GsStore
-
-                    self._cloud = GsStore.connect()
-                return self._cloud
-            if self._folder is None:
-                from poltergust.stores.folder import FolderStore
-
-                self._folder = FolderStore(Path(self._side))
-            return self._folder
-
-    # `environments.Objects`, for dependencies that name objects
-
-    def read(self, url: str, *, limit: int | None = None) -> Blob:
-        return self(url).read(url, limit=limit)
-
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
-        return self(prefix).list(prefix, suffix=suffix)
 
 
 @contextlib.contextmanager
@@ -92,9 +55,11 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             scheduler_url = scheduler.start()
         client = SchedulerClient(scheduler_url)
         observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
-        stores = Stores(settings.path)
-        node = _wire(settings, stopping, scheduler_url, client, observability, stores)
-        stack.enter_context(observability.shown(node.status, stores(settings.path.root), settings.path))
+        stores = Stores(settings.path.state_prefix)
+        instance = secrets.token_hex(4)
+        state = PathState(stores.of(settings.path.root), settings.path, settings.node, instance)
+        node = _wire(settings, stopping, scheduler_url, client, observability, stores, state)
+        stack.enter_context(observability.shown(node.status, state))
         yield node
 
 
@@ -125,17 +90,12 @@ def _wire(
     client: SchedulerClient,
     observability: Observability,
     stores: Stores,
+    state: PathState,
 ) -> Agent:
-    path, node = settings.path, settings.node
     clock = time.monotonic
-    instance = secrets.token_hex(4)
-    store = stores(path.root)
-    records = Records(store, path, node)
-    runs = Runs(records, node, client.url, clock)  # records and status show the URL without its credentials
-    outcomes = Outcomes(store, path, f"{node}/{instance}")
+    # Records and status show the scheduler's URL without its credentials.
+    runs = Runs(state.records, state.node, client.url, clock)
     retry_policy = RetryPolicy()
-    # Cloud Storage takes about one write a second for one object; a folder has no such limit.
-    spacing = 1.0 if layout.is_cloud(path.root) else 0.0
 
     def standing(root_task_id: str) -> GraphStatus:
         judgement = judge(client.graph(root_task_id))
@@ -144,14 +104,14 @@ def _wire(
     pipeline = Attempts(
         settings=settings,
         scheduler_url=scheduler_url,
-        nonce=instance,
+        nonce=state.instance,
         environments=observability.environments(environments(settings, stores)),
-        locks=StoreLocks(store, path),
+        locks=state.locks,
         launch=Launcher(spawn),
-        failure_reset=FailureReset(store, path, node, records.server_time),
-        records=records,
-        open_log=lambda url, redact: RunLog(
-            store, url, redact=redact, limit=settings.runs.log_limit, spacing=spacing, count=observability.logged
+        failure_reset=state.failure_reset,
+        records=state.records,
+        open_log=lambda config, redact: state.run_log(
+            config.name, config.generation, redact=redact, limit=settings.runs.log_limit, count=observability.logged
         ),
         stopping=stopping,
         clock=clock,
@@ -159,10 +119,10 @@ def _wire(
     )
     runner = Reconciler(
         settings,
-        store=stores,
-        records=records,
+        store=stores.of,
+        records=state.records,
         runs=runs,
-        outcomes=outcomes,
+        outcomes=state.outcomes,
         pipeline=pipeline,
         standing=standing,
         retry_policy=retry_policy,
@@ -173,10 +133,10 @@ def _wire(
     )
     return Agent(
         settings,
-        instance=instance,
+        instance=state.instance,
         scheduler_url=client.url,
-        store=store,
-        records=records,
+        store=state.store,
+        records=state.records,
         runs=runs,
         runner=runner,
         retry_policy=retry_policy,
@@ -190,7 +150,7 @@ def _wire(
 def _sources(settings: Settings) -> list[Source]:
     """What tells this node of changes besides the scan; none for a bucket without subscription."""
     path = settings.path
-    if not layout.is_cloud(path.root):
+    if not is_cloud(path.root):
         from poltergust.sources.folder import FolderSource
 
         return [FolderSource(Path(path.root))]
@@ -200,9 +160,9 @@ def _sources(settings: Settings) -> list[Source]:
     from poltergust.sources.pubsub.subscriptions import Named, Own
 
     if settings.subscription is not None:
-        return [PubSubSource(Named(settings.subscription), path)]
+        return [PubSubSource(Named(settings.subscription), path.prefix)]
     assert settings.topic is not None
-    return [PubSubSource(Own(settings.topic, settings.node, path), path)]
+    return [PubSubSource(Own(settings.topic, settings.node, path.prefix), path.prefix)]
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ from poltergust.observe.systemd import Systemd
 from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import RenameResult
 from poltergust.path.retention import Retention
+from poltergust.path.state import PathState
 from poltergust.runs.run import Run, Verdict
-from poltergust.stores import Store
 
 if TYPE_CHECKING:
     from poltergust.observe.http import PageServer
@@ -86,16 +86,16 @@ class Observability:
             self.metrics.logged(size)
 
     @contextlib.contextmanager
-    def shown(self, status: Callable[[], Status], store: Store, path: WatchedPath) -> Iterator[None]:
+    def shown(self, status: Callable[[], Status], state: PathState) -> Iterator[None]:
         """Everything that was asked for is up while the context is open. Raises `UsageError`: an address in use."""
         with contextlib.ExitStack() as stack:
-            for part in self._parts(status, store, path):
+            for part in self._parts(status, state):
                 part.start()
                 stack.callback(part.stop)
             yield
 
     def _parts(
-        self, status: Callable[[], Status], store: Store, path: WatchedPath
+        self, status: Callable[[], Status], state: PathState
     ) -> Iterator[SchedulerProbe | OutcomePosts | Retention | Systemd | PageServer]:
         """In the order of their start. Each is made when the one before it runs."""
         yield self.probe
@@ -106,7 +106,7 @@ class Observability:
             self.metrics.watch(status)
             yield PageServer(self.settings.http, pages(status, self.metrics))
         if self.settings.keep is not None:
-            yield Retention(store, path, self.settings.keep)
+            yield state.retention(self.settings.keep)
         if self.settings.systemd is not None:
             yield Systemd(self.settings.systemd, self.settings.watchdog, status)
         # Last, so that it is the first to stop: nobody ends a run any more, and systemd and health still answer.

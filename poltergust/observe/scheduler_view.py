@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from poltergust.base.errors import Temporary, UsageError
-from poltergust.luigi_run import LOOPBACK, Progress
+from poltergust.base.progress import Progress
+from poltergust.luigi_run import LOOPBACK
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.path.reading.model import ConfigView, NodeView
 

@@ -16,13 +16,12 @@ from enum import Enum
 
 from poltergust.base.errors import Permanent
 from poltergust.base.reasons import Reason
+from poltergust.base.urls import MAX_OBJECT_NAME_BYTES, is_cloud, split_cloud
+from poltergust.stores.folder.files import HIDDEN_PREFIX
 
 CONFIG_SUFFIX = ".config.yaml"
-MAX_OBJECT_NAME = 1024  # bytes of UTF-8, https://cloud.google.com/storage/docs/objects#naming
-MAX_FILE_NAME = 255  # bytes of one component, NAME_MAX of the common Linux file systems
-
-HIDDEN = ".poltergust-"
-"""How the folder store's own short-lived files begin; nothing so named, or below a folder so named, is a config."""
+MAX_FILE_NAME_BYTES = 255
+"""Of one component of a path: NAME_MAX of the common Linux file systems."""
 
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -41,10 +40,6 @@ class Kind(Enum):
 
 
 OUTCOMES = (Kind.DONE, Kind.ERROR, Kind.CANCELLED)
-
-
-def is_cloud(url: str) -> bool:
-    return url.startswith("gs://")
 
 
 def valid_node(node: str) -> bool:
@@ -66,7 +61,7 @@ def resolve(reference: str, base: str) -> str:
             Reason.INVALID_VALUE,
             f"{base}: environment: {reference!r} is a file of one machine; name a gs:// object or one relative to this",
         )
-    bucket, _, key = base[len("gs://") :].partition("/")
+    bucket, key = split_cloud(base)
     target = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), reference))
     return f"gs://{bucket}{target}"
 
@@ -85,7 +80,7 @@ class WatchedPath:
     @property
     def state_prefix(self) -> str:
         """The sibling prefix for logs, records and heartbeats, ending with a slash."""
-        if is_cloud(self.root) and "/" not in self.root[len("gs://") :]:
+        if is_cloud(self.root) and not split_cloud(self.root)[1]:
             return f"{self.root}/.poltergust/"
         return f"{self.root}.poltergust/"
 
@@ -97,7 +92,7 @@ class WatchedPath:
         if not url.startswith(self.prefix) or url.startswith(self.state_prefix) or not url.endswith(kind.suffix):
             return None
         name = url[len(self.prefix) : -len(kind.suffix)]
-        if not is_cloud(self.root) and any(part.startswith(HIDDEN) for part in name.split("/")):
+        if not is_cloud(self.root) and any(part.startswith(HIDDEN_PREFIX) for part in name.split("/")):
             return None
         return name if name and not name.endswith("/") else None
 
@@ -116,11 +111,11 @@ class WatchedPath:
             raise Permanent(Reason.NAME_INVALID, f"{where}: the name has '.' or '..' as a component; rename it without")
         for url in (self.of(name, Kind.CANCELLED), self.log(name, generation, node), self.run(name, generation, node)):
             if is_cloud(url):
-                longest = len(url[len("gs://") :].partition("/")[2].encode())
-                limit = MAX_OBJECT_NAME
+                longest = len(split_cloud(url)[1].encode())
+                limit = MAX_OBJECT_NAME_BYTES
             else:
                 longest = max(len(part.encode()) for part in url.split("/"))
-                limit = MAX_FILE_NAME
+                limit = MAX_FILE_NAME_BYTES
             if longest > limit:
                 text = f"{self.prefix}{name[:40]}…: the name is {longest - limit} bytes too long for its outcomes and"
                 raise Permanent(Reason.NAME_TOO_LONG, f"{text} records; shorten it")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 
-from poltergust.path.layout import WatchedPath
-from poltergust.stores import ABSENT, Blob, Conflict, NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import ABSENT, Blob, Conflict
 
-MAX_LOCK = 16 * 1024 * 1024
-"""Bytes; a larger one is not ours."""
+MAX_LOCK_BYTES = 16 * 1024 * 1024
+"""A larger object is no lock of ours."""
 
 
 class StoreLocks:
     """`environments.Locks` on a store: who creates the object first decides for everybody. A damaged one (no text, or
     far too large) is as good as missing, and replaced."""
 
-    def __init__(self, store: Store, path: WatchedPath) -> None:
-        self._store = store
-        self._path = path
+    def __init__(self, at: StoredPath) -> None:
+        self._at = at
+        self._store = at.store
+        self._path = at.path
 
     def get(self, key: str) -> str | None:
         standing = self._read(key)
@@ -44,14 +45,11 @@ class StoreLocks:
         self._store.write(self._path.lock(key), text.encode())
 
     def _read(self, key: str) -> Blob | None:
-        try:
-            return self._store.read(self._path.lock(key), limit=MAX_LOCK)
-        except NotFound:
-            return None
+        return self._at.read(self._path.lock(key), limit=MAX_LOCK_BYTES)
 
 
 def _text(blob: Blob) -> str | None:
-    if len(blob.data) > MAX_LOCK:
+    if len(blob.data) > MAX_LOCK_BYTES:
         return None
     try:
         return blob.data.decode()

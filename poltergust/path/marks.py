@@ -13,9 +13,9 @@ import logging
 from collections.abc import Callable
 
 from poltergust.base.errors import RunError, Temporary
-from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
-from poltergust.stores import ABSENT, Conflict, NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import ABSENT, Conflict, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,11 @@ TAKE_OVER = 60.0
 class FailureReset:
     """The marks of one path, made as one node."""
 
-    def __init__(self, store: Store, path: WatchedPath, node: str, server_time: Callable[[], float | None]) -> None:
-        self._store = store
-        self._path = path
-        self._node = node
+    def __init__(self, at: StoredPath, server_time: Callable[[], float | None]) -> None:
+        """`server_time` is now by the storage server's clock, None while that is not known."""
+        self._store = at.store
+        self._path = at.path
+        self._node = at.node
         self._server_time = server_time
 
     def mine(self, config: Config) -> bool:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poltergust.base.errors import Permanent, RunError
-from poltergust.path.layout import OUTCOMES, Kind, WatchedPath
-from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Store
+from poltergust.path.layout import OUTCOMES, Kind
+from poltergust.path.stored import StoredPath
+from poltergust.stores import ABSENT, Conflict, Denied, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,12 @@ class Config:
 
 
 class Outcomes:
-    """Renames configs below one path as one node. `nonce` tells this agent's marks from everybody else's."""
+    """Renames configs below one path as one node. Its marks name node and instance: nobody else makes the same."""
 
-    def __init__(self, store: Store, path: WatchedPath, nonce: str) -> None:
-        self._store = store
-        self._path = path
-        self._nonce = nonce.encode()
+    def __init__(self, at: StoredPath) -> None:
+        self._store = at.store
+        self._path = at.path
+        self._nonce = f"{at.node}/{at.instance}".encode()
 
     def finish(self, config: Config, kind: Kind) -> tuple[RenameResult, str]:
         """Rename `config` to its outcome; the ending and, where refused, the storage's words.

@@ -17,9 +17,9 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from poltergust.base.errors import RunError, Temporary
-from poltergust.path import layout
 from poltergust.path.liveness import LIVE_SECONDS
-from poltergust.stores import NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import NotFound
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +99,10 @@ class Seen(Generic[R]):
 class Records:
     """All records below one path, written as one node. Safe to use from several threads."""
 
-    def __init__(
-        self, store: Store, path: layout.WatchedPath, node: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._store = store
-        self._path = path
-        self._node = node
+    def __init__(self, at: StoredPath, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = at.store
+        self._path = at.path
+        self._node = at.node
         self._clock = clock
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 from poltergust.base.errors import RunError
 from poltergust.path import layout
-from poltergust.stores import ABSENT, Conflict, Entry, NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import ABSENT, Conflict, Entry, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,7 @@ class Retention:
 
     def __init__(
         self,
-        store: Store,
-        path: layout.WatchedPath,
+        at: StoredPath,
         keep: float,
         *,
         most: int = MOST,
@@ -45,8 +45,8 @@ class Retention:
         first: float = FIRST,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._store = store
-        self._path = path
+        self._store = at.store
+        self._path = at.path
         self._keep = keep
         self._most = most
         self._interval = interval

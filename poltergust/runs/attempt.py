@@ -22,6 +22,7 @@ from poltergust.environments import Cancelled, Environment, Environments, Enviro
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.node.settings import Settings
 from poltergust.path.marks import FailureReset
+from poltergust.path.outcome import Config
 from poltergust.path.records import Records, State
 from poltergust.path.run_log import RunLog
 from poltergust.runs.run import ProgressReporter, Run, Verdict
@@ -58,7 +59,7 @@ class Attempts:
     launch: Launch
     failure_reset: FailureReset
     records: Records
-    open_log: Callable[[str, Redactor], RunLog]  # by URL
+    open_log: Callable[[Config, Redactor], RunLog]
     stopping: Stopping
     clock: Callable[[], float]
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
@@ -69,8 +70,7 @@ class Attempts:
     ) -> Verdict:
         """Environment, Luigi, verdict. Raises what the environment raises."""
         redact = Redactor((self.settings.environ, spec.variables, task.variables))
-        url = self.settings.path.log(run.name, run.config.generation, self.settings.node)
-        with self.open_log(url, redact) as run_log:
+        with self.open_log(run.config, redact) as run_log:
             run_log.note(f"attempt {run.record.attempts} on {self.settings.node}: {task.module}.{task.name}")
             try:
                 verdict = _redacted(self._in_environment(run, task, spec, item, stop_condition, run_log), redact)

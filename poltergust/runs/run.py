@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason, ReasonKind
-from poltergust.luigi_run import LuigiRun, Progress, Report, TaskFailure
+from poltergust.luigi_run import LuigiRun, Report
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
 from poltergust.path.records import Records, RunRecord, State

@@ -13,13 +13,15 @@ network) once the store's own short retries (about 30 s in all) are spent. Folde
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from poltergust.base.errors import RunError
 from poltergust.base.reasons import Reason
-from poltergust.path.layout import WatchedPath, is_cloud
+from poltergust.base.urls import is_cloud
 
 ABSENT = "0"
 """As `if_generation`: only if no object of that name exists (Cloud Storage's generation 0)."""
@@ -109,18 +111,38 @@ class Store(Protocol):
         ...
 
 
-def open_store(root: str, *, project: str | None = None) -> Store:
-    """The store that a watched path (its `root`) lives in. `project` only matters where credentials name none.
+class Stores:
+    """The store for a URL: one for folders, one for Cloud Storage, each made when the first URL needs it.
 
-    Raises `errors.UsageError` where Google's credentials are missing. Google's client is imported only for `gs://`:
-    it costs half a second.
+    `state_prefix` is the watched path's (`WatchedPath.state_prefix`): the folder store keeps its lock there. Google's
+    client is imported only for `gs://`: it costs half a second. Safe to use from several threads.
     """
-    if is_cloud(root):
-        from poltergust.stores.gs import GsStore
 
-        return GsStore.connect(project)
-    import pathlib
+    def __init__(self, state_prefix: str) -> None:
+        self._state_prefix = state_prefix
+        self._lock = threading.Lock()
+        self._cloud: Store | None = None
+        self._folder: Store | None = None
 
-    from poltergust.stores.folder import FolderStore
+    def of(self, url: str) -> Store:
+        """Raises `errors.UsageError` where Google's credentials are missing."""
+        with self._lock:
+            if is_cloud(url):
+                if self._cloud is None:
+                    from poltergust.stores.gs import GsStore
 
-    return FolderStore(pathlib.Path(WatchedPath(root).state_prefix))
+                    self._cloud = GsStore.connect()
+                return self._cloud
+            if self._folder is None:
+                from poltergust.stores.folder import FolderStore
+
+                self._folder = FolderStore(Path(self._state_prefix))
+            return self._folder
+
+    # `environments.Objects`, for dependencies that name objects
+
+    def read(self, url: str, *, limit: int | None = None) -> Blob:
+        return self.of(url).read(url, limit=limit)
+
+    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+        return self.of(prefix).list(prefix, suffix=suffix)

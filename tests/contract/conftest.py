@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.stores import Store, open_store
+from poltergust.path.layout import WatchedPath
+from poltergust.stores import Store, Stores
 from poltergust.stores.gs import GsStore
 from tests.emulators.fake_gcs import fake_gcs
 from tests.emulators.gcs import strict_gcs
@@ -32,6 +33,10 @@ EXCLUDED: dict[tuple[str, str], str] = {
     ("live", "test_lists_more_than_one_page"): "a thousand uploads cost money and minutes; the strict server shows it",
 }
 """(store, test) that are left out, and why."""
+
+
+def open_folder(root: str) -> Store:
+    return Stores(WatchedPath(root).state_prefix).of(root)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def place(
     if kind == "folder":
         root = str(tmp_path.resolve() / "pipeline")
         os.mkdir(root)
-        yield Place(kind, open_store(root), root, lambda: open_store(root))
+        yield Place(kind, open_folder(root), root, lambda: open_folder(root))
         return
     if kind == "memory":
         memory = Bucket(time.time)

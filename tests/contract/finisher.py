@@ -14,7 +14,8 @@ import signal
 import sys
 
 from poltergust.base.errors import RunError
-from poltergust.stores import Conflict, NotFound, Store, open_store
+from poltergust.path.layout import WatchedPath
+from poltergust.stores import Conflict, NotFound, Store, Stores
 
 _STEPS = ("open", "os.mkdir", "os.link", "os.listdir", "os.remove", "os.rename", "os.rmdir", "fcntl.flock")
 
@@ -33,7 +34,7 @@ class Clock:
 
 def open_named(root: str, name: str) -> Store:
     if not root.startswith("gs://"):
-        return open_store(root)
+        return Stores(WatchedPath(root).state_prefix).of(root)
     from google.cloud import storage
 
     from poltergust.stores.gs import GsStore

@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from poltergust.base.errors import Permanent
-from poltergust.path import actions
-from poltergust.path.actions import Refused
+from poltergust.path.actions import Actions, Refused, check_environment
 from poltergust.path.layout import Kind, WatchedPath
 from poltergust.path.outcome import Config, Outcomes, RenameResult
-from poltergust.path.reading.reader import Reader
+from poltergust.path.state import PathState
 from poltergust.stores import Store
 from tests.contract.conftest import Place
 
@@ -25,12 +24,22 @@ def path(place: Place) -> WatchedPath:
     return WatchedPath(place.root)
 
 
+@pytest.fixture
+def actions(place: Place, path: WatchedPath) -> Actions:
+    return of(place.store, path)
+
+
+def of(store: Store, path: WatchedPath, node: str = "anna@desk") -> Actions:
+    return PathState(store, path, node, "1").actions
+
+
 def put(place: Place, path: WatchedPath, name: str, kind: Kind, data: bytes = TASK) -> None:
     place.store.write(path.of(name, kind), data)
 
 
 def submit(place: Place, path: WatchedPath, name: str = "x", data: bytes = TASK, **how: bool) -> None:
-    actions.submit(place.store, path, actions.check(path, name, data, "x.yaml"), by="anna@desk", **how)
+    actions = of(place.store, path)
+    actions.submit(actions.check(name, data, "x.yaml"), **how)
 
 
 def content(place: Place, path: WatchedPath, name: str, kind: Kind = Kind.CONFIG) -> bytes:
@@ -48,7 +57,7 @@ def test_submit_overwrites_only_when_told_to(place: Place, path: WatchedPath) ->
 
 def test_who_submitted_is_kept_beside_the_path(place: Place, path: WatchedPath) -> None:
     submit(place, path, "sub/x")
-    detail = Reader(place.store, path).detail("sub/x")
+    detail = PathState(place.store, path).reader().detail("sub/x")
     assert detail is not None
     assert detail.submitted is not None
     assert detail.submitted.by == "anna@desk"
@@ -63,51 +72,53 @@ def test_an_older_outcome_is_no_obstacle(place: Place, path: WatchedPath) -> Non
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../b", "x\ny", "x" * 2000])
-def test_a_name_that_no_node_takes_is_not_submitted(path: WatchedPath, name: str) -> None:
+def test_a_name_that_no_node_takes_is_not_submitted(path: WatchedPath, actions: Actions, name: str) -> None:
     with pytest.raises(Permanent):
-        actions.check(path, name, TASK, "x.yaml")
+        actions.check(name, TASK, "x.yaml")
 
 
-def test_the_environment_counts_from_where_the_config_goes(path: WatchedPath) -> None:
+def test_the_environment_counts_from_where_the_config_goes(path: WatchedPath, actions: Actions) -> None:
     folder = path.root.rpartition("/")[0]
-    assert actions.check(path, "x", TASK, "/tmp/x.yaml").environment == f"{folder}/environment/e.yaml"
-    assert actions.check(path, "sub/x", TASK, "/tmp/x.yaml").environment == f"{path.root}/environment/e.yaml"
+    assert actions.check("x", TASK, "/tmp/x.yaml").environment == f"{folder}/environment/e.yaml"
+    assert actions.check("sub/x", TASK, "/tmp/x.yaml").environment == f"{path.root}/environment/e.yaml"
 
 
-def test_a_missing_environment_is_said_before_anything_is_uploaded(place: Place, path: WatchedPath) -> None:
-    checked = actions.check(path, "x", TASK.replace(b"../", b""), "x.yaml")
+def test_a_missing_environment_is_said_before_anything_is_uploaded(
+    place: Place, path: WatchedPath, actions: Actions
+) -> None:
+    checked = actions.check("x", TASK.replace(b"../", b""), "x.yaml")
     with pytest.raises(Refused, match="no such environment file"):
-        actions.check_environment(place.store, checked)
+        check_environment(place.store, checked)
     place.store.write(checked.environment, b"dependences: []\n")
     with pytest.raises(Permanent, match="dependencies"):
-        actions.check_environment(place.store, checked)
+        check_environment(place.store, checked)
     place.store.write(checked.environment, b"dependencies: []\n")
-    actions.check_environment(place.store, checked)
+    check_environment(place.store, checked)
 
 
-def test_retry_puts_the_error_back_as_a_new_generation(place: Place, path: WatchedPath) -> None:
+def test_retry_puts_the_error_back_as_a_new_generation(place: Place, path: WatchedPath, actions: Actions) -> None:
     put(place, path, "x", Kind.ERROR)
     before = place.store.read(path.of("x", Kind.ERROR)).generation
-    assert actions.retry(place.store, path, "x", by="anna@desk").data == TASK
+    assert actions.retry("x").data == TASK
     assert place.names() == ["x.config.yaml"]
     assert place.store.read(path.of("x", Kind.CONFIG)).generation != before
 
 
-def test_retry_of_anything_else_wants_force(place: Place, path: WatchedPath) -> None:
+def test_retry_of_anything_else_wants_force(place: Place, path: WatchedPath, actions: Actions) -> None:
     with pytest.raises(Refused, match="nothing of the name x"):
-        actions.retry(place.store, path, "x", by="a")
+        actions.retry("x")
     for kind in (Kind.DONE, Kind.CANCELLED):
         put(place, path, kind.value, kind)
         with pytest.raises(Refused, match=f"{kind.value} is {kind.value}, not an error; add --force"):
-            actions.retry(place.store, path, kind.value, by="a")
-        actions.retry(place.store, path, kind.value, by="a", force=True)
+            actions.retry(kind.value)
+        actions.retry(kind.value, force=True)
     assert place.names() == ["cancelled.config.yaml", "done.config.yaml"]
     with pytest.raises(Refused, match="waits or runs already"):
-        actions.retry(place.store, path, "done", by="a", force=True)
+        actions.retry("done", force=True)
 
 
 def test_retry_never_overwrites_what_was_uploaded_at_that_moment(
-    place: Place, path: WatchedPath, monkeypatch: pytest.MonkeyPatch
+    place: Place, path: WatchedPath, actions: Actions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(place, path, "x", Kind.ERROR)
     real: Callable[..., object] = place.store.write
@@ -119,7 +130,7 @@ def test_retry_never_overwrites_what_was_uploaded_at_that_moment(
 
     monkeypatch.setattr(place.store, "write", write)
     with pytest.raises(Refused, match="waits or runs already"):
-        actions.retry(place.store, path, "x", by="a")
+        actions.retry("x")
     assert content(place, path, "x") == TASK + b"# somebody's\n"
     assert content(place, path, "x", Kind.ERROR) == TASK
 
@@ -130,7 +141,7 @@ def test_of_many_retries_one_wins(place: Place, path: WatchedPath) -> None:
 
     def one(store: Store) -> bool:
         try:
-            actions.retry(store, path, "x", by="a")
+            of(store, path).retry("x")
         except Refused:
             return False
         return True
@@ -140,17 +151,17 @@ def test_of_many_retries_one_wins(place: Place, path: WatchedPath) -> None:
     assert place.names() == ["x.config.yaml"]
 
 
-def test_cancel_says_what_came_of_it(place: Place, path: WatchedPath) -> None:
+def test_cancel_says_what_came_of_it(place: Place, path: WatchedPath, actions: Actions) -> None:
     with pytest.raises(Refused, match="nothing of the name x"):
-        actions.cancel(place.store, path, "x", "me")
+        actions.cancel("x")
     put(place, path, "x", Kind.ERROR)  # of an earlier run
     submit(place, path)
-    assert actions.cancel(place.store, path, "x", "me") is True
+    assert actions.cancel("x") is True
     assert place.names() == ["x.cancelled.yaml"]
-    assert actions.cancel(place.store, path, "x", "me") is False
+    assert actions.cancel("x") is False
     put(place, path, "y", Kind.DONE)
     with pytest.raises(Refused, match="y is done already, nothing to cancel"):
-        actions.cancel(place.store, path, "y", "me")
+        actions.cancel("y")
 
 
 def test_cancel_and_completion_at_once_are_one_outcome(place: Place, path: WatchedPath) -> None:
@@ -160,15 +171,15 @@ def test_cancel_and_completion_at_once_are_one_outcome(place: Place, path: Watch
         name = f"x{attempt}"
         submit(place, path, name)
         blob = place.store.read(path.of(name, Kind.CONFIG))
-        node = Outcomes(place.another(), path, "node-1/1")
-        person = place.another()
+        node = PathState(place.another(), path, "node-1", "1").outcomes
+        person = of(place.another(), path)
 
         def complete(node: Outcomes = node, name: str = name, generation: str = blob.generation) -> RenameResult:
             return node.finish(Config(name, generation, TASK), Kind.DONE)[0]
 
-        def cancel(person: Store = person, name: str = name) -> bool:
+        def cancel(person: Actions = person, name: str = name) -> bool:
             try:
-                return actions.cancel(person, path, name, "me")
+                return person.cancel(name)
             except Refused:
                 return False
 

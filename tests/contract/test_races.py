@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.stores import Blob, Store, open_store
+from poltergust.stores import Blob, Store
+from tests.contract.conftest import open_folder
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
 FINISHERS = 8
@@ -103,7 +104,7 @@ def stack() -> Iterator[contextlib.ExitStack]:
 def folder(tmp_path: Path, stack: contextlib.ExitStack) -> Field:
     root = tmp_path.resolve() / "pipeline"
     root.mkdir()
-    return Field(str(root), open_store(str(root)), dict(os.environ), stack)
+    return Field(str(root), open_folder(str(root)), dict(os.environ), stack)
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from poltergust.node.agent import Agent
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.outcome import Outcomes
-from poltergust.path.records import Records
+from poltergust.path.state import PathState
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import RetryPolicy
 from poltergust.runs.run import Run, Runs, Verdict
@@ -63,8 +62,8 @@ class Node:
         self.calls: Counter[str] = Counter()
         settings = Settings(PATH, "n", "http://scheduler:8082", parallel=PARALLEL, cache=cache)
         store = MemoryStore(bucket, self._gate)
-        records = Records(store, PATH, "n")
-        self.runs = Runs(records, "n", "", time.monotonic)
+        state = PathState(store, PATH, "n", "i")
+        self.runs = Runs(state.records, "n", "", time.monotonic)
         self.pipeline = Pipeline()
         self.stopping = Stopping()
         retry_policy = RetryPolicy()
@@ -74,14 +73,14 @@ class Node:
             instance="i",
             scheduler_url="http://scheduler:8082",
             store=store,
-            records=records,
+            records=state.records,
             runs=self.runs,
             runner=Reconciler(
                 settings,
                 store=lambda url: store,
-                records=records,
+                records=state.records,
                 runs=self.runs,
-                outcomes=Outcomes(store, PATH, "n/i"),
+                outcomes=state.outcomes,
                 pipeline=stand_in,
                 standing=lambda root: GraphStatus(0, True),
                 retry_policy=retry_policy,

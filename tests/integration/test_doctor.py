@@ -20,10 +20,10 @@ from poltergust.base.checks import Check, Severity
 from poltergust.doctor import examine, probes, scheduling
 from poltergust.node.settings import Settings
 from poltergust.path import layout
-from poltergust.path.records import NodeRecord, Records
+from poltergust.path.records import NodeRecord
+from poltergust.path.state import PathState
 from poltergust.sources.pubsub.examine import matches
 from poltergust.sources.pubsub.subscriptions import Own
-from poltergust.stores import open_store
 from poltergust.stores.gs.examine import PERMISSIONS
 from tests.emulators import pubsub
 from tests.emulators.gcs import StrictGcs, strict_gcs
@@ -229,7 +229,7 @@ def test_a_subscription_whose_topic_was_deleted(bucket: StrictGcs, host: str, li
         ({"filter": 'attributes.eventType = "OBJECT_DELETE"'}, "subscription-filter", "fail"),
         ({"filter": 'hasPrefix(attributes.objectId, "pipeline/sub/")'}, "subscription-filter", "fail"),
         ({"filter": 'attributes.x = "y" OR attributes:z'}, "subscription-filter", "skip"),
-        ({"filter": Own(FULL_TOPIC, "node-1", PATH).filter}, "subscription-filter", None),
+        ({"filter": Own(FULL_TOPIC, "node-1", PATH.prefix).filter}, "subscription-filter", None),
         ({"expirationPolicy": {"ttl": "604800s"}}, "subscription-expiry", "warn"),
         ({"pushConfig": {"pushEndpoint": "http://127.0.0.1:9/"}}, "subscription", "fail"),
     ],
@@ -354,7 +354,7 @@ def heartbeat(node: str, host: str, *, embedded: bool = False) -> None:
         taking=True,
         state="ready",
     )
-    Records(open_store(PATH.root), PATH, node).save_node(record)
+    PathState.open(PATH, node).records.save_node(record)
 
 
 SHARED = "http://127.0.0.1:9"

@@ -14,6 +14,7 @@ from poltergust.base.reasons import Reason
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.retention import Retention
+from poltergust.path.stored import StoredPath
 from poltergust.stores.folder import FolderStore
 from poltergust.stores.gs import GsStore
 from tests.emulators.gcs import StrictGcs, strict_gcs
@@ -40,7 +41,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGcs]:
 
 @pytest.fixture
 def store(server: StrictGcs) -> Iterator[GsStore]:
-    made = GsStore.connect("test-project")
+    made = GsStore.connect()
     yield made
     made.close()
 
@@ -79,7 +80,7 @@ def test_only_what_is_old_and_whose_config_is_gone_is_removed(
     young = [*of_a_run(path, "young"), path.node("alive"), path.of("young", Kind.DONE)]
     for url in young:
         store.write(url, b"x")
-    keeper = Retention(store, path, KEEP)
+    keeper = Retention(StoredPath(store, path), KEEP)
     assert keeper.tidy() == 0
     server.shift(2 * DAY)
     assert keeper.tidy() == len(ended)
@@ -92,7 +93,7 @@ def test_one_node_of_a_path_does_it_for_all_and_a_pass_is_bounded(
     for number in range(25):
         store.write(path.run(f"n{number}", "1", "n"), b"x")
     server.shift(KEEP + DAY)
-    first, second = (Retention(store, path, KEEP, most=10) for _ in range(2))
+    first, second = (Retention(StoredPath(store, path), KEEP, most=10) for _ in range(2))
     assert first.tidy() == 10
     assert second.tidy() is None, "the other has just done it"
     assert [first.tidy(go_on=True) for _ in range(3)] == [10, 5, 0]
@@ -107,7 +108,7 @@ def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     path = layout.WatchedPath(f"gs://{BUCKET}/pipeline")
     store.write(path.run("old", "1", "n"), b"x")
     server.shift(KEEP + DAY)
-    keeper = Retention(store, path, KEEP, first=0.01, interval=0.05)
+    keeper = Retention(StoredPath(store, path), KEEP, first=0.01, interval=0.05)
     turn, refusals = keeper._turn, [Temporary(Reason.STORAGE_UNAVAILABLE, "503")]
 
     def once(go_on: bool) -> float | None:
@@ -129,7 +130,7 @@ def test_on_a_folder_emptied_folders_go_too(tmp_path: Path) -> None:
     for url in [*of_a_run(path, "sub/old"), path.node("gone"), path.lock("environment"), path.of("sub/old", Kind.DONE)]:
         store.write(url, b"x")
     written = time.time()
-    keeper = Retention(store, path, keep=1.0, interval=0.0)
+    keeper = Retention(StoredPath(store, path), keep=1.0, interval=0.0)
     wait_until(lambda: time.time() > written + 1.5, "it to be old; a file's change time cannot be set")
     for url in of_a_run(path, "young"):
         store.write(url, b"x")

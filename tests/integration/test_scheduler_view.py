@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.luigi_run import Progress
+from poltergust.base.progress import Progress
 from poltergust.observe.scheduler_view import PAUSE, RunningTask, SchedulerView
 from poltergust.path.layout import Kind
 from poltergust.path.reading import summary

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
-from poltergust.luigi_run import Progress, Report, Request
+from poltergust.luigi_run import Report, Request
 from poltergust.path.layout import WatchedPath
 from poltergust.path.run_log import RunLog
 from tests.emulators.memory import Fault

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from poltergust.base.stopping import Stopping
 from poltergust.node.agent import Agent
-from poltergust.path.marks import FailureReset
-from poltergust.path.outcome import Outcomes
 from poltergust.path.records import Records
+from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import RetryPolicy
@@ -78,20 +77,19 @@ def wire(node: Node) -> Wired:
     clock = SimulatedClock(node.world.hub, node.offset, lambda: bool(len(queue)) or queue.stopped)
     now = clock.monotonic
     queue = WorkQueue(clock)
-    records = Records(store, node.path, node.name, clock=now)
-    runs = Runs(records, node.name, SCHEDULER, now)
-    outcomes = Outcomes(store, node.path, f"{node.name}/{node.life}")
+    state = PathState(store, node.path, node.name, str(node.life), clock=now)
+    runs = Runs(state.records, node.name, SCHEDULER, now)
     retry_policy = RetryPolicy()
     pipeline = Attempts(
         settings=node.settings,
         scheduler_url=SCHEDULER,
-        nonce=str(node.life),
+        nonce=state.instance,
         environments=FakeEnvironments(lambda: node.plan, node.rest, node.begins, node.environment_fails),
         locks=None,
         launch=node.launch,
-        failure_reset=FailureReset(store, node.path, node.name, records.server_time),
-        records=records,
-        open_log=lambda url, redact: NoLog(store, url, redact=redact, limit=0),
+        failure_reset=state.failure_reset,
+        records=state.records,
+        open_log=lambda config, redact: NoLog(store, "", redact=redact, limit=0),
         stopping=stopping,
         clock=now,
         wait=node.wait,
@@ -99,9 +97,9 @@ def wire(node: Node) -> Wired:
     runner = LookingRunner(
         node.settings,
         store=lambda url: store,
-        records=records,
+        records=state.records,
         runs=runs,
-        outcomes=outcomes,
+        outcomes=state.outcomes,
         pipeline=pipeline,
         standing=node.standing,
         retry_policy=retry_policy,
@@ -112,10 +110,10 @@ def wire(node: Node) -> Wired:
     runner.task = node.task
     agent = Agent(
         node.settings,
-        instance=str(node.life),
+        instance=state.instance,
         scheduler_url=SCHEDULER,
         store=store,
-        records=records,
+        records=state.records,
         runs=runs,
         runner=runner,
         retry_policy=retry_policy,
@@ -123,4 +121,4 @@ def wire(node: Node) -> Wired:
         sources=(),
         stopping=stopping,
     )
-    return Wired(agent, queue, records, runs, stopping)
+    return Wired(agent, queue, state.records, runs, stopping)

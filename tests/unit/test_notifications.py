@@ -12,19 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poltergust.base.errors import UsageError
-from poltergust.path.layout import WatchedPath
 from poltergust.sources.pubsub import Own, full_subscription, full_topic
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import StreamEnded, TopicDeleted, explain
 
-PATH = WatchedPath("gs://bucket/pipeline")
+PREFIX = "gs://bucket/pipeline/"
 TOPIC = "projects/p-1/topics/uploads"
 GOOD = {"eventType": "OBJECT_FINALIZE", "bucketId": "bucket", "objectId": "pipeline/x.config.yaml"}
 
 
 def test_an_object_below_the_path() -> None:
-    assert object_url(GOOD, PATH) == "gs://bucket/pipeline/x.config.yaml"
-    assert object_url(GOOD, WatchedPath("gs://bucket")) == "gs://bucket/pipeline/x.config.yaml"
+    assert object_url(GOOD, PREFIX) == "gs://bucket/pipeline/x.config.yaml"
+    assert object_url(GOOD, "gs://bucket/") == "gs://bucket/pipeline/x.config.yaml"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_an_object_below_the_path() -> None:
     ],
 )
 def test_what_is_none_of_ours(change: dict[str, str], malformed: bool, why: str) -> None:
-    found = object_url(GOOD | change, PATH)
+    found = object_url(GOOD | change, PREFIX)
     assert isinstance(found, Ignored)
     assert found.malformed is malformed
     assert found.why.startswith(why)
@@ -50,7 +49,7 @@ def test_what_is_none_of_ours(change: dict[str, str], malformed: bool, why: str)
 
 @given(st.dictionaries(st.sampled_from(["eventType", "bucketId", "objectId", "x"]), st.text(max_size=1200)))
 def test_anything_at_all_is_answered(attributes: dict[str, str]) -> None:
-    found = object_url({**GOOD, **attributes}, PATH)
+    found = object_url({**GOOD, **attributes}, PREFIX)
     if isinstance(found, str):
         assert found.startswith("gs://bucket/pipeline/")
     else:
@@ -68,14 +67,14 @@ def test_printable(text: str) -> None:
 
 @pytest.mark.parametrize("node", ["n", "node-1", "1234", "goog", "host.example.com", "a" * 100, "under_score"])
 def test_own_subscription_names_are_valid(node: str) -> None:
-    name = Own(TOPIC, node, PATH).name
+    name = Own(TOPIC, node, PREFIX).name
     assert full_subscription(name, None) == name
     assert node in name
 
 
 def test_own_subscriptions_of_different_listeners_differ() -> None:
     names = {
-        Own(topic, node, WatchedPath(root)).name
+        Own(topic, node, f"{root}/").name
         for topic in (TOPIC, TOPIC + "2")
         for node in ("node-1", "node-2")
         for root in ("gs://bucket", "gs://bucket/pipeline", "gs://bucket2/pipeline")
@@ -98,12 +97,12 @@ def test_own_subscriptions_of_different_listeners_differ() -> None:
     ],
 )
 def test_filter(root: str, expected: str) -> None:
-    assert Own(TOPIC, "n", WatchedPath(root)).filter == expected
+    assert Own(TOPIC, "n", f"{root}/").filter == expected
 
 
 @given(st.integers(1, 400))
 def test_a_filter_is_never_too_long(length: int) -> None:
-    assert len(Own(TOPIC, "n", WatchedPath(f"gs://{'b' * 63}/{'x' * length}")).filter.encode()) <= 256
+    assert len(Own(TOPIC, "n", f"gs://{'b' * 63}/{'x' * length}/").filter.encode()) <= 256
 
 
 def test_full_names() -> None:

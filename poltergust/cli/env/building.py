@@ -81,8 +81,6 @@ def locks_of(path: str | None) -> Locks | None:
     """Where the nodes of a path agree; None: this machine's own."""
     if path is None:
         return None
-    from poltergust.path.locks import StoreLocks
-    from poltergust.stores import open_store
+    from poltergust.path.state import PathState
 
-    parsed = parse_path(path)
-    return StoreLocks(open_store(parsed.root), parsed)
+    return PathState.open(parse_path(path)).locks

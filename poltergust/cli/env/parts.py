@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poltergust.base.errors import UsageError
+from poltergust.base.urls import is_cloud
 from poltergust.cli import exits
 from poltergust.cli.nodes import cache_folder
 from poltergust.cli.options import option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from poltergust.documents import EnvironmentSpec
     from poltergust.environments.cache import EnvironmentCache
     from poltergust.environments.eviction import Cached, Limits
-    from poltergust.node.wiring import Stores
+    from poltergust.stores import Stores
 
 cache_option = option("--cache-dir", metavar="DIR", help="Where environments are kept; default: ~/.cache/poltergust.")
 json_option = option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON", help="One line of JSON, keys stable.")
@@ -28,7 +29,7 @@ json_option = option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON"
 
 def url_of(file: str) -> str:
     """An environment file as the node would name it: a gs:// object, or an absolute path."""
-    return file if layout.is_cloud(file) else os.path.abspath(os.path.expanduser(file))
+    return file if is_cloud(file) else os.path.abspath(os.path.expanduser(file))
 
 
 def open_cache(
@@ -37,12 +38,12 @@ def open_cache(
     """The cache, and the stores from which it reads; `url` is the file that it will be asked about."""
     from poltergust.environments.cache import EnvironmentCache
     from poltergust.environments.eviction import Limits
-    from poltergust.node.wiring import Stores
     from poltergust.processes.child import spawn
+    from poltergust.stores import Stores
 
     folder = cache_folder(cache_dir)
     # Nothing is written to a folder through these stores, so any path will do where none is named.
-    stores = Stores(layout.WatchedPath((url or str(folder)).rpartition("/")[0] or "/"))
+    stores = Stores(layout.WatchedPath((url or str(folder)).rpartition("/")[0] or "/").state_prefix)
     return EnvironmentCache(folder, spawn, objects=stores, limits=limits or Limits()), stores
 
 

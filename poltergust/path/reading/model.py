@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from poltergust.luigi_run import Progress
+from poltergust.base.progress import Progress
 from poltergust.path.records import NodeRecord, RunRecord
 
 

@@ -17,11 +17,12 @@ from typing import TypeVar
 from poltergust.base.errors import Permanent, RunError
 from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
-from poltergust.path.layout import OUTCOMES, Kind, WatchedPath
+from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView, Submitted, TaskFileSummary
 from poltergust.path.records import MAX_RECORD, NodeRecord, RunRecord, Seen
-from poltergust.stores import Blob, Entry, NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import Blob, Entry
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,10 @@ AT_ONCE = 16
 class Reader:
     """Of one path. `clock` is this machine's, used only while the storage has told no time."""
 
-    def __init__(self, store: Store, path: WatchedPath, *, clock: Callable[[], float] = time.time) -> None:
-        self._store = store
-        self.path = path
+    def __init__(self, at: StoredPath, *, clock: Callable[[], float] = time.time) -> None:
+        self._at = at
+        self._store = at.store
+        self.path = at.path
         self._clock = clock
         self._known: dict[str, tuple[Entry, RunRecord | NodeRecord | None]] = {}
         self._ahead: float | None = None  # the server's clock less ours
@@ -138,11 +140,8 @@ class Reader:
 
     def read(self, url: str, limit: int) -> Blob | None:
         """The object, None if it is not there (any more). Takes the server's time from the answer."""
-        try:
-            blob = self._store.read(url, limit=limit)
-        except NotFound:
-            return None
-        if blob.served is not None:
+        blob = self._at.read(url, limit=limit)
+        if blob is not None and blob.served is not None:
             self._ahead = blob.served - self._clock()
         return blob
 

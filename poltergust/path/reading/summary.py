@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from poltergust.luigi_run import Progress
+from poltergust.base.progress import Progress
 from poltergust.path.layout import Kind
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView, RunView

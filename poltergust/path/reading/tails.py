@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from poltergust.path.layout import WatchedPath
-from poltergust.stores import NotFound, Store
+from poltergust.path.stored import StoredPath
+from poltergust.stores import NotFound
 
 PIECE = 1024 * 1024  # bytes read at once, so that a long log is not held in memory
 
@@ -24,9 +24,9 @@ class _Log:
 class Tails:
     """The logs of one run, of all nodes or of one. Not for several threads."""
 
-    def __init__(self, store: Store, path: WatchedPath, name: str, generation: str, node: str | None = None) -> None:
-        self._store = store
-        self._prefix = f"{path.logs(name)}{generation}/"
+    def __init__(self, at: StoredPath, name: str, generation: str, node: str | None = None) -> None:
+        self._store = at.store
+        self._prefix = f"{at.path.logs(name)}{generation}/"
         self._node = node
         self._logs: dict[str, _Log] = {}
 

@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import pubsub_v1
 
 from poltergust.base.checks import Check, fail, ok, skip, warn
-from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
+from poltergust.base.urls import split_cloud
 from poltergust.sources.pubsub.problems import Errors, TopicDeleted, explain
 from poltergust.sources.pubsub.subscriptions import DELETED_TOPIC, Own
 
@@ -30,8 +30,9 @@ class Found:
     topic: str | None
 
 
-def named(subscription: str, path: WatchedPath) -> Found:
-    """Look at a subscription that somebody made for this node."""
+def named(subscription: str, prefix: str, suffix: str) -> Found:
+    """Look at a subscription that somebody made for this node, to hear of objects whose URL starts with `prefix` and
+    ends with `suffix`."""
     try:
         with pubsub_v1.SubscriberClient() as client:
             may_read = _may(client, subscription, "pubsub.subscriptions.consume")
@@ -43,16 +44,16 @@ def named(subscription: str, path: WatchedPath) -> Found:
         return Found((_failed("subscription", error, subscription, None),), None)
     if found.topic == DELETED_TOPIC:
         return Found((_failed("subscription", TopicDeleted(), subscription, None),), None)
-    checks = list(_judge(found, subscription, path))
+    checks = list(_judge(found, subscription, prefix, suffix))
     if may_read is False:
         checks.append(_failed("subscription", _refused(), subscription, None))
     return Found(tuple(checks) or (ok("subscription", f"{subscription} of {found.topic}"),), str(found.topic))
 
 
-def own(topic: str, node: str, path: WatchedPath) -> Found:
+def own(topic: str, node: str, prefix: str) -> Found:
     """Look at a topic to which the node will make its own subscription. Whether its project lets it make one shows
     when it does."""
-    name = Own(topic, node, path).name
+    name = Own(topic, node, prefix).name
     may_attach: bool | None = None
     try:
         with pubsub_v1.PublisherClient() as client:
@@ -100,13 +101,13 @@ def _failed(name: str, error: Exception, subscription: str, topic: str | None) -
     return fail(name, text, mend)
 
 
-def _judge(found: Any, name: str, path: WatchedPath) -> Iterator[Check]:
+def _judge(found: Any, name: str, prefix: str, suffix: str) -> Iterator[Check]:
     anew = "make it anew: gcloud pubsub subscriptions create"
     if found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket:
         yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", anew)
     if found.detached:
         yield fail("subscription", f"{name} is detached from its topic: nothing arrives", anew)
-    yield from _judge_filter(str(found.filter), name, path)
+    yield from _judge_filter(str(found.filter), name, prefix, suffix)
     seconds = found.expiration_policy.ttl.total_seconds() if found.expiration_policy.ttl else 0
     if seconds:
         yield warn(
@@ -116,24 +117,22 @@ def _judge(found: Any, name: str, path: WatchedPath) -> Iterator[Check]:
         )
 
 
-def _judge_filter(text: str, name: str, path: WatchedPath) -> Iterator[Check]:
+def _judge_filter(text: str, name: str, prefix: str, suffix: str) -> Iterator[Check]:
     if not text:
         return
-    bucket, _, start = path.prefix.removeprefix("gs://").partition("/")
+    bucket, start = split_cloud(prefix)
     sample = {
         "eventType": "OBJECT_FINALIZE",
         "bucketId": bucket,
-        "objectId": f"{start}\0{CONFIG_SUFFIX}",  # a name that no longer prefix than the path's own can match
+        "objectId": f"{start}\0{suffix}",  # a name that no longer prefix than the path's own can match
         "payloadFormat": "NONE",
     }
     passes = matches(text, sample)
-    mend = "filters cannot be changed: make the subscription anew with " + Own("", "", path).filter
+    mend = "filters cannot be changed: make the subscription anew with " + Own("", "", prefix).filter
     if passes is None:
         yield skip("subscription-filter", f"{name} has a filter that is not understood here: {text}")
     elif not passes:
-        yield fail(
-            "subscription-filter", f"{name} lets no upload below {path.prefix} pass, or not every one: {text}", mend
-        )
+        yield fail("subscription-filter", f"{name} lets no upload below {prefix} pass, or not every one: {text}", mend)
 
 
 def matches(text: str, attributes: Mapping[str, str]) -> bool | None:

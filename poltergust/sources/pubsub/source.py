@@ -19,7 +19,6 @@ from google.auth import exceptions as auth
 from google.cloud import pubsub_v1
 
 from poltergust.base.errors import UsageError
-from poltergust.path.layout import WatchedPath
 from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
@@ -54,12 +53,12 @@ class Deliveries:
 
 
 class PubSubSource:
-    """Listens to `subscription` for objects below `path`."""
+    """Listens to `subscription` for objects whose URL starts with `prefix` (which ends with a slash)."""
 
     def __init__(
         self,
         subscription: subscriptions.Named | subscriptions.Own,
-        path: WatchedPath,
+        prefix: str,
         *,
         check_interval: float = 60.0,
         renew_after: float = 1800.0,
@@ -70,7 +69,7 @@ class PubSubSource:
         stream open and silent; a stream that was silent for `renew_after` is opened anew, because one can go silent for
         no reason; `retry` is the first and the largest delay before a stream is opened again, `draw` its jitter."""
         self._subscription = subscription
-        self._path = path
+        self._prefix = prefix
         self._check_interval = check_interval
         self._renew_after = renew_after
         self._retry = retry
@@ -255,7 +254,7 @@ class PubSubSource:
             if self._stopping.is_set():
                 message.nack()  # for whoever listens next
                 return
-            found = object_url(message.attributes, self._path)
+            found = object_url(message.attributes, self._prefix)
             if isinstance(found, Ignored):
                 self._ignore(found)
             else:

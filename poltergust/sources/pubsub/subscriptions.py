@@ -17,7 +17,7 @@ from google.api_core import exceptions
 from google.auth import exceptions as auth
 
 from poltergust.base.errors import UsageError
-from poltergust.path.layout import WatchedPath
+from poltergust.base.urls import split_cloud
 from poltergust.sources.pubsub.problems import TopicDeleted
 
 TIMEOUT = 20.0
@@ -50,23 +50,25 @@ class Named:
 
 @dataclass(frozen=True)
 class Own:
-    """A subscription the node makes for itself. `topic` is a full name; the subscription lives in its project."""
+    """A subscription the node makes for itself. `topic` is a full name; the subscription lives in its project.
+    `prefix` is the URL that it listens below, with a slash at its end."""
 
     topic: str
     node: str
-    path: WatchedPath
+    prefix: str
 
     @property
     def name(self) -> str:
         """Named after the node, and after what it listens to: two agents of one machine never share one."""
-        what = hashlib.sha256("\n".join([self.topic, self.path.root, self.filter]).encode()).hexdigest()[:8]
+        root = self.prefix.removesuffix("/")
+        what = hashlib.sha256("\n".join([self.topic, root, self.filter]).encode()).hexdigest()[:8]
         node = re.sub(r"[^A-Za-z0-9._~+%-]", "-", self.node)[:200]
         return f"projects/{self.topic.split('/')[1]}/subscriptions/poltergust-{node}-{what}"
 
     @property
     def filter(self) -> str:
         """Finalized objects below the path, as far as that can be said in 256 bytes of plain text."""
-        bucket, _, key = self.path.prefix.removeprefix("gs://").partition("/")
+        bucket, key = split_cloud(self.prefix)
         text = 'attributes.eventType = "OBJECT_FINALIZE"'
         for value, clause in (
             (key, f'hasPrefix(attributes.objectId, "{key}")'),

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from poltergust.base.errors import Temporary
 from poltergust.base.reasons import Reason
-from poltergust.path.layout import HIDDEN
 from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound
 from poltergust.stores.folder import claims
 from poltergust.stores.folder.files import (
+    HIDDEN_PREFIX,
     Snapshot,
     digest,
     opened,
@@ -180,7 +180,7 @@ class FolderStore:
             return self._scan(folder, top)
         keys = []
         for entry in entries:
-            if entry.name.startswith(HIDDEN) or not _unicode(entry.name):
+            if entry.name.startswith(HIDDEN_PREFIX) or not _unicode(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 keys.append((entry.name + "/", entry))
@@ -194,7 +194,7 @@ class FolderStore:
         for entry in entries:
             if claims.is_claim(entry.name):
                 found |= self._settled(entry.path)
-            elif entry.name.startswith(HIDDEN) and entry.name.endswith(".tmp"):
+            elif entry.name.startswith(HIDDEN_PREFIX) and entry.name.endswith(".tmp"):
                 with contextlib.suppress(OSError):  # gone, or not ours to remove: the next node's listing does it
                     if time.time() - entry.stat(follow_symlinks=False).st_ctime > _STALE:
                         os.unlink(entry.path)

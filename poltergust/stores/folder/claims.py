@@ -19,13 +19,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from poltergust.path.layout import HIDDEN
 from poltergust.stores import Conflict, Denied, NotFound
-from poltergust.stores.folder.files import Snapshot, digest, opened, rename_new, write_all
+from poltergust.stores.folder.files import HIDDEN_PREFIX, Snapshot, digest, opened, rename_new, write_all
 from poltergust.stores.text import shown
 
 _INTENT = "intent"
-_MARK = f"{HIDDEN}claim-"
+_MARK = f"{HIDDEN_PREFIX}claim-"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 
 from poltergust.base.errors import NodeError, Permanent, PoltergustError, Temporary
 from poltergust.base.reasons import Reason
-from poltergust.path.layout import HIDDEN
 from poltergust.stores import Denied, NotFound
 from poltergust.stores.text import shown
+
+HIDDEN_PREFIX = ".poltergust-"
+"""How the folder store's own short-lived files begin: nothing so named, or below a folder so named, is listed."""
 
 _DIGESTED = 1024 * 1024  # bytes; a longer file is no config, its size and change time tell it well enough
 
@@ -79,7 +81,7 @@ def digest(descriptor: int) -> str:
 
 def write_new(folder: str, data: bytes, *, durable: bool) -> str:
     """A new hidden file in `folder` with these bytes; its path. With `durable` it outlives a power cut."""
-    path = os.path.join(folder, f"{HIDDEN}{secrets.token_hex(8)}.tmp")
+    path = os.path.join(folder, f"{HIDDEN_PREFIX}{secrets.token_hex(8)}.tmp")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)  # the umask decides
     try:
         write_all(descriptor, data)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from poltergust.base.errors import RunError, Temporary
 from poltergust.base.reasons import Reason
+from poltergust.base.urls import split_cloud
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
 from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
 from poltergust.stores.gs.copying import Copier
@@ -38,16 +39,16 @@ class GsStore:
         self._lacks_move = False
 
     @classmethod
-    def connect(cls, project: str | None = None) -> GsStore:
+    def connect(cls) -> GsStore:
         """With application-default credentials or STORAGE_EMULATOR_HOST. Raises `UsageError` without credentials."""
-        return cls(connect(project))
+        return cls(connect())
 
     def close(self) -> None:
         """Close the connections; the store is not used any more."""
         self._client.close()
 
     def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
-        bucket, start = split(prefix)
+        bucket, start = split_cloud(prefix)
         glob = f"**{suffix}" if suffix and not _GLOB & set(suffix) else None  # "**" crosses slashes
         pages = self._client.list_blobs(
             bucket,
@@ -68,7 +69,7 @@ class GsStore:
 
         The client library's download hides Last-Modified and cannot stop at a limit, hence the plain request.
         """
-        bucket, key = split(url)
+        bucket, key = split_cloud(url)
         address = f"{self._client.api_endpoint}/download/storage/v1/b/{quote(bucket)}/o/{quote(key, safe='')}"
         headers = {"Accept-Encoding": "identity"}  # what was uploaded compressed is unpacked by the server
         if start:
@@ -113,7 +114,7 @@ class GsStore:
     def move(self, source: str, generation: str, target: str) -> bool:
         if self._lacks_move:
             return self._copier.move(source, generation, target)
-        (bucket_name, old), (target_bucket, new) = split(source), split(target)
+        (bucket_name, old), (target_bucket, new) = split_cloud(source), split_cloud(target)
         if bucket_name != target_bucket:
             raise ValueError(f"a move stays in its bucket: {shown(source)} to {shown(target)}")
         bucket = self._client.bucket(bucket_name)
@@ -220,26 +221,17 @@ class GsStore:
                 log.info("%s stays until the next append: %s", shown(part_url), error)
 
     def _blob(self, url: str) -> Any:
-        bucket, key = split(url)
+        bucket, key = split_cloud(url)
         return self._client.bucket(bucket).blob(key)
 
     def _look(self, url: str) -> Any:
         """The object's metadata, None if it is not there."""
-        bucket, key = split(url)
+        bucket, key = split_cloud(url)
         return ask(lambda: self._client.bucket(bucket).get_blob(key, timeout=TIMEOUT, retry=None), url)
 
     def _generation(self, url: str) -> str | None:
         found = self._look(url)
         return None if found is None else str(found.generation)
-
-
-def split(url: str) -> tuple[str, str]:
-    """`gs://bucket/key` as bucket and key; the key may be empty."""
-    scheme, _, rest = url.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "gs" or not bucket:
-        raise ValueError(f"not a gs:// URL: {shown(url)}")
-    return bucket, key
 
 
 def _entry(url: str, blob: Any) -> Entry:

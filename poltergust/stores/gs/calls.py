@@ -62,13 +62,13 @@ class Lost:
         return self.count > 0
 
 
-def connect(project: str | None) -> Any:
-    """A client with application-default credentials, or for STORAGE_EMULATOR_HOST; `project` may be unknown.
+def connect() -> Any:
+    """A client with application-default credentials, or for STORAGE_EMULATOR_HOST.
 
     Raises `UsageError` where there are no credentials or the emulator's address is no URL.
     """
     try:
-        client = storage.Client(project=project)
+        client = storage.Client(project=None)  # nothing that a node does needs one
     except auth.DefaultCredentialsError as error:
         raise UsageError(
             f"no Google credentials for gs:// ({shown(str(error).splitlines()[0])}); on this node run "

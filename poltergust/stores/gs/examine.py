@@ -17,8 +17,7 @@ from google.auth import credentials as google_credentials
 
 from poltergust.base.checks import Check, fail, ok, skip, warn
 from poltergust.base.errors import PoltergustError, UsageError
-from poltergust.path.layout import WatchedPath
-from poltergust.stores.gs import split
+from poltergust.base.urls import split_cloud
 from poltergust.stores.gs.calls import TRANSPORT, connect, refuses_call, status_error, translated
 from poltergust.stores.text import shown
 
@@ -42,11 +41,15 @@ _ONCE: Any = {"timeout": _TIMEOUT, "retry": None}
 class Bucket:
     """The bucket of a path, looked at from this node."""
 
-    def __init__(self, path: WatchedPath, project: str | None = None) -> None:
-        """Raises `UsageError` without credentials."""
-        self._path = path
-        self._client = connect(project)
-        self._name = split(path.prefix)[0]
+    def __init__(self, prefix: str, state_prefix: str) -> None:
+        """`prefix` is that of all configs, `state_prefix` that of what nodes write beside them, both as URLs.
+
+        Raises `UsageError` without credentials.
+        """
+        self._prefix = prefix
+        self._state_prefix = state_prefix
+        self._client = connect()
+        self._name = split_cloud(prefix)[0]
         self.reachable = True
 
     def credentials(self) -> Check:
@@ -79,7 +82,7 @@ class Bucket:
             granted = []  # a server that does not know the call: try each
         missing = [permission for permission in PERMISSIONS if permission not in granted]
         refused: dict[str, list[str]] = {}
-        for prefix in (self._path.prefix, self._path.state_prefix) if missing else ():
+        for prefix in (self._prefix, self._state_prefix) if missing else ():
             for permission in missing:
                 if not self._granted(permission, prefix):
                     refused.setdefault(prefix, []).append(permission)
@@ -91,10 +94,8 @@ class Bucket:
                 f"grant its service account roles/storage.objectUser on {prefix} (infra/terraform does)",
             )
         if not refused:
-            yield ok(
-                "permissions",
-                f"list, read, write, rename and delete below {self._path.prefix} and {self._path.state_prefix}",
-            )
+            where = f"{self._prefix} and {self._state_prefix}"
+            yield ok("permissions", f"list, read, write, rename and delete below {where}")
 
     def settings(self) -> Iterator[Check]:
         """Retention, holds, versioning: what makes a rename impossible, or costly."""
@@ -129,7 +130,7 @@ class Bucket:
         except (api.GoogleAPIError, *TRANSPORT) as error:
             yield skip("notification", f"no answer about notification configs ({type(error).__name__})")
             return
-        yield _judge(configs, self._name, split(self._path.prefix)[1], topic)
+        yield _judge(configs, self._name, split_cloud(self._prefix)[1], topic)
 
     def close(self) -> None:
         self._client.close()
@@ -147,7 +148,7 @@ class Bucket:
             return found
 
     def _granted(self, permission: str, prefix: str) -> bool:
-        _, start = split(prefix)
+        _, start = split_cloud(prefix)
         bucket = self._client.bucket(self._name)
         blob = bucket.blob(f"{start}poltergust-doctor-{secrets.token_hex(8)}")
 
@@ -237,10 +238,10 @@ def _judge(configs: list[Mapping[str, Any]], bucket: str, start: str, topic: str
     return ok("notification", f"uploads below {start or '/'} are told to {topic or ', '.join(sorted(set(topics)))}")
 
 
-def open_bucket(path: WatchedPath) -> tuple[Bucket | None, Check]:
-    """The bucket, None without credentials; and what is to be said of them."""
+def open_bucket(prefix: str, state_prefix: str) -> tuple[Bucket | None, Check]:
+    """The bucket (see `Bucket`), None without credentials; and what is to be said of them."""
     try:
-        bucket = Bucket(path)
+        bucket = Bucket(prefix, state_prefix)
     except UsageError as error:
         return None, fail("credentials", str(error), "gcloud auth application-default login")
     return bucket, bucket.credentials()

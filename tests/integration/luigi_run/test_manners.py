@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
-from poltergust.luigi_run import Progress
 from poltergust.luigi_run.launch import INSIDE
 from tests.emulators.servers import free_port, port_open, running, wait_until
 from tests.integration.luigi_run.conftest import HERE, LUIGID, Node

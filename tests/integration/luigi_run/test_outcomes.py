@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason, ReasonKind
-from poltergust.luigi_run import Progress, Report
+from poltergust.luigi_run import Report
 from tests.emulators.servers import free_port, wait_until
 from tests.integration.luigi_run.conftest import Node
 

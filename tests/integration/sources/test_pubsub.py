@@ -20,13 +20,12 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from poltergust.base.errors import UsageError
-from poltergust.path.layout import WatchedPath
 from poltergust.sources.pubsub import Named, Own, PubSubSource
 from poltergust.sources.pubsub.stream import MAX_OUTSTANDING
 from tests.emulators import pubsub
 from tests.emulators.servers import free_port, wait_until
 
-PATH = WatchedPath("gs://bucket/pipeline")
+PREFIX = "gs://bucket/pipeline/"
 PROJECT = "project"
 
 
@@ -51,7 +50,7 @@ def named(topic: str) -> Named:
 
 
 def own(topic: str) -> Own:
-    return Own(f"projects/{PROJECT}/topics/{topic}", "node-1", PATH)
+    return Own(f"projects/{PROJECT}/topics/{topic}", "node-1", PREFIX)
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def listening(
 ) -> Iterator[tuple[PubSubSource, list[str]]]:
     heard: list[str] = []
     source = PubSubSource(
-        subscription, PATH, check_interval=check_interval, renew_after=renew_after, retry=(0.05, 0.5), draw=lambda: 0
+        subscription, PREFIX, check_interval=check_interval, renew_after=renew_after, retry=(0.05, 0.5), draw=lambda: 0
     )
     source.start(changed or heard.append)
     try:
@@ -384,7 +383,7 @@ def test_no_credentials_is_one_line_for_the_user(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    source = PubSubSource(Named("projects/p/subscriptions/sub"), PATH)
+    source = PubSubSource(Named("projects/p/subscriptions/sub"), PREFIX)
     with pytest.raises(UsageError, match="no Google credentials found") as caught:
         source.start(lambda _: None)
     assert "\n" not in str(caught.value)

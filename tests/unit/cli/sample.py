@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poltergust.luigi_run import Progress
+from poltergust.base.progress import Progress
 from poltergust.observe.scheduler_view import Now, RunningTask
 from poltergust.path.layout import Kind
 from poltergust.path.reading import summary

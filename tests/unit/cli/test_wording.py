@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from poltergust.base.errors import UsageError
+from poltergust.base.progress import Progress
 from poltergust.cli import wording
 from poltergust.cli.options import parse_name
 from poltergust.cli.status import _arguments
 from poltergust.cli.submit import _default_name
-from poltergust.luigi_run import Progress
 from poltergust.path import layout
 from tests.unit.cli import sample
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
-from poltergust.luigi_run import Argument, Progress, Report, Request, TaskFailure
+from poltergust.luigi_run import Argument, Report, Request
 from poltergust.luigi_run.launch import INSIDE, Launcher, LuigiProcess, child_environment
 from poltergust.processes import Exit
 

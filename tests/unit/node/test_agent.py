@@ -13,7 +13,8 @@ from poltergust.node.agent import Agent
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.records import NodeRecord, Records
+from poltergust.path.records import NodeRecord
+from poltergust.path.state import PathState
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import RetryPolicy
 from poltergust.runs.run import Runs
@@ -64,7 +65,7 @@ class Parts:
         self.away = False
         self.looks, self.source, self.stopping, self.queue = Looks(), Hanging(), Stopping(), WorkQueue()
         store = MemoryStore(self.bucket, self._gate)
-        records = Records(store, PATH, "node")
+        records = PathState(store, PATH, "node").records
         self.agent = Agent(
             Settings(PATH, "node", scheduler_url, parallel=1),
             instance="i",
@@ -128,7 +129,7 @@ def test_a_pass_with_a_scheduler_of_its_own_takes_nothing_beside_another_node(
     scheduler: str | None, taken: list[str]
 ) -> None:
     parts = Parts(scheduler)
-    other = Records(MemoryStore(parts.bucket), PATH, "other")
+    other = PathState(MemoryStore(parts.bucket), PATH, "other").records
     other.save_node(NodeRecord("other", "j", "1", "h", 1, "http://head:8082", False, True, "ready"))
     parts.put("x")
     parts.agent.run_pass()

@@ -11,7 +11,8 @@ import pytest
 from poltergust.node import heartbeat
 from poltergust.node.heartbeat import Heartbeat
 from poltergust.path import layout
-from poltergust.path.records import NodeRecord, Records
+from poltergust.path.records import NodeRecord
+from poltergust.path.state import PathState
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
 
@@ -34,7 +35,7 @@ class Node:
         self.described = 0
         self.fault: Fault | None = None
         self.heartbeat = Heartbeat(
-            Records(MemoryStore(bucket, self._gate), PATH, node), self._describe, embedded=embedded
+            PathState(MemoryStore(bucket, self._gate), PATH, node).records, self._describe, embedded=embedded
         )
 
     def _gate(self, call: Call) -> Fault | None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from poltergust.base.errors import UsageError
+from poltergust.base.progress import TaskFailure
 from poltergust.base.reasons import Reason
-from poltergust.luigi_run import TaskFailure
 from poltergust.observe import posts as posting
 from poltergust.observe.posts import OutcomePosts, check_url
 from poltergust.path.outcome import Config, RenameResult

@@ -8,7 +8,7 @@ import pytest
 
 from poltergust.path import layout
 from poltergust.path.locks import StoreLocks
-from poltergust.stores.folder import FolderStore
+from poltergust.path.state import PathState
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> layout.WatchedPath:
 
 @pytest.fixture
 def locks(path: layout.WatchedPath) -> StoreLocks:
-    return StoreLocks(FolderStore(Path(path.state_prefix)), path)
+    return PathState.open(path).locks
 
 
 def test_who_publishes_first_decides_for_everybody(locks: StoreLocks) -> None:

@@ -10,6 +10,7 @@ import pytest
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, Outcomes, RenameResult
+from poltergust.path.state import PathState
 from poltergust.stores import Denied
 from poltergust.stores.folder import FolderStore
 
@@ -31,35 +32,39 @@ def put(store: FolderStore, path: layout.WatchedPath, name: str = "x", data: byt
     return Config(name, blob.generation, blob.data)
 
 
+def outcomes(store: FolderStore, path: layout.WatchedPath, node: str) -> Outcomes:
+    return PathState(store, path, node).outcomes
+
+
 def files(path: layout.WatchedPath) -> dict[str, str]:
     return {entry.name: entry.read_text() for entry in Path(path.root).iterdir()}
 
 
 def test_the_first_renames_and_the_second_has_lost(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
-    assert Outcomes(store, path, "a").finish(config, Kind.DONE) == (RenameResult.WON, "")
-    assert Outcomes(store, path, "b").finish(config, Kind.DONE) == (RenameResult.LOST, "")
+    assert outcomes(store, path, "a").finish(config, Kind.DONE) == (RenameResult.WON, "")
+    assert outcomes(store, path, "b").finish(config, Kind.DONE) == (RenameResult.LOST, "")
     assert files(path) == {"x.done.yaml": "task"}
 
 
 def test_a_newer_generation_is_left_alone(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
     put(store, path, data=b"newer")
-    assert Outcomes(store, path, "a").finish(config, Kind.DONE)[0] is RenameResult.NEWER
+    assert outcomes(store, path, "a").finish(config, Kind.DONE)[0] is RenameResult.NEWER
     assert files(path) == {"x.config.yaml": "newer"}
 
 
 def test_success_supersedes_another_nodes_error(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
-    assert Outcomes(store, path, "a").finish(config, Kind.ERROR)[0] is RenameResult.WON
-    assert Outcomes(store, path, "b").finish(config, Kind.DONE)[0] is RenameResult.WON
+    assert outcomes(store, path, "a").finish(config, Kind.ERROR)[0] is RenameResult.WON
+    assert outcomes(store, path, "b").finish(config, Kind.DONE)[0] is RenameResult.WON
     assert files(path) == {"x.done.yaml": "task"}
 
 
 def test_an_error_never_replaces_success(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
-    Outcomes(store, path, "a").finish(config, Kind.DONE)
-    assert Outcomes(store, path, "b").finish(config, Kind.ERROR)[0] is RenameResult.LOST
+    outcomes(store, path, "a").finish(config, Kind.DONE)
+    assert outcomes(store, path, "b").finish(config, Kind.ERROR)[0] is RenameResult.LOST
     assert files(path) == {"x.done.yaml": "task"}
 
 
@@ -67,7 +72,7 @@ def test_success_does_not_touch_an_error_of_other_bytes(store: FolderStore, path
     config = put(store, path)
     os.unlink(path.of("x", Kind.CONFIG))
     store.write(path.of("x", Kind.ERROR), b"other")
-    assert Outcomes(store, path, "a").finish(config, Kind.DONE)[0] is RenameResult.LOST
+    assert outcomes(store, path, "a").finish(config, Kind.DONE)[0] is RenameResult.LOST
     assert files(path) == {"x.error.yaml": "other"}
 
 
@@ -77,7 +82,7 @@ def test_older_outcomes_of_the_same_name_go(store: FolderStore, path: layout.Wat
         store.write(path.of("x", other), b"older")
     store.write(path.of("xy", Kind.ERROR), b"another name's")
     config = put(store, path)
-    assert Outcomes(store, path, "a").finish(config, kind)[0] is RenameResult.WON
+    assert outcomes(store, path, "a").finish(config, kind)[0] is RenameResult.WON
     assert files(path) == {f"x.{kind.value}.yaml": "task", "xy.error.yaml": "another name's"}
 
 
@@ -90,7 +95,7 @@ def test_a_refusal_is_an_ending_with_the_storages_words(
         raise Denied("retention policy not met")
 
     monkeypatch.setattr(store, "move", refuse)
-    assert Outcomes(store, path, "a").finish(config, Kind.DONE) == (RenameResult.REFUSED, "retention policy not met")
+    assert outcomes(store, path, "a").finish(config, Kind.DONE) == (RenameResult.REFUSED, "retention policy not met")
     assert files(path) == {"x.config.yaml": "task"}
 
 
@@ -106,7 +111,7 @@ def test_an_unsure_move_is_won_by_who_marks_first(
         return False
 
     monkeypatch.setattr(store, "move", answer_lost)
-    endings = [Outcomes(store, path, nonce).finish(config, Kind.DONE)[0] for nonce in ("a", "b", "a")]
+    endings = [outcomes(store, path, nonce).finish(config, Kind.DONE)[0] for nonce in ("a", "b", "a")]
     assert endings == [RenameResult.WON, RenameResult.LOST, RenameResult.WON], (
         "asked again, the winner is still the winner"
     )
@@ -114,9 +119,9 @@ def test_an_unsure_move_is_won_by_who_marks_first(
 
 def test_what_stands_is_this_runs_only_with_its_bytes(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
-    outcomes = Outcomes(store, path, "a")
-    assert outcomes.standing(config) is None
+    mine = outcomes(store, path, "a")
+    assert mine.standing(config) is None
     store.write(path.of("x", Kind.DONE), b"older")
-    assert outcomes.standing(config) is None
+    assert mine.standing(config) is None
     store.write(path.of("x", Kind.CANCELLED), b"task")
-    assert outcomes.standing(config) is Kind.CANCELLED
+    assert mine.standing(config) is Kind.CANCELLED

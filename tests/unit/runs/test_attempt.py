@@ -11,18 +11,18 @@ from typing import cast
 import pytest
 
 from poltergust.base.errors import NodeError, RunError
+from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import MASK
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
 from poltergust.environments import Environment
-from poltergust.luigi_run import Progress, Report
+from poltergust.luigi_run import Report
 from poltergust.node.settings import Settings
 from poltergust.path import layout
-from poltergust.path.marks import FailureReset
 from poltergust.path.outcome import Config
-from poltergust.path.records import Records, RunRecord
-from poltergust.path.run_log import RunLog
+from poltergust.path.records import RunRecord
+from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.run import Run
 from poltergust.runs.stop_condition import StopCondition
@@ -82,7 +82,7 @@ class Attempt:
         path = layout.WatchedPath(str(folder / "pipeline"))
         spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "of-the-environment-file"})
         store = FolderStore(Path(path.state_prefix))
-        records = Records(store, path, "node")
+        state = PathState(store, path, "node")
         self.process = Process()
         self.log = Path(path.log("x", "1", "node"))
         pipeline = Attempts(
@@ -92,9 +92,9 @@ class Attempt:
             environments=Environments(error),
             locks=None,
             launch=lambda *_request, **_rest: self.process,
-            failure_reset=FailureReset(store, path, "node", records.server_time),
-            records=records,
-            open_log=lambda url, redact: RunLog(store, url, redact=redact, limit=10_000, spacing=0.0),
+            failure_reset=state.failure_reset,
+            records=state.records,
+            open_log=lambda config, redact: state.run_log(config.name, config.generation, redact=redact, limit=10_000),
             stopping=Stopping(),
             clock=time.monotonic,
         )

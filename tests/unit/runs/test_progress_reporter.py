@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.luigi_run import Progress, Report
+from poltergust.base.progress import Progress
+from poltergust.luigi_run import Report
 from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
 from poltergust.path.records import Records, RunRecord
+from poltergust.path.state import PathState
 from poltergust.runs.run import FIRST_TOLD, LAST_TOLD, ProgressReporter, Run
-from poltergust.stores import open_store
 
 
 class Luigi:
@@ -40,7 +41,7 @@ class Luigi:
 def told(tmp_path: Path) -> tuple[Luigi, ProgressReporter, Records, list[float]]:
     (tmp_path / "p").mkdir()
     path = WatchedPath(str(tmp_path / "p"))
-    records = Records(open_store(path.root), path, "node-1")
+    records = PathState.open(path, "node-1").records
     now = [100.0]
     run = Run(Config("x", "1", b""), RunRecord("x", "1", "node-1"), began=0.0)
     luigi = Luigi()

@@ -17,8 +17,8 @@ from poltergust.luigi_run import GraphStatus
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.outcome import Outcomes
-from poltergust.path.records import NodeRecord, Records, RunRecord, State
+from poltergust.path.records import NodeRecord, RunRecord, State
+from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import FIRST_RETRY, RetryPolicy
@@ -51,7 +51,8 @@ class Node:
         store = MemoryStore(bucket)
         settings = Settings(PATH, name, "http://scheduler:8082", runs=RunSettings(retries=retries))
         self.pipeline = Scripted()
-        self.records = Records(store, PATH, name)
+        state = PathState(store, PATH, name)
+        self.records = state.records
         self.runs = Runs(self.records, name, "http://scheduler:8082", time.monotonic)
         self._queue = WorkQueue()
         self.runner = Reconciler(
@@ -59,7 +60,7 @@ class Node:
             store=lambda url: store,
             records=self.records,
             runs=self.runs,
-            outcomes=Outcomes(store, PATH, name),
+            outcomes=state.outcomes,
             pipeline=cast(Attempts, self.pipeline),
             standing=lambda root: GraphStatus(running=1, runnable=False),
             retry_policy=RetryPolicy(),

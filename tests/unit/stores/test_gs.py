@@ -12,7 +12,7 @@ import pytest
 
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.reasons import Reason
-from poltergust.stores import ABSENT, Conflict, Denied, NotFound, open_store
+from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Stores
 from poltergust.stores.gs import GsStore, calls
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
@@ -294,14 +294,14 @@ def test_no_credentials_is_one_line_that_says_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(UsageError, match="gcloud auth application-default login") as caught:
-        open_store("gs://bucket/p")
+        Stores("gs://bucket/p.poltergust/").of("gs://bucket/p")
     assert "\n" not in str(caught.value)
 
 
 def test_an_emulators_address_needs_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:9023")
     with pytest.raises(UsageError, match="http://"):
-        open_store("gs://bucket/p")
+        Stores("gs://bucket/p.poltergust/").of("gs://bucket/p")
 
 
 def test_what_is_no_bucket_url_is_refused(store: GsStore) -> None:

@@ -13,10 +13,9 @@ import pytest
 from poltergust.path import layout
 from poltergust.path.reading.model import ConfigState
 from poltergust.path.reading.reader import Reader, digest
-from poltergust.path.reading.tails import Tails
 from poltergust.path.reading.waiting import Awaited, Conclusion, outcomes
-from poltergust.path.records import NodeRecord, Records, RunRecord, State
-from poltergust.stores import open_store
+from poltergust.path.records import NodeRecord, RunRecord, State
+from poltergust.path.state import PathState
 
 TASK = b"environment: e.yaml\ntask: {module: m, name: T}\n"
 
@@ -27,8 +26,9 @@ class Place:
     def __init__(self, folder: Folder) -> None:
         (folder / "p").mkdir()
         self.path = layout.WatchedPath(str(folder / "p"))
-        self.store = open_store(self.path.root)
-        self.reader = Reader(self.store, self.path)
+        self.state = PathState.open(self.path)
+        self.store = self.state.store
+        self.reader = self.state.reader()
         self._time = 1_000_000_000
 
     def put(self, name: str, kind: layout.Kind = layout.Kind.CONFIG, data: bytes = TASK) -> str:
@@ -38,11 +38,11 @@ class Place:
 
     def run(self, name: str, generation: str, node: str, state: State = State.RUNNING, **more: object) -> None:
         record = RunRecord(name, generation, node, state=state, **more)  # type: ignore[arg-type]
-        Records(self.store, self.path, node).save_run(record)
+        PathState(self.store, self.path, node).records.save_run(record)
 
     def beat(self, node: str) -> None:
         record = NodeRecord(node, "i", "1", "host", 1, "http://127.0.0.1:1", True, True, "ready", running=("x",))
-        Records(self.store, self.path, node).save_node(record)
+        PathState(self.store, self.path, node).records.save_node(record)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_an_empty_or_missing_path_is_an_empty_view(place: Place) -> None:
 
 
 def test_logs_grow_and_lines_come_whole(place: Place) -> None:
-    tails = Tails(place.store, place.path, "x", "1")
+    tails = place.state.tails("x", "1")
     assert list(tails.new()) == []
     place.store.append(place.path.log("x", "1", "a"), b"one\ntw")
     place.store.append(place.path.log("x", "1", "b"), b"eins\n")
@@ -194,7 +194,7 @@ def test_logs_grow_and_lines_come_whole(place: Place) -> None:
 
 
 def test_a_log_begun_anew_is_read_from_its_start(place: Place) -> None:
-    tails = Tails(place.store, place.path, "x", "1", node="a")
+    tails = place.state.tails("x", "1", node="a")
     place.store.append(place.path.log("x", "1", "a"), b"a long first line\n")
     place.store.append(place.path.log("x", "1", "b"), b"not asked for\n")
     assert list(tails.new()) == [("a", "a long first line")]
@@ -207,7 +207,7 @@ def test_a_log_of_several_pieces(place: Place, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("poltergust.path.reading.tails.PIECE", 7)
     lines = [f"line {number} äöü" for number in range(50)]
     place.store.append(place.path.log("x", "1", "a"), ("\n".join(lines) + "\n").encode())
-    assert [line for _, line in Tails(place.store, place.path, "x", "1").new()] == lines
+    assert [line for _, line in place.state.tails("x", "1").new()] == lines
 
 
 # Waiting
@@ -256,7 +256,7 @@ def test_each_outcome_is_an_end(place: Place, kind: layout.Kind) -> None:
 
 
 def test_the_time_is_the_storage_s(place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    reader = Reader(place.store, place.path, clock=lambda: 5.0)
+    reader = Reader(place.state, clock=lambda: 5.0)
     place.put("x")
     with caplog.at_level(logging.WARNING):
         view = reader.config("x")

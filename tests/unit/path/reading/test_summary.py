@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poltergust.luigi_run import Progress
+from poltergust.base.progress import Progress
 from poltergust.path.layout import Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView

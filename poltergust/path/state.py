@@ -1,0 +1,89 @@
+"""What stands on and beside one watched path, as one node or one person works on it: the way to all parts of this room.
+
+state = PathState(stores.of(path.root), path, node, instance)
+state.records.save_run(record)
+state.outcomes.finish(config, Kind.DONE)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from poltergust.base.urls import is_cloud
+from poltergust.path.actions import Actions
+from poltergust.path.layout import WatchedPath
+from poltergust.path.locks import StoreLocks
+from poltergust.path.marks import FailureReset
+from poltergust.path.outcome import Outcomes
+from poltergust.path.reading.reader import Reader
+from poltergust.path.reading.tails import Tails
+from poltergust.path.records import Records
+from poltergust.path.retention import Retention
+from poltergust.path.run_log import RunLog
+from poltergust.path.stored import StoredPath
+from poltergust.stores import Stores
+
+CLOUD_SPACING_SECONDS = 1.0
+"""Least seconds between two writes of one log. Cloud Storage takes about one write a second for one object:
+https://cloud.google.com/storage/quotas#objects. A folder has no such limit."""
+
+
+@dataclass(frozen=True)
+class PathState(StoredPath):
+    """One for each agent or command. A part that is a property is made once and safe to use from several threads."""
+
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def open(cls, path: WatchedPath, node: str = "", instance: str = "") -> PathState:
+        """With a store of its own. Raises `errors.UsageError` where Google's credentials are missing."""
+        return cls(Stores(path.state_prefix).of(path.root), path, node, instance)
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(self, clock=self.clock)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self)
+
+    @cached_property
+    def failure_reset(self) -> FailureReset:
+        return FailureReset(self, self.records.server_time)
+
+    @cached_property
+    def locks(self) -> StoreLocks:
+        return StoreLocks(self)
+
+    @cached_property
+    def actions(self) -> Actions:
+        return Actions(self, self.outcomes)
+
+    def run_log(
+        self,
+        name: str,
+        generation: str,
+        *,
+        redact: Callable[[str], str],
+        limit: int,
+        count: Callable[[int], None] = lambda _: None,
+    ) -> RunLog:
+        """This node's log of that run, to be entered. `limit` in bytes; `count` hears how many bytes were stored."""
+        url = self.path.log(name, generation, self.node)
+        spacing = CLOUD_SPACING_SECONDS if is_cloud(self.path.root) else 0.0
+        return RunLog(self.store, url, redact=redact, limit=limit, spacing=spacing, count=count)
+
+    def reader(self) -> Reader:
+        """A new one, not for several threads at a time."""
+        return Reader(self)
+
+    def tails(self, name: str, generation: str, node: str | None = None) -> Tails:
+        """The logs of that run as they grow, of all nodes or of `node`."""
+        return Tails(self, name, generation, node)
+
+    def retention(self, keep_seconds: float) -> Retention:
+        """What removes records and logs older than that."""
+        return Retention(self, keep_seconds)

@@ -56,9 +56,7 @@ class Uv:
 
     def into_folder(self, interpreter: Interpreter, requirement: str, target: Path) -> CommandResult:
         """What this file demands of its own packages is not demanded of a tool."""
-        tool = self._without(
-            "--require-hashes", "--no-deps", "--prerelease", "--constraints", "--no-binary", "--only-binary"
-        )
+        tool = self._without("--require-hashes", "--prerelease", "--constraints")
         return tool._pip("install", interpreter.path, [f"--target={target}", requirement])
 
     def _without(self, *options: str) -> Uv:

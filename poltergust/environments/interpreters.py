@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
-from python_discovery import ContentStore, PythonInfo, PythonSpec
+from python_discovery import KNOWN_IMPLEMENTATIONS, ContentStore, PythonInfo, PythonSpec
 
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
@@ -200,7 +200,8 @@ def _candidates(spec: PythonSpec, env: Mapping[str, str], *, every_kind: bool = 
     found = []
     for folder in _folders(env):
         with contextlib.suppress(OSError):
-            found += [folder / name for name in sorted(os.listdir(folder)) if names.fullmatch(name)]
+            programs = [name for name in os.listdir(folder) if name.startswith(KNOWN_IMPLEMENTATIONS)]
+            found += [folder / name for name in sorted(programs) if names.fullmatch(name)]
     return sorted(found, key=lambda path: len(path.name), reverse=True)
 
 

@@ -1,9 +1,9 @@
 """pip's settings in uv's words, so that a private index configured for pip is seen by uv too.
 
 uv reads neither pip.conf nor PIP_*. A setting that did not arrive could install a public package in place of a private
-one of the same name, so a setting that cannot be put in uv's words sends the whole installation to pip. What the node
-set for uv itself (UV_*) is its owner's word and wins. Whatever may hold credentials goes by environment variable, never
-by argument. pip takes the best version of all indexes: uv's `--index-strategy unsafe-best-match`
+one of the same name. Translated is how an index is reached (uv fetches pip itself that way, too), and constraints; any
+other setting that matters means that pip installs. What the node set for uv itself (UV_*) wins. Whatever may hold
+credentials goes by environment variable, never by argument. pip takes the best version of all indexes: uv's `--index-strategy unsafe-best-match`
 (https://docs.astral.sh/uv/pip/compatibility/).
 """
 
@@ -28,6 +28,10 @@ _NO_EFFECT = frozenset(
     override no-user
     """.split()  # noqa: SIM905
 )
+_ON = frozenset({"1", "true", "yes", "on", "y", "t"})
+_ARGUMENTS = {"trusted-host": "--allow-insecure-host", "constraint": "--constraints"}
+_CERTIFICATES = {"cert": "SSL_CERT_FILE", "client-cert": "SSL_CLIENT_CERT"}
+_NUMBERS = {"timeout": "UV_HTTP_TIMEOUT", "default-timeout": "UV_HTTP_TIMEOUT", "retries": "UV_HTTP_RETRIES"}
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]+@")
 
 
@@ -57,7 +61,7 @@ def translate(settings: Mapping[str, str], lines: Iterable[Line], env: Mapping[s
         result.arguments.append("--no-index")
     _indexes(result, chosen, env, several="--extra-index-url" in options)
     for name, value in chosen.items():
-        _one(result, name, value, env)
+        _setting(result, name, value, env)
     for line in read:
         for name, value in line.options:
             _line_option(result, name, value, env, bool(line.requirement))
@@ -87,46 +91,27 @@ def _indexes(result: UvSettings, chosen: dict[str, str], env: Mapping[str, str],
         result.env["UV_INDEX_STRATEGY"] = "unsafe-best-match"
 
 
-def _one(result: UvSettings, name: str, value: str, env: Mapping[str, str]) -> None:
-    on = value.lower() in ("1", "true", "yes", "on", "y", "t")
-    match name:
-        case "find-links":
-            _find_links(result, value.split(), env)
-        case "no-index":
-            result.arguments += ["--no-index"] if on else []
-        case "trusted-host":
-            result.arguments += [f"--allow-insecure-host={host}" for host in value.split()]
-        case "cert":
-            result.env["SSL_CERT_FILE"] = os.path.expanduser(value)
-        case "client-cert":
-            result.env["SSL_CLIENT_CERT"] = os.path.expanduser(value)
-        case "constraint":
-            result.arguments += [f"--constraints={path}" for path in value.split()]
-        case "build-constraint":
-            result.arguments += [f"--build-constraints={path}" for path in value.split()]
-        case "proxy":
-            result.env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _with_scheme(value))
-        case "timeout" | "default-timeout":
-            result.env.setdefault("UV_HTTP_TIMEOUT", env.get("UV_HTTP_TIMEOUT") or str(max(1, round(float(value)))))
-        case "retries":
-            result.env.setdefault("UV_HTTP_RETRIES", env.get("UV_HTTP_RETRIES") or value)
-        case "pre":
-            result.arguments += ["--prerelease=allow"] if on else []
-        case "only-binary" | "no-binary":
-            result.arguments += [f"--{name}={package}" for package in re.split(r"[\s,]+", value) if package]
-        case "no-build-isolation":
-            # pip's oldest trap: the variable PIP_NO_BUILD_ISOLATION is read as "build isolation: value"
-            result.arguments += ["--no-build-isolation"] if not on else []
-        case "require-hashes" | "no-deps":
-            result.arguments += [f"--{name}"] if on else []
-        case "keyring-provider" if value == "subprocess":
-            result.arguments.append("--keyring-provider=subprocess")
-        case "keyring-provider" if value in ("auto", "disabled"):
-            pass
-        case "uploaded-prior-to":
-            result.arguments.append(f"--exclude-newer={value}")
-        case _ if name not in _NO_EFFECT:
-            result.unmapped.append(f"pip's setting {name}")
+def _setting(result: UvSettings, name: str, value: str, env: Mapping[str, str]) -> None:
+    if name in _NO_EFFECT:
+        return
+    if name == "find-links":
+        _find_links(result, value.split(), env)
+    elif name == "no-index":
+        result.arguments += ["--no-index"] if value.lower() in _ON else []
+    elif name in _ARGUMENTS:
+        result.arguments += [f"{_ARGUMENTS[name]}={item}" for item in value.split()]
+    elif name in _CERTIFICATES:
+        result.env[_CERTIFICATES[name]] = os.path.expanduser(value)
+    elif name in _NUMBERS and value.isdecimal():
+        if not env.get(_NUMBERS[name]):
+            result.env[_NUMBERS[name]] = value
+    elif name == "proxy":
+        url = value if "://" in value else f"http://{value}"
+        result.env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), url)
+    elif name == "keyring-provider" and value == "subprocess":
+        result.arguments.append("--keyring-provider=subprocess")
+    else:
+        result.unmapped.append(f"pip's setting {name}")
 
 
 def _line_option(result: UvSettings, name: str, value: str, env: Mapping[str, str], on_requirement: bool) -> None:
@@ -151,10 +136,6 @@ def _find_links(result: UvSettings, values: Iterable[str], env: Mapping[str, str
             result.arguments.append(f"--find-links={os.path.expanduser(value)}")
     if hidden:
         result.env["UV_FIND_LINKS"] = ",".join([*hidden, *filter(None, [env.get("UV_FIND_LINKS")])])
-
-
-def _with_scheme(proxy: str) -> str:
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _content(path: str) -> str:

@@ -70,10 +70,8 @@ def translate(settings: Mapping[str, str], *texts: str, env: Mapping[str, str] |
         ({"cert": "/c.pem", "client-cert": "/d"}, [], {"SSL_CERT_FILE": "/c.pem", "SSL_CLIENT_CERT": "/d"}),
         ({"constraint": "/a /b"}, ["--constraints=/a", "--constraints=/b"], {}),
         ({"proxy": "p:1"}, [], {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1", "ALL_PROXY": "http://p:1"}),
-        ({"default-timeout": "180", "retries": "2"}, [], {"UV_HTTP_TIMEOUT": "180", "UV_HTTP_RETRIES": "2"}),
-        ({"pre": "yes", "require-hashes": "on"}, ["--prerelease=allow", "--require-hashes"], {}),
-        ({"only-binary": "a,b"}, ["--only-binary=a", "--only-binary=b"], {}),
         ({"keyring-provider": "subprocess"}, ["--keyring-provider=subprocess"], {}),
+        ({"default-timeout": "180", "retries": "2"}, [], {"UV_HTTP_TIMEOUT": "180", "UV_HTTP_RETRIES": "2"}),
         ({"quiet": "1", "no-cache-dir": "0", "break-system-packages": "1"}, [], {}),
     ],
 )
@@ -82,8 +80,14 @@ def test_each_setting_in_uvs_words(settings: Mapping[str, str], arguments: list[
     assert (result.arguments, result.env, result.unmapped) == (arguments, env, [])
 
 
-@pytest.mark.parametrize("name", ["prefer-binary", "config-settings", "requirement", "platform", "never-heard-of"])
-def test_what_uv_has_no_word_for_is_said(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    """
+    prefer-binary config-settings requirement platform never-heard-of pre require-hashes no-deps only-binary
+    no-binary no-build-isolation keyring-provider build-constraint uploaded-prior-to timeout
+    """.split(),  # noqa: SIM905
+)
+def test_any_other_setting_is_a_reason_for_pip(name: str) -> None:
     assert translate({name: "x"}).unmapped == [f"pip's setting {name}"]
 
 

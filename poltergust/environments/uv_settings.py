@@ -3,8 +3,8 @@
 uv reads neither pip.conf nor PIP_*. A setting that did not arrive could install a public package in place of a private
 one of the same name. Translated is how an index is reached (uv fetches pip itself that way, too), and constraints; any
 other setting that matters means that pip installs. What the node set for uv itself (UV_*) wins. Whatever may hold
-credentials goes by environment variable, never by argument. pip takes the best version of all indexes: uv's `--index-strategy unsafe-best-match`
-(https://docs.astral.sh/uv/pip/compatibility/).
+credentials goes by environment variable, never by argument. pip takes the best version of all indexes: uv's
+`--index-strategy unsafe-best-match` (https://docs.astral.sh/uv/pip/compatibility/).
 """
 
 from __future__ import annotations

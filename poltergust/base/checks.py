@@ -21,26 +21,26 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. `name` is stable (documented in docs/commands.md), `text` one line that says what was found, `mend`
-    one line that says what to do about it, empty where there is nothing to do."""
+    """One finding. `name` is stable (documented in docs/commands.md), `text` one line that says what was found,
+    `remedy` one line that says what to do about it, empty where there is nothing to do."""
 
     name: str
     verdict: Severity
     text: str
-    mend: str = ""
+    remedy: str = ""
 
 
 def ok(name: str, text: str) -> Check:
     return Check(name, Severity.OK, text)
 
 
-def skip(name: str, text: str, mend: str = "") -> Check:
-    return Check(name, Severity.SKIP, text, mend)
+def skip(name: str, text: str, remedy: str = "") -> Check:
+    return Check(name, Severity.SKIP, text, remedy)
 
 
-def warn(name: str, text: str, mend: str) -> Check:
-    return Check(name, Severity.WARN, text, mend)
+def warn(name: str, text: str, remedy: str) -> Check:
+    return Check(name, Severity.WARN, text, remedy)
 
 
-def fail(name: str, text: str, mend: str) -> Check:
-    return Check(name, Severity.FAIL, text, mend)
+def fail(name: str, text: str, remedy: str) -> Check:
+    return Check(name, Severity.FAIL, text, remedy)

@@ -27,7 +27,7 @@ COMMANDS = {
     "cancel": ("poltergust.cli.cancel", "Stop a run on every node."),
     "check": ("poltergust.cli.check", "Validate task and environment files, offline."),
     "init": ("poltergust.cli.init", "Start from commented files and a small pipeline that runs as it is."),
-    "doctor": ("poltergust.cli.doctor", "Look at everything a node depends on; say how to mend what is wrong."),
+    "doctor": ("poltergust.cli.doctor", "Check everything a node depends on; say how to correct what is wrong."),
     "env": ("poltergust.cli.env", "The environments of this machine: list, show, build, prune, lock."),
     "demo": ("poltergust.cli.demo", "See it work on this machine: a temporary folder and a small sample pipeline."),
 }

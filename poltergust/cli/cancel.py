@@ -24,11 +24,11 @@ def cancel(name: str, path: str | None) -> None:
 
     At the moment of completion exactly one of the two happens. To run it after all: poltergust retry NAME --force
     """
-    place = Target.of(path)
-    name = parse_name(name, place.path)
+    target = Target.of(path)
+    name = parse_name(name, target.path)
     from poltergust.cli.terminal import line, make_console, safe
 
-    if place.state.actions.cancel(name):
+    if target.state.actions.cancel(name):
         line(make_console(), f"{safe(name)} is cancelled; nodes that run it stop")
     else:
         line(make_console(), f"{safe(name)} is cancelled already")

@@ -144,7 +144,7 @@ def _record(folder: Path) -> dict[str, object]:
         try:
             content = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
-            continue  # written anew this very moment
+            continue  # it is being replaced at this moment
         if isinstance(content, dict):
             return content
     return {}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poltergust.cli import exits
-from poltergust.cli.nodes import make_settings, node_options
+from poltergust.cli.node_options import make_settings, node_options
+from poltergust.cli.observe_options import observe_options, with_observability
 from poltergust.cli.options import option
-from poltergust.cli.service import service_options, with_service
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ _STYLES = {"ok": "green", "skip": "dim", "warn": "yellow", "fail": "bold red"}
 
 @click.command(short_help="Look at everything a node depends on.", epilog=EPILOG)
 @node_options
-@service_options
+@observe_options
 @option("--log-format", hidden=True)
 @option("--quick", is_flag=True, help="Only what takes no time and writes nothing; listen does this by itself.")
 @option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON", help="One line of JSON, its keys stable.")
@@ -47,13 +47,13 @@ def doctor(quick: bool, as_json: bool, **options: Any) -> None:
     Credentials, what the node may do on the path, settings of the bucket that are in the way, notifications, other
     nodes, scheduler, interpreters, disk and clock. It writes one small file beside the path and removes it again.
     """
-    settings = with_service(make_settings(options, os.environ, path_must_exist=False), options, os.environ)
-    from poltergust.cli.terminal import changes, make_console
+    settings = with_observability(make_settings(options, os.environ, path_must_exist=False), options, os.environ)
+    from poltergust.cli.terminal import can_redraw, make_console
     from poltergust.doctor import probes
 
     console = make_console()
     checks = []
-    for check in _each(console, probes(settings, quick=quick), quiet=as_json or not changes(console)):
+    for check in _each(console, probes(settings, quick=quick), quiet=as_json or not can_redraw(console)):
         checks.append(check)
         if not as_json:
             _print(console, check)
@@ -87,8 +87,8 @@ def _print(console: Console, check: Check) -> None:
     row.add_column(width=19, no_wrap=True)
     row.add_column(overflow="fold")
     row.add_row(Text(check.verdict.value, _STYLES[check.verdict.value]), check.name, safe(check.text))
-    if check.mend:
-        row.add_row("", "", Text(f"-> {safe(check.mend)}", "bold" if check.verdict.value == "fail" else ""))
+    if check.remedy:
+        row.add_row("", "", Text(f"-> {safe(check.remedy)}", "bold" if check.verdict.value == "fail" else ""))
     show(console, row)
 
 
@@ -103,6 +103,6 @@ def _print_end(console: Console, counts: Counter[str]) -> None:
 
 
 def _print_json(checks: list[Check], counts: Counter[str]) -> None:
-    listed = [{"name": c.name, "verdict": c.verdict.value, "text": c.text, "mend": c.mend} for c in checks]
+    listed = [{"name": c.name, "verdict": c.verdict.value, "text": c.text, "mend": c.remedy} for c in checks]
     every = {verdict: counts[verdict] for verdict in _STYLES}
     click.echo(json.dumps({"format": 1, "counts": every, "checks": listed}))

@@ -81,5 +81,5 @@ def _say(folder: Path, files: list[Path]) -> None:
         "  poltergust listen --path ./pipeline\n"
         f"It builds the environment, runs the pipeline and renames the task file to {NAME}.done.yaml;\n"
         "what the pipeline wrote is in results/, the log in pipeline.poltergust/logs/.\n"
-        "Then edit code/, and run it anew by a task file of another name or with other arguments.",
+        "Then edit code/, and run it again with a task file of another name or with other arguments.",
     )

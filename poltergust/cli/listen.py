@@ -1,4 +1,4 @@
-"""`poltergust listen`: one node, until it is told to stop."""
+"""`poltergust listen`: one node, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from poltergust.cli.nodes import make_settings, node_options
+from poltergust.cli.node_options import make_settings, node_options
+from poltergust.cli.observe_options import NOT_INHERITED, observe_options, with_observability
 from poltergust.cli.options import option
-from poltergust.cli.service import NOT_INHERITED, service_options, with_service
 
 EXAMPLES = """\b
 Examples:
@@ -21,7 +21,7 @@ Examples:
 
 @click.command(short_help="Run this machine as a node.", epilog=EXAMPLES)
 @node_options
-@service_options
+@observe_options
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", help="The agent's own log, on stderr.")
 @click.pass_obj
 def listen(debug: bool, /, **options: Any) -> None:
@@ -30,10 +30,10 @@ def listen(debug: bool, /, **options: Any) -> None:
     The first signal takes nothing new and lets running tasks finish, the second stops at once. Whoever can write to
     PATH or to an environment file can run code on this machine.
     """
-    settings = with_service(make_settings(options, os.environ), options, os.environ)
+    settings = with_observability(make_settings(options, os.environ), options, os.environ)
     # Imported here: the parts bring Google's libraries, which `--help` should not wait for.
     from poltergust import doctor
-    from poltergust.base.logs import configure
+    from poltergust.base.agent_log import configure
     from poltergust.base.redaction import Redactor
     from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.luigi_run import takeover

@@ -32,18 +32,18 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     """Print the logs of NAME's current or latest run: node after node, each line with its node."""
     if follow and generation:
         raise UsageError("--follow is for the current run; leave --generation out")
-    place = Target.of(path)
-    name = parse_name(name, place.path)
+    target = Target.of(path)
+    name = parse_name(name, target.path)
     from poltergust.cli.following import Following, print_lines
     from poltergust.cli.status import near
     from poltergust.path.reading.waiting import Awaited
 
-    reader = place.reader()
+    reader = target.reader()
     standing = reader.standing(name)
     if follow:
         if standing is None:
-            raise PoltergustError(f"nothing of the name {name} below {place.path.prefix}{near(reader, name)}")
-        following = Following(place, Awaited(reader, name, standing[1].data))
+            raise PoltergustError(f"nothing of the name {name} below {target.path.prefix}{near(reader, name)}")
+        following = Following(target, Awaited(reader, name, standing[1].data))
         sys.exit(following.guarded(lambda: following.follow(node)))
     known = reader.generations(name)
     if generation is None:
@@ -53,8 +53,8 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
         there = f"; there are {', '.join(known)}" if known else ""
         raise PoltergustError(f"{name} has no run of generation {generation}{there}")
     if generation is None:
-        raise PoltergustError(f"there are no logs of {name} below {place.path.state_prefix}{near(reader, name)}")
-    tails = place.state.tails(name, generation, node)
+        raise PoltergustError(f"there are no logs of {name} below {target.path.state_prefix}{near(reader, name)}")
+    tails = target.state.tails(name, generation, node)
     print_lines(tails.new(), bare=node is not None)
     print_lines(tails.rest(), bare=node is not None)
     if not tails.nodes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -29,24 +28,24 @@ Exit codes: 0 it runs again (with --wait or --follow: done), 1 nothing to retry,
 @option("--wait", is_flag=True, help="Show it until it ended.")
 @option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
 @scheduler_option
-def retry(name: str, path: str | None, **options: Any) -> None:
+def retry(name: str, path: str | None, force: bool, wait: bool, follow: bool, scheduler_url: str | None) -> None:
     """Put the config NAME that ended as an error back on the path, as a new run.
 
     The scheduler forgets the failed and disabled tasks of the pipeline first; complete ones are not run again.
     """
-    place = Target.of(path)
-    name = parse_name(name, place.path)
+    target = Target.of(path)
+    name = parse_name(name, target.path)
     from poltergust.cli.terminal import line, make_console, safe
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
 
-    reader = place.reader()
+    reader = target.reader()
     before = outcomes(reader, name)
-    blob = place.state.actions.retry(name, force=options["force"])
-    if not options["follow"]:
-        line(make_console(), f"{safe(name)} runs again: {safe(place.path.of(name, Kind.CONFIG))}")
-    if options["wait"] or options["follow"]:
+    blob = target.state.actions.retry(name, force=force)
+    if not follow:
+        line(make_console(), f"{safe(name)} runs again: {safe(target.path.of(name, Kind.CONFIG))}")
+    if wait or follow:
         from poltergust.cli.following import Following
 
-        following = Following(place, Awaited(reader, name, blob.data, before), options["scheduler_url"])
-        sys.exit(following.stay(logs=options["follow"]))
+        following = Following(target, Awaited(reader, name, blob.data, before), scheduler_url)
+        sys.exit(following.stay(logs=follow))

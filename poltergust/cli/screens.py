@@ -15,8 +15,8 @@ from poltergust.cli.terminal import safe
 from poltergust.observe.scheduler_view import Now
 from poltergust.path.reading.model import ConfigState, ConfigView, Detail, NodeView, PathView, environment_of
 
-NARROW = 70  # columns below which the least important ones go
-TINY = 45
+NARROW_COLUMNS = 70  # columns below which the least important ones go
+TINY_COLUMNS = 45
 
 STYLES = {
     ConfigState.QUEUED: "",
@@ -80,7 +80,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
     if config.runs:
         parts.append(Text(f"\nits logs: poltergust logs {safe(config.name)}", "dim"))
     if config.standing is ConfigState.ERROR:
-        parts.append(Text(f"to run it again once it is mended: poltergust retry {safe(config.name)}", "dim"))
+        parts.append(Text(f"to run it again when the cause is corrected: poltergust retry {safe(config.name)}", "dim"))
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
@@ -110,7 +110,7 @@ def waiting(
     progress = now.progress if now is not None else view.progress
     if progress is not None and progress.total:
         bar = Table.grid(padding=(0, 2, 0, 0))
-        bars = [] if width < NARROW else [ProgressBar(progress.total, progress.done, width=16)]
+        bars = [] if width < NARROW_COLUMNS else [ProgressBar(progress.total, progress.done, width=16)]
         bar.add_row("", *bars, wording.tasks(progress))
         parts.append(bar)
     if note:
@@ -127,7 +127,7 @@ def _headline(view: PathView) -> Text:
 
 
 def _configs(configs: Iterable[ConfigView], width: int) -> Table:
-    narrow, tiny = width < NARROW, width < TINY
+    narrow, tiny = width < NARROW_COLUMNS, width < TINY_COLUMNS
     table = _table("STATE", "NAME")
     table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
     _number(table, "AGE")
@@ -155,9 +155,9 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
 
 def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
     table = _table("NODE", "STATE")
-    for header in ("HEARTBEAT", "RUNS") if width < TINY else ("HEARTBEAT", "RUNS", "WAITING"):
+    for header in ("HEARTBEAT", "RUNS") if width < TINY_COLUMNS else ("HEARTBEAT", "RUNS", "WAITING"):
         _number(table, header)
-    if width >= NARROW:
+    if width >= NARROW_COLUMNS:
         table.add_column("VERSION", no_wrap=True)
         table.add_column("RUNNING")
     for view in nodes:
@@ -166,8 +166,8 @@ def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
         if view.state == "ready" and not record.taking:
             state = Text("refusing", "bold red")
         row = [Text(safe(record.node)), state, Text(f"{span(view.age)} ago"), Text(str(len(record.running)))]
-        row += [] if width < TINY else [Text(str(record.waiting))]
-        row += [] if width < NARROW else [Text(safe(record.version)), _cut(wording.some(record.running))]
+        row += [] if width < TINY_COLUMNS else [Text(str(record.waiting))]
+        row += [] if width < NARROW_COLUMNS else [Text(safe(record.version)), _cut(wording.some(record.running))]
         table.add_row(*row)
     return table
 
@@ -199,9 +199,9 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
 
 def _runs(config: ConfigView, width: int) -> Table:
     table = _table("NODE", "STATE")
-    if width >= TINY:
+    if width >= TINY_COLUMNS:
         _number(table, "ATTEMPTS")
-    if width >= NARROW:
+    if width >= NARROW_COLUMNS:
         table.add_column("PHASES", no_wrap=True)
     table.add_column("REASON", overflow="fold")
     for run in config.runs:
@@ -209,8 +209,8 @@ def _runs(config: ConfigView, width: int) -> Table:
         phases = "\n".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
         style = "bold red" if run.silent else ""
         row = [Text(safe(record.node)), Text(wording.doing(record, run.silent), style)]
-        row += [] if width < TINY else [Text(str(record.attempts))]
-        row += [] if width < NARROW else [Text(phases)]
+        row += [] if width < TINY_COLUMNS else [Text(str(record.attempts))]
+        row += [] if width < NARROW_COLUMNS else [Text(phases)]
         row.append(Text(wording.because(record.reason, record.refused or record.text)))
         table.add_row(*row)
     return table

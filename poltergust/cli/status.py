@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,7 @@ from poltergust.base.errors import PoltergustError, Temporary, UsageError
 from poltergust.base.text import nearest
 from poltergust.cli.options import Duration, option, parse_name
 from poltergust.cli.target import Target, scheduler_option
-from poltergust.cli.terminal import changes, line, live, make_console, safe, show
+from poltergust.cli.terminal import can_redraw, line, live, make_console, safe, show
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from poltergust.path.reading.model import ConfigView, Detail, NodeView
     from poltergust.path.reading.reader import Reader
 
-SHOWN = 20
+MAX_OUTCOMES_SHOWN = 20
 """How many outcomes are shown without --all: each costs a listing and a read."""
 
 EPILOG = """\b
@@ -42,20 +42,31 @@ One argument is the PATH where it begins with gs://, /, . or ~, or where no path
 @option("--path", metavar="PATH", help="The same as the argument PATH.")
 @option("--watch", is_flag=True, help="Keep it up to date until Ctrl-C, a NAME until it ended.")
 @option("--every", type=Duration(), default="2s", metavar="TIME", help="How often --watch looks.")
-@option("--all", is_flag=True, help=f"All outcomes, not only the {SHOWN} latest.")
-@option("--json", is_flag=True, help="One JSON document on a line, as docs/commands.md describes it.")
+@option("--all", "show_all", is_flag=True, help=f"All outcomes, not only the {MAX_OUTCOMES_SHOWN} latest.")
+@option("--json", "as_json", is_flag=True, help="One JSON document on a line, as docs/commands.md describes it.")
 @scheduler_option
-def status(path_or_name: str | None, name: str | None, path: str | None, **options: Any) -> None:
+def status(
+    path_or_name: str | None,
+    name: str | None,
+    path: str | None,
+    watch: bool,
+    every: float,
+    show_all: bool,
+    as_json: bool,
+    scheduler_url: str | None,
+) -> None:
     """What stands on PATH: all configs by state and the nodes; with a NAME that one in full."""
     where, name = _arguments(path_or_name, name, path)
-    place = Target.of(where)
-    reader = place.reader()
+    target = Target.of(where)
+    reader = target.reader()
     if name is not None:
-        name = parse_name(name, place.path)
-    if options["every"] <= 0:
+        name = parse_name(name, target.path)
+    if every <= 0:
         raise UsageError("--every: more than 0 seconds, for example 2s")
-    look = _path(reader, options) if name is None else _one(reader, name, options)
-    _show(look, options)
+    snapshot = (
+        _path(reader, None if show_all else MAX_OUTCOMES_SHOWN) if name is None else _one(reader, name, scheduler_url)
+    )
+    _show(snapshot, every if watch else None, as_json)
 
 
 def _arguments(first: str | None, second: str | None, option: str | None) -> tuple[str | None, str | None]:
@@ -68,9 +79,9 @@ def _arguments(first: str | None, second: str | None, option: str | None) -> tup
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Snapshot:
     """What is shown: `text` for `--json`, `screen` (of a width, with a note) on a terminal, `lines` where --watch is no
-    terminal's: a line for each thing, told when it changes. `over`: --watch has nothing left to wait for."""
+    terminal's: a line for each thing, printed when it changes. `over`: --watch has nothing left to wait for."""
 
     text: Callable[[], str]
     screen: Callable[[int, str], RenderableType]
@@ -78,12 +89,10 @@ class _Look:
     over: bool = False
 
 
-def _path(reader: Reader, options: dict[str, Any]) -> Callable[[], _Look]:
-    from poltergust.cli import machine
+def _path(reader: Reader, limit: int | None) -> Callable[[], _Snapshot]:
+    from poltergust.cli import json_output
 
-    limit = None if options["all"] else SHOWN
-
-    def look() -> _Look:
+    def snapshot() -> _Snapshot:
         view = reader.overview(limit)
 
         def screen(width: int, note: str) -> RenderableType:
@@ -93,18 +102,18 @@ def _path(reader: Reader, options: dict[str, Any]) -> Callable[[], _Look]:
 
         lines = {f"config {one.name}": _line(one, view.nodes) for one in view.configs}
         lines |= {f"node {one.record.node}": f"{one.state:<10} node {safe(one.record.node)}" for one in view.nodes}
-        return _Look(lambda: machine.path(view), screen, lines)
+        return _Snapshot(lambda: json_output.path(view), screen, lines)
 
-    return look
+    return snapshot
 
 
-def _one(reader: Reader, name: str, options: dict[str, Any]) -> Callable[[], _Look]:
-    from poltergust.cli import machine
+def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _Snapshot]:
+    from poltergust.cli import json_output
     from poltergust.observe.scheduler_view import SchedulerView
 
-    scheduling = SchedulerView(socket.gethostname(), options["scheduler_url"])
+    scheduling = SchedulerView(socket.gethostname(), scheduler_url)
 
-    def look() -> _Look:
+    def snapshot() -> _Snapshot:
         view = found(reader, name)
 
         def screen(width: int, note: str) -> RenderableType:
@@ -113,9 +122,9 @@ def _one(reader: Reader, name: str, options: dict[str, Any]) -> Callable[[], _Lo
             return screens.detail(view, scheduling.now(view.config, view.nodes), width, note)
 
         lines = {name: _line(view.config, view.nodes)}
-        return _Look(lambda: machine.detail(view), screen, lines, over=view.config.standing.ended)
+        return _Snapshot(lambda: json_output.detail(view), screen, lines, over=view.config.standing.ended)
 
-    return look
+    return snapshot
 
 
 def _line(view: ConfigView, nodes: Sequence[NodeView]) -> str:
@@ -141,32 +150,33 @@ def near(reader: Reader, name: str) -> str:
     return f"; there are {', '.join(known[:5])}{' …' if len(known) > 5 else ''}" if known else "; there is none at all"
 
 
-def _show(look: Callable[[], _Look], options: dict[str, Any]) -> None:
+def _show(snapshot: Callable[[], _Snapshot], every: float | None, as_json: bool) -> None:
+    """Once, or again each `every` seconds."""
     console = make_console()
-    if not options["watch"]:
-        now = look()
-        if options["json"]:
+    if every is None:
+        now = snapshot()
+        if as_json:
             click.echo(now.text())
         else:
             show(console, now.screen(console.width, ""))
         return
-    if options["json"] or not changes(console):
-        _watch(look, options["every"], _changed(console, as_json=options["json"]))
+    if as_json or not can_redraw(console):
+        _watch(snapshot, every, _changed(console, as_json=as_json))
         return
     with live(console) as screen:
 
-        def draw(now: _Look, note: str) -> None:
+        def draw(now: _Snapshot, note: str) -> None:
             screen.update(now.screen(console.width, note), refresh=True)
 
-        last = _watch(look, options["every"], draw)
+        last = _watch(snapshot, every, draw)
     show(console, last.screen(console.width, ""))
 
 
-def _changed(console: Console, *, as_json: bool) -> Callable[[_Look, str], None]:
-    """For what is no terminal: JSON at each look, or a line for each thing that changed."""
+def _changed(console: Console, *, as_json: bool) -> Callable[[_Snapshot, str], None]:
+    """For what is no terminal: JSON at each snapshot, or a line for each thing that changed."""
     said: dict[str, str] = {}
 
-    def tell(now: _Look, note: str) -> None:
+    def report(now: _Snapshot, note: str) -> None:
         if as_json:
             if not note:
                 click.echo(now.text())
@@ -179,20 +189,20 @@ def _changed(console: Console, *, as_json: bool) -> Callable[[_Look, str], None]
         said.clear()
         said.update(now.lines)
 
-    return tell
+    return report
 
 
-def _watch(look: Callable[[], _Look], every: float, tell: Callable[[_Look, str], None]) -> _Look:
+def _watch(snapshot: Callable[[], _Snapshot], every: float, report: Callable[[_Snapshot, str], None]) -> _Snapshot:
     """Until it is over. A storage that does not answer is said and asked again."""
-    now: _Look | None = None
+    now: _Snapshot | None = None
     while True:
         try:
-            now = look()
-            tell(now, "")
+            now = snapshot()
+            report(now, "")
         except Temporary as error:
             if now is None:
                 raise
-            tell(now, f"the storage does not answer, trying again: {error}")
+            report(now, f"the storage does not answer, trying again: {error}")
         if now.over:
             return now
         time.sleep(every)

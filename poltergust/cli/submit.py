@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -33,36 +32,45 @@ Exit codes: 0 submitted (with --wait or --follow: done), 1 not submitted, 2 usag
 @option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
 @option("--no-check", is_flag=True, help="Do not read the environment file first.")
 @scheduler_option
-def submit(file: str, path: str | None, name: str | None, **options: Any) -> None:
+def submit(
+    file: str,
+    path: str | None,
+    name: str | None,
+    replace: bool,
+    wait: bool,
+    follow: bool,
+    no_check: bool,
+    scheduler_url: str | None,
+) -> None:
     """Check FILE as a node would, with the environment file it names, and put it on the path as NAME.config.yaml.
 
     A config of that name that still waits or runs is never overwritten without --replace. A relative `environment:`
     counts from the place the config goes to. FILE may be - for standard input.
     """
-    place = Target.of(path)
+    target = Target.of(path)
     data = _read(file)
-    name = parse_name(_default_name(file) if name is None else name, place.path)
+    name = parse_name(_default_name(file) if name is None else name, target.path)
     # Imported here: `--help` should not wait for YAML and the store.
     from poltergust.cli.terminal import line, make_console, safe
     from poltergust.path.actions import check_environment
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
 
-    checked = place.state.actions.check(name, data, file)
-    if not options["no_check"]:
-        check_environment(place.stores.of(checked.environment), checked)
-    reader = place.reader()
-    stay = options["wait"] or options["follow"]
+    checked = target.state.actions.check(name, data, file)
+    if not no_check:
+        check_environment(target.stores.of(checked.environment), checked)
+    reader = target.reader()
+    stay = wait or follow
     before = outcomes(reader, name) if stay else frozenset()
-    place.state.actions.submit(checked, replace=options["replace"])
+    target.state.actions.submit(checked, replace=replace)
     console = make_console()
-    if not options["follow"]:
-        line(console, f"submitted {safe(name)}: {safe(place.path.of(name, Kind.CONFIG))}")
+    if not follow:
+        line(console, f"submitted {safe(name)}: {safe(target.path.of(name, Kind.CONFIG))}")
     if stay:
         from poltergust.cli.following import Following
 
-        following = Following(place, Awaited(reader, name, data, before), options["scheduler_url"])
-        sys.exit(following.stay(logs=options["follow"]))
+        following = Following(target, Awaited(reader, name, data, before), scheduler_url)
+        sys.exit(following.stay(logs=follow))
     line(console, f"to see how it goes: poltergust status {safe(name)}", "dim")
 
 

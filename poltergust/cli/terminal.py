@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-UNLIMITED = 10_000
+UNLIMITED_COLUMNS = 10_000
 """Columns of what is no terminal: nothing is cut that a program or a file is to have."""
 
 
@@ -33,12 +33,12 @@ def make_console(file: TextIO | None = None, width: int | None = None) -> Consol
 
     console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
     if width is None and not console.is_terminal:
-        console = Console(file=file, width=UNLIMITED, highlight=False, markup=False, emoji=False)
+        console = Console(file=file, width=UNLIMITED_COLUMNS, highlight=False, markup=False, emoji=False)
     return console
 
 
-def changes(console: Console) -> bool:
-    """Whether a screen may be drawn anew in place."""
+def can_redraw(console: Console) -> bool:
+    """Whether a screen may be replaced by the next one in the same place."""
     return console.is_terminal and not console.is_dumb_terminal
 
 

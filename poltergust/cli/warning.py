@@ -23,7 +23,7 @@ class _Warnings(logging.Handler):
 
 
 def warn_on_standard_error() -> None:
-    """For commands that are no agent: an agent has a log of its own (`poltergust.base.logs`)."""
+    """For commands that are no agent: an agent has a log of its own (`poltergust.base.agent_log`)."""
     log = logging.getLogger("poltergust")
     if not log.handlers:
         log.addHandler(_Warnings())

@@ -17,12 +17,12 @@ from poltergust.environments.cache import EnvironmentCache
 from poltergust.node.settings import Settings
 from poltergust.processes.child import spawn
 
-LOW = 2 * 1024**3
+LITTLE_ROOM_BYTES = 2 * 1024**3
 """Bytes: an environment with pandas and matplotlib takes about 300 MB, and is built beside the ones there are."""
-NONE = 200 * 1024**2
+NO_ROOM_BYTES = 200 * 1024**2
 
 _NEEDED = ("luigi", "virtualenv", "uv", "google-cloud-storage", "google-cloud-pubsub", "watchfiles")
-_NEWEST = (3, 13)  # of what the agent is tested on
+_NEWEST_TESTED = (3, 13)  # of what the agent is tested on
 
 
 def versions() -> Iterator[Check]:
@@ -36,9 +36,9 @@ def versions() -> Iterator[Check]:
     text = f"poltergust {__version__}, Python {platform.python_version()}, {', '.join(found)}"
     if missing:
         yield fail("versions", f"{text}; missing: {', '.join(missing)}", "install Poltergust again")
-    elif sys.version_info[:2] > _NEWEST:
-        mend = "install Poltergust with Python 3.10 to 3.13; environments may have any"
-        yield warn("versions", f"{text}; not tested on a Python this new", mend)
+    elif sys.version_info[:2] > _NEWEST_TESTED:
+        remedy = "install Poltergust with Python 3.10 to 3.13; environments may have any"
+        yield warn("versions", f"{text}; not tested on a Python this new", remedy)
     else:
         yield ok("versions", text)
 
@@ -52,16 +52,16 @@ def disk(cache: Path) -> Iterator[Check]:
         with tempfile.TemporaryFile(dir=standing):
             pass
     except OSError as error:
-        mend = "choose another --cache-dir, or let the node's user write there"
-        yield fail("cache", f"{standing} cannot be written to: {error.strerror}", mend)
+        remedy = "choose another --cache-dir, or let the node's user write there"
+        yield fail("cache", f"{standing} cannot be written to: {error.strerror}", remedy)
         return
     free = shutil.disk_usage(standing).free
     text = f"{size(free)} free at {cache}"
-    mend = "poltergust env prune, a smaller --env-cache-size, or another --cache-dir"
-    if free < NONE:
-        yield fail("disk", f"{text}: too little for any environment", mend)
-    elif free < LOW:
-        yield warn("disk", f"{text}: little room for environments", mend)
+    remedy = "poltergust env prune, a smaller --env-cache-size, or another --cache-dir"
+    if free < NO_ROOM_BYTES:
+        yield fail("disk", f"{text}: too little for any environment", remedy)
+    elif free < LITTLE_ROOM_BYTES:
+        yield warn("disk", f"{text}: little room for environments", remedy)
     else:
         yield ok("disk", text)
 
@@ -70,7 +70,7 @@ def interpreters(settings: Settings) -> Iterator[Check]:
     """Every Python that an environment may ask for."""
     found = EnvironmentCache(settings.cache, spawn).interpreters(settings.environ)
     if not found:
-        mend = "apt-get install python3, or pyenv install 3.12"
-        yield fail("interpreters", "no Python that environments could use", mend)
+        remedy = "apt-get install python3, or pyenv install 3.12"
+        yield fail("interpreters", "no Python that environments could use", remedy)
         return
     yield ok("interpreters", ", ".join(f"{each.version} ({each.path})" for each in found))

@@ -9,7 +9,7 @@ from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.luigi_run.takeover import WITHIN
 
-_TIMEOUT = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 def scheduler(url: str | None) -> Iterator[Check]:
@@ -17,11 +17,11 @@ def scheduler(url: str | None) -> Iterator[Check]:
     if url is None:
         yield ok("scheduler", "none named: listen runs a luigid of its own, which is right for one node only")
         return
-    client = SchedulerClient(url, _TIMEOUT)
+    client = SchedulerClient(url, _TIMEOUT_SECONDS)
     workers = client.workers() if client.healthy() else None
     if workers is None:
-        mend = "start luigid there, or correct --scheduler-url; the port must be open to this node"
-        yield fail("scheduler", f"{client.url} does not answer as luigid does", mend)
+        remedy = "start luigid there, or correct --scheduler-url; the port must be open to this node"
+        yield fail("scheduler", f"{client.url} does not answer as luigid does", remedy)
         return
     yield ok("scheduler", f"{client.url} answers; it counts {len(workers)} live Luigi workers")
 
@@ -30,7 +30,7 @@ def take_over(url: str | None) -> Iterator[Check]:
     """Slow: waits until the scheduler forgets a worker that was announced and is never heard of again."""
     if url is None:
         return
-    client = SchedulerClient(url, _TIMEOUT)
+    client = SchedulerClient(url, _TIMEOUT_SECONDS)
     if not client.healthy():
         return  # said already
     if client.takes_over_within(WITHIN):

@@ -10,8 +10,8 @@ The way of a document: `yaml_text.py` (bytes to a tree of verbatim scalars), `ex
 from __future__ import annotations
 
 from poltergust.documents.environment_file import parse_environment_file
+from poltergust.documents.mistakes import DocumentError
 from poltergust.documents.model import Argument, Dependency, EnvironmentSpec, TaskFile
-from poltergust.documents.problems import DocumentError
 from poltergust.documents.task_file import parse_task_file
 from poltergust.documents.yaml_text import MAX_BYTES
 

@@ -8,8 +8,8 @@ from poltergust.documents import known
 from poltergust.documents.expand import Entries, Expanded, Items, Node
 from poltergust.documents.fields import describe, items, mapping, module, text, top_level, variables
 from poltergust.documents.known import Option, Takes
+from poltergust.documents.mistakes import mistake, show
 from poltergust.documents.model import Dependency, EnvironmentSpec
-from poltergust.documents.problems import mistake, show
 from poltergust.documents.scalars import boolean, is_null
 from poltergust.documents.yaml_text import Scalar
 

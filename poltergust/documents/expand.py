@@ -11,7 +11,7 @@ from typing import Union
 
 from poltergust.base.reasons import Reason
 from poltergust.documents import yaml_text
-from poltergust.documents.problems import Location, mistake, show, shown_path
+from poltergust.documents.mistakes import Location, mistake, show, shown_path
 from poltergust.documents.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, RawNode, Scalar
 
 OWN = "x-"

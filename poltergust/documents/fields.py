@@ -9,7 +9,7 @@ from poltergust.base.text import all_of, did_you_mean, nearest
 from poltergust.documents import known
 from poltergust.documents.expand import OWN, Entries, Expanded, Items, Node, load
 from poltergust.documents.known import FileKind, Key, Shape
-from poltergust.documents.problems import Location, mistake, show, shown_path
+from poltergust.documents.mistakes import Location, mistake, show, shown_path
 from poltergust.documents.scalars import is_null
 from poltergust.documents.yaml_text import Scalar
 

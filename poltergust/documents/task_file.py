@@ -10,8 +10,8 @@ from poltergust.base.reasons import Reason
 from poltergust.documents import known
 from poltergust.documents.expand import Expanded
 from poltergust.documents.fields import mapping, module, require, text, top_level, variables
+from poltergust.documents.mistakes import mistake, show
 from poltergust.documents.model import Argument, TaskFile
-from poltergust.documents.problems import mistake, show
 from poltergust.documents.scalars import is_null, json_text
 from poltergust.documents.yaml_text import Scalar
 

@@ -11,7 +11,7 @@ import yaml
 from yaml.scanner import ScannerError
 
 from poltergust.base.reasons import Reason
-from poltergust.documents.problems import DocumentError, Location, mistake
+from poltergust.documents.mistakes import DocumentError, Location, mistake
 
 _NO_COLON = "could not find expected ':'"
 """PyYAML's words for a key without its colon: a key may begin with a quote, as text without its closing quote does."""

@@ -15,7 +15,7 @@ from typing import Protocol, Union
 import yaml
 
 from poltergust.base.reasons import Reason
-from poltergust.documents.problems import Location, mistake
+from poltergust.documents.mistakes import Location, mistake
 from poltergust.documents.yaml_errors import syntax_mistake
 
 MAX_BYTES = 256 * 1024

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from poltergust import __version__
+from poltergust.base.agent_log import about
 from poltergust.base.errors import RunError, Temporary
-from poltergust.base.logs import about
 from poltergust.base.progress import Progress
 from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping

@@ -19,7 +19,7 @@ from typing import Any
 import luigi
 import luigi.interface
 
-from poltergust.base.logs import configure
+from poltergust.base.agent_log import configure
 from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping, signals_stop
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 
+from poltergust.base.agent_log import about
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary, UsageError
-from poltergust.base.logs import about
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping

@@ -130,7 +130,7 @@ def test_each_permission_that_is_missing_is_named(bucket: StrictGcs, settings: S
     checks = found(settings, only=("path",))
     assert verdict(checks, "permissions") == "fail"
     assert permission in checks["permissions"].text
-    assert "roles/storage.objectUser" in checks["permissions"].mend
+    assert "roles/storage.objectUser" in checks["permissions"].remedy
     assert bucket.objects("mybucket") == {}
 
 
@@ -156,7 +156,7 @@ def test_settings_of_the_bucket_that_are_in_the_way(
     gcs.create_bucket("mybucket", **setting)
     checks = found(settings, only=("path",))
     assert verdict(checks, name) == expected
-    assert checks[name].mend
+    assert checks[name].remedy
     assert "bucket-settings" not in checks
 
 
@@ -202,7 +202,7 @@ def test_notification_configs(
     checks = found(listening, only=("path", "notification"))
     assert (verdict(checks, "notification"), text in checks["notification"].text) == (expected, True), checks
     if expected == "fail":
-        assert "notifications create gs://mybucket" in checks["notification"].mend
+        assert "notifications create gs://mybucket" in checks["notification"].remedy
 
 
 def test_no_subscription_means_the_scan_alone(bucket: StrictGcs, settings: Settings) -> None:
@@ -322,7 +322,7 @@ def test_rights_on_subscription_and_topic(
         checks = found(replace(settings, **given))  # type: ignore[arg-type]
     assert verdict(checks, name) == expected
     if expected == "fail":
-        assert "grant the node " in checks[name].mend
+        assert "grant the node " in checks[name].remedy
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_whether_a_dead_node_is_noticed(
         checks = found(replace(settings, scheduler_url=url), quick=False, only=("scheduler", "take-over"))
     assert (verdict(checks, "scheduler"), verdict(checks, "take-over")) == ("ok", expected)
     if expected == "warn":
-        assert "worker_disconnect_delay = 10" in checks["take-over"].mend
+        assert "worker_disconnect_delay = 10" in checks["take-over"].remedy
 
 
 def test_interpreters_are_listed(settings: Settings) -> None:
@@ -433,7 +433,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     settings = Settings(path=layout.WatchedPath(str(tmp_path / "none")), node="here", cache=tmp_path / "cache")
     checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
     assert {name: check.verdict for name, check in checks.items()} == {"folder": Severity.FAIL}
-    assert checks["folder"].mend == f"make it: mkdir -p {tmp_path / 'none'}"
+    assert checks["folder"].remedy == f"make it: mkdir -p {tmp_path / 'none'}"
 
 
 def test_a_folder_where_all_is_well(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from poltergust.cli.listen import listen
-from poltergust.cli.nodes import make_settings
+from poltergust.cli.node_options import make_settings
 from poltergust.node.settings import Settings
 from tests import needs
 from tests.emulators import pubsub as emulator

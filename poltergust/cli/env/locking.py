@@ -35,7 +35,7 @@ Exit codes: 0 the lock stands, 1 it could not be made, 2 usage, 130 interrupted.
 
 @click.command(short_help="The exact versions that all nodes install.", epilog=EPILOG)
 @click.argument("file", metavar="FILE")
-@option("--refresh", is_flag=True, help="Resolve anew: take the newest releases that FILE allows.")
+@option("--refresh", is_flag=True, help="Resolve again: take the newest releases that FILE allows.")
 @path_option
 @cache_option
 @json_option
@@ -43,13 +43,13 @@ def lock(file: str, refresh: bool, path: str | None, cache_dir: str | None, as_j
     """Show the exact versions that every node of PATH installs for FILE; make them if there are none yet.
 
     They hold for this machine's platform and the Python that FILE asks for; nodes of another kind have a lock of their
-    own. Runs that go on are not touched by --refresh, the next ones build anew.
+    own. Runs that go on are not touched by --refresh, the next ones build again.
     """
-    text = _anew(file, path, cache_dir, as_json) if refresh else _standing(file, path, cache_dir, as_json)
+    text = _refreshed(file, path, cache_dir, as_json) if refresh else _standing(file, path, cache_dir, as_json)
     _say(text, path, refresh, as_json)
 
 
-def _anew(file: str, path: str | None, cache_dir: str | None, quiet: bool) -> str:
+def _refreshed(file: str, path: str | None, cache_dir: str | None, quiet: bool) -> str:
     url = url_of(file)
     cache, stores = open_cache(cache_dir, url)
     spec = read(stores, url)
@@ -80,4 +80,4 @@ def _say(text: str, path: str | None, refreshed: bool, as_json: bool) -> None:
     for name, version in sorted(found.items()):
         line(console, f"{safe(name)}=={safe(version)}")
     where = f"all nodes of {safe(path)} with this platform and Python" if path else "this machine"
-    line(console, f"\n{len(found)} packages for {where}; lock {digest(text)}{', resolved anew' if refreshed else ''}")
+    line(console, f"\n{len(found)} packages for {where}; lock {digest(text)}{', resolved again' if refreshed else ''}")

@@ -13,7 +13,7 @@ import click
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
 from poltergust.cli import exits
-from poltergust.cli.nodes import cache_folder
+from poltergust.cli.node_options import cache_folder
 from poltergust.cli.options import option
 from poltergust.path import layout
 

@@ -97,16 +97,16 @@ def _unseen(subscription: str, error: Exception, may_read: bool | None) -> Check
 
 
 def _failed(name: str, error: Exception, subscription: str, topic: str | None) -> Check:
-    text, _, mend = explain(error, subscription, topic).rpartition("; ")
-    return fail(name, text, mend)
+    text, _, remedy = explain(error, subscription, topic).rpartition("; ")
+    return fail(name, text, remedy)
 
 
 def _judge(found: Any, name: str, prefix: str, suffix: str) -> Iterator[Check]:
-    anew = "make it anew: gcloud pubsub subscriptions create"
+    again = "make it again: gcloud pubsub subscriptions create"
     if found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket:
-        yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", anew)
+        yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", again)
     if found.detached:
-        yield fail("subscription", f"{name} is detached from its topic: nothing arrives", anew)
+        yield fail("subscription", f"{name} is detached from its topic: nothing arrives", again)
     yield from _judge_filter(str(found.filter), name, prefix, suffix)
     seconds = found.expiration_policy.ttl.total_seconds() if found.expiration_policy.ttl else 0
     if seconds:
@@ -128,11 +128,13 @@ def _judge_filter(text: str, name: str, prefix: str, suffix: str) -> Iterator[Ch
         "payloadFormat": "NONE",
     }
     passes = matches(text, sample)
-    mend = "filters cannot be changed: make the subscription anew with " + Own("", "", prefix).filter
+    remedy = "filters cannot be changed: make the subscription again with " + Own("", "", prefix).filter
     if passes is None:
         yield skip("subscription-filter", f"{name} has a filter that is not understood here: {text}")
     elif not passes:
-        yield fail("subscription-filter", f"{name} lets no upload below {prefix} pass, or not every one: {text}", mend)
+        yield fail(
+            "subscription-filter", f"{name} lets no upload below {prefix} pass, or not every one: {text}", remedy
+        )
 
 
 def matches(text: str, attributes: Mapping[str, str]) -> bool | None:

@@ -206,7 +206,7 @@ def test_a_lock_without_a_path_is_this_machines_own(env: Env, index: Index) -> N
     packages.wheel(index.folder, "alpha", "2.0")
     assert env.json("lock", "reports.yaml")["versions"] == {"alpha": "1.1", "luigi": "3.0"}
     said = env("lock", "reports.yaml", "--refresh")
-    assert "resolved anew" in said.out
+    assert "resolved again" in said.out
     assert "alpha==2.0" in said.out
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from poltergust.cli import COMMANDS, cli, exits, machine
+from poltergust.cli import COMMANDS, cli, exits, json_output
 from tests.unit.cli import sample
 
 DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
@@ -72,12 +72,12 @@ def test_json_has_the_keys_of_the_documentation_and_no_others() -> None:
         if line.startswith(("| config", "| run", "| node"))
     }
     assert set(told) == {"config", "config in full, more", "run", "node"}
-    path = json.loads(machine.path(sample.path()))
+    path = json.loads(json_output.path(sample.path()))
     assert set(path) == {"format", "path", "time", "counts", "configs", "nodes"}
     counts, states = {"done", "running", "pending", "failed"}, {"ready", "draining", "silent"}
     assert all(set(one) == told["config"] - counts for one in path["configs"])
     assert all(set(one) == told["node"] - states | {"state"} for one in path["nodes"])
-    detail = json.loads(machine.detail(sample.detail(sample.failed())))
+    detail = json.loads(json_output.detail(sample.detail(sample.failed())))
     assert set(detail) == set(path["configs"][0]) | told["config in full, more"] - {"by", "at"}
     assert all(set(one) == told["run"] for one in detail["runs"])
     assert detail["progress"] == {"done": 1, "running": 0, "pending": 1, "failed": 1}

@@ -1,4 +1,4 @@
-"""Recorded screens: what a person sees, to the letter. To record anew after a change, look at what came out, then
+"""Recorded screens: what a person sees, to the letter. To record them again after a change, look at what came out, then
 
 RECORD=1 pytest tests/unit/cli/test_screens.py
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from poltergust.cli import machine, screens, wording
-from poltergust.cli.terminal import UNLIMITED, make_console, show
+from poltergust.cli import json_output, screens, wording
+from poltergust.cli.terminal import UNLIMITED_COLUMNS, make_console, show
 from poltergust.path.reading.model import Detail, PathView, TaskFileSummary
 from poltergust.path.reading.waiting import Conclusion
 from tests.unit.cli import sample
@@ -57,7 +57,7 @@ def test_the_screen_is_as_recorded(name: str, width: int) -> None:
 def test_into_a_pipe_nothing_is_cut_and_no_line_ends_in_blanks() -> None:
     file = io.StringIO()
     console = make_console(file)
-    assert console.width == UNLIMITED
+    assert console.width == UNLIMITED_COLUMNS
     show(console, screens.path(sample.path(), console.width))
     text = file.getvalue()
     assert "Report failed as often as it may: KeyError: 'amount'" in text
@@ -83,7 +83,7 @@ def test_what_a_bucket_holds_never_steers_the_terminal() -> None:
     )
     texts = [drawn(screens.path(view, 200), 200), drawn(screens.detail(detail, None, 200), 200)]
     texts += [drawn(screens.waiting(view.configs[0], view.nodes, None, 1.0, 200, sample.ESCAPES), 200)]
-    texts += [machine.path(view), machine.detail(detail)]
+    texts += [json_output.path(view), json_output.detail(detail)]
     texts += [wording.ended(view.configs[0].name, ending, view.configs[0]) for ending in Conclusion]
     texts += [wording.stands(view.configs[0], view.nodes)]
     for text in texts:

@@ -19,14 +19,14 @@ from tests.unit.cli import sample
 AWAY = Temporary(Reason.STORAGE_UNAVAILABLE, "no good answer")
 
 
-def look(lines: Mapping[str, str], *, over: bool = False) -> status._Look:
-    return status._Look(lambda: f"json {len(lines)}", lambda width, note: Text(note), lines, over)
+def look(lines: Mapping[str, str], *, over: bool = False) -> status._Snapshot:
+    return status._Snapshot(lambda: f"json {len(lines)}", lambda width, note: Text(note), lines, over)
 
 
-def script(*steps: status._Look | Temporary) -> Callable[[], status._Look]:
+def script(*steps: status._Snapshot | Temporary) -> Callable[[], status._Snapshot]:
     left = list(steps)
 
-    def now() -> status._Look:
+    def now() -> status._Snapshot:
         step = left.pop(0)
         if isinstance(step, Temporary):
             raise step
@@ -35,7 +35,7 @@ def script(*steps: status._Look | Temporary) -> Callable[[], status._Look]:
     return now
 
 
-def watch(*steps: status._Look | Temporary, as_json: bool = False) -> list[str]:
+def watch(*steps: status._Snapshot | Temporary, as_json: bool = False) -> list[str]:
     file = io.StringIO()
     tell = status._changed(make_console(file), as_json=as_json)
     status._watch(script(*steps), 0.001, tell)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.service import NOT_INHERITED, service_options, with_service
+from poltergust.cli.observe_options import NOT_INHERITED, observe_options, with_observability
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 
@@ -21,11 +21,11 @@ def settings(arguments: list[str], environ: dict[str, str] | None = None) -> Set
     made: list[Settings] = []
 
     @click.command()
-    @service_options
+    @observe_options
     def command(**options: Any) -> None:
         full = {"HOME": "/home", **(environ or {})}
         made.append(
-            with_service(Settings(layout.WatchedPath("/p"), "n", cache=Path("/c"), environ=full), options, full)
+            with_observability(Settings(layout.WatchedPath("/p"), "n", cache=Path("/c"), environ=full), options, full)
         )
 
     found = CliRunner().invoke(command, arguments, catch_exceptions=True, env=environ)

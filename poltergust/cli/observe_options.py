@@ -18,10 +18,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET = "POLTERGUST_NOTIFY_SECRET"
 """Only ever in the environment: a command line can be read by everybody on the machine."""
 
-SHORTEST_KEEP = 3600.0
+MIN_KEEP_SECONDS = 3600.0
 """Seconds; less would take records from under the nodes that still read them."""
 
-SHORTEST_LOG = 1024
+MIN_LOG_LIMIT_BYTES = 1024
 
 NOT_INHERITED = (SECRET, "POLTERGUST_NOTIFY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What is for this process alone: no task may sign, post or speak to systemd in the node's name."""
@@ -38,23 +38,23 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def service_options(function: F) -> F:
-    """All of them; `with_service` takes their values."""
+def observe_options(function: F) -> F:
+    """All of them; `with_observability` takes their values."""
     for decorate in reversed(_OPTIONS):
         function = decorate(function)
     return function
 
 
-def with_service(settings: Settings, options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def with_observability(settings: Settings, options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """`settings` with what the options and systemd's variables say. Raises `UsageError`."""
     # Imported here: what they need is not needed by `--help`.
     from poltergust.observe.posts import check_url
     from poltergust.observe.systemd import watchdog_seconds
 
     keep = options["keep"]
-    if 0 < keep < SHORTEST_KEEP:
-        raise UsageError(f"--keep: at least {SHORTEST_KEEP / 3600:g}h, or 0 to remove nothing")
-    if options["log_limit"] < SHORTEST_LOG:
+    if 0 < keep < MIN_KEEP_SECONDS:
+        raise UsageError(f"--keep: at least {MIN_KEEP_SECONDS / 3600:g}h, or 0 to remove nothing")
+    if options["log_limit"] < MIN_LOG_LIMIT_BYTES:
         raise UsageError("--log-limit: at least 1K")
     return replace(
         settings,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from poltergust.base.logs import about, configure
+from poltergust.base.agent_log import about, configure
 from poltergust.base.redaction import Redactor
 
 

@@ -12,13 +12,13 @@ from poltergust.base.checks import Check, Severity, fail
 from poltergust.base.errors import PoltergustError
 from poltergust.base.urls import is_cloud
 from poltergust.doctor import machine, scheduling
-from poltergust.doctor.path import CloudPlace, FolderPlace
+from poltergust.doctor.watched_path import BucketProbes, FolderProbes
 from poltergust.node.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_END = 5.0
-"""Seconds that a stopping agent waits for quick probes that have not ended yet; each is bounded itself."""
+STOP_SECONDS = 5.0
+"""How long a stopping agent waits for quick probes that have not ended yet; each is bounded itself."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ class Probe:
 
 def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
     """In the order in which one would look. `quick` leaves out what writes, lists or waits."""
-    place = CloudPlace(settings) if is_cloud(settings.path.root) else FolderPlace(settings)
+    path = BucketProbes(settings) if is_cloud(settings.path.root) else FolderProbes(settings)
     every = [
         Probe("versions", "versions", machine.versions),
-        Probe("path", "the path", place.access),
-        Probe("notification", "notifications", place.events),
+        Probe("path", "the path", path.access),
+        Probe("notification", "notifications", path.events),
         Probe("disk", "the disk", lambda: machine.disk(settings.cache)),
     ]
     if quick:
         return every
     return [
         *every,
-        Probe("write", "writing beside the path, and the clock", place.round_trip),
-        Probe("nodes", "other nodes", place.nodes),
+        Probe("write", "writing beside the path, and the clock", path.round_trip),
+        Probe("nodes", "other nodes", path.nodes),
         Probe("interpreters", "interpreters", lambda: machine.interpreters(settings)),
         Probe("scheduler", "the scheduler", lambda: scheduling.scheduler(settings.scheduler_url)),
         Probe(
@@ -61,7 +61,7 @@ def examine(probe: Probe) -> Iterator[Check]:
     try:
         yield from probe.run()
     except (PoltergustError, OSError) as error:
-        yield fail(probe.name, str(error), "mend this and run doctor again")
+        yield fail(probe.name, str(error), "correct this and run doctor again")
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def alongside(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join(_END)
+        thread.join(STOP_SECONDS)
 
 
 def _warn(settings: Settings) -> None:
@@ -80,6 +80,6 @@ def _warn(settings: Settings) -> None:
         for probe in probes(settings, quick=True):
             for check in examine(probe):
                 if check.verdict in (Severity.WARN, Severity.FAIL):
-                    log.warning("%s: %s; %s", check.name, check.text, check.mend)
+                    log.warning("%s: %s; %s", check.name, check.text, check.remedy)
     except Exception:  # it is only a look around: the agent must not care
         log.exception("the look around at the start failed; please report this")

@@ -27,13 +27,13 @@ from poltergust.path.state import PathState
 if TYPE_CHECKING:
     from poltergust.stores.gs.examine import Bucket
 
-SKEW = 60.0
+MAX_SKEW_SECONDS = 60.0
 """Seconds that this machine's clock may be off before it is said: Google refuses tokens at about 5 minutes."""
 
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse", "afs", "lustre", "virtiofs")
 
 
-class _Place:
+class _PathProbes:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._path: WatchedPath = settings.path
@@ -68,9 +68,9 @@ class _Place:
         yield ok("write", f"wrote, renamed, read and deleted a file in {self._path.state_prefix}doctor/")
         # A file's time is of the kernel's last tick, a server's may be cut to a second.
         skew = max(before - 1.0 - entry.updated, entry.updated - after, 0.0)
-        if skew > SKEW:
-            mend = "set the clock by the network: timedatectl set-ntp true"
-            yield warn("clock", f"this machine's clock and the storage's are {skew:.0f} s apart", mend)
+        if skew > MAX_SKEW_SECONDS:
+            remedy = "set the clock by the network: timedatectl set-ntp true"
+            yield warn("clock", f"this machine's clock and the storage's are {skew:.0f} s apart", remedy)
         else:
             yield ok("clock", "agrees with the storage's" if skew < 1 else f"{skew:.0f} s from the storage's")
 
@@ -91,8 +91,8 @@ class _Place:
             return
         strays = sorted(seen.record.node for seen, _ in live if seen.record.embedded and seen.record.node != node)
         if strays:
-            mend = "start it again with the same --scheduler-url as all other nodes"
-            yield fail("one-scheduler", f"{', '.join(strays)} runs a scheduler of its own on this path", mend)
+            remedy = "start it again with the same --scheduler-url as all other nodes"
+            yield fail("one-scheduler", f"{', '.join(strays)} runs a scheduler of its own on this path", remedy)
             return
         yield ok("nodes", f"also alive on this path: {', '.join(others) or 'none'}")
 
@@ -115,7 +115,7 @@ def _age(state: PathState, seen: Seen[NodeRecord]) -> float:
     return (time.time() if blob.served is None else blob.served) - blob.updated
 
 
-class CloudPlace(_Place):
+class BucketProbes(_PathProbes):
     """A path in a bucket."""
 
     def __init__(self, settings: Settings) -> None:
@@ -163,7 +163,7 @@ class CloudPlace(_Place):
             yield from bucket.notifications(found.topic)
 
 
-class FolderPlace(_Place):
+class FolderProbes(_PathProbes):
     """A path on a file system."""
 
     def access(self) -> Iterator[Check]:
@@ -183,8 +183,8 @@ class FolderPlace(_Place):
                 refused.append(f"{place}: {error.strerror}")
         if refused:
             self._usable = False
-            mend = "let the node's user write there (logs and records go beside the path), or choose another --path"
-            yield fail("folder", f"cannot write to {'; '.join(refused)}", mend)
+            remedy = "let the node's user write there (logs and records go beside the path), or choose another --path"
+            yield fail("folder", f"cannot write to {'; '.join(refused)}", remedy)
             return
         yield ok("folder", f"{folder} can be read and written, and so can {side}")
 

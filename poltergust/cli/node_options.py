@@ -1,4 +1,4 @@
-"""What one node can be told, for `listen` and `doctor` alike: the options, and the Settings they make."""
+"""The options that describe a node, for `listen` and `doctor`, and the Settings they make."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ JOBS ?= 4
 help:
 	@echo "make demo    see Poltergust run a pipeline on this machine"
 	@echo "make test    run every test (what is missing on this machine is skipped, with how to get it)"
-	@echo "make check   ruff, mypy, import-linter, shellcheck, terraform fmt"
+	@echo "make check   ruff, mypy, import-linter, vermin, shellcheck, terraform fmt"
 	@echo "make format  let ruff and terraform format the sources"
 	@echo "make schemas write the JSON Schemas of the two files again, from the keys that the parsers know"
 	@echo "make requirements  pin the development dependencies to their newest releases"
@@ -41,6 +41,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- poltergust/luigi_run/inside
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra && terraform fmt -check -recursive clusters; \
 	elif [ "$$CI" = true ]; then echo "terraform is missing"; exit 1; \

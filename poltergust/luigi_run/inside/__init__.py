@@ -5,5 +5,6 @@ for the pipeline. `channel` talks with the agent, `finding` imports modules and 
 file's arguments into parameters, `remote` is the scheduler as these runs see it, `working` Luigi's worker as they need
 it, `judging` says how things stand, `running` tells the story, `process` is what surrounds it.
 
-Nothing here may use what Python 3.6 lacks (walrus, positional-only parameters, `from __future__ import annotations`).
+Nothing here may use what Python 3.6 lacks (walrus, positional-only parameters, `from __future__ import annotations`):
+`make check` has vermin look at syntax and standard library alike.
 """

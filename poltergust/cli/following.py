@@ -92,7 +92,7 @@ class Following:
         observed = self._until_ended(print_new)
         assert observed.ending is not None
         end = time.monotonic() + LAST_LINES_SECONDS
-        while observed.still_at_it and time.monotonic() < end:
+        while observed.active and time.monotonic() < end:
             time.sleep(self._pause)
             observed = self.awaited.look()
         for each in tails.values():

@@ -60,7 +60,7 @@ def _config(view: ConfigView) -> dict[str, Any]:
 
 
 def _run(view: RunView) -> dict[str, Any]:
-    record = view.record
+    record, content = view.record, view.record.content()
     return {
         "node": record.node,
         "state": record.state.value,
@@ -73,12 +73,12 @@ def _run(view: RunView) -> dict[str, Any]:
         "attempts": record.attempts,
         "started": record.started,
         "updated": view.updated,
-        "timings": dict(record.timings),
-        "environment": dict(record.environment),
+        "timings": content["timings"],
+        "environment": content["environment"],
         "scheduler": record.scheduler,
         "root_task_id": record.root_task_id,
-        "failures": [dict(failure) for failure in record.failures],
-        "progress": dict(record.progress),
+        "failures": content["failures"],
+        "progress": content["progress"],
     }
 
 

@@ -178,9 +178,9 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     if view.document.task:
         yield "task", view.document.task
     environment = environment_of(config)
-    known = environment.get("url") or view.document.environment
+    known = view.document.environment if environment is None else environment.url or view.document.environment
     if known:
-        python = f", Python {environment['python']}" if environment.get("python") else ""
+        python = f", Python {environment.python}" if environment is not None and environment.python else ""
         yield "environment", f"{known}{python}"
     yield ("ended" if config.standing.ended else "uploaded"), f"{exact(config.age)} ago"
     if view.submitted is not None:
@@ -221,14 +221,14 @@ def _failures(config: ConfigView) -> Iterable[RenderableType]:
     shown: set[str] = set()
     for run in config.runs:
         for failure in run.record.failures:
-            task = safe(failure.get("task_id", ""))
+            task = safe(failure.task_id)
             if task in shown:
                 continue
             if not shown:
                 yield Text("\nfailed tasks", "bold")
             shown.add(task)
             yield Text(f"  {task}", "red")
-            lines = [plain(line) for line in str(failure.get("error", "")).splitlines() if line.strip()]
+            lines = [plain(line) for line in failure.error.splitlines() if line.strip()]
             for line in lines[-6:]:
                 yield Text(f"    {line}", "dim", no_wrap=False)
 

@@ -11,19 +11,22 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from poltergust.base.errors import RunError, Temporary
+from poltergust.base.progress import Progress, TaskFailure
+from poltergust.path.decoding import decode
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.stored import StoredPath
 from poltergust.stores import NotFound
 
 log = logging.getLogger(__name__)
 
-MAX_RECORD = 1024 * 1024  # bytes; a larger one is not ours
+MAX_RECORD_BYTES = 1024 * 1024
+"""A larger object is no record of ours."""
 
 
 class State(str, Enum):
@@ -38,14 +41,43 @@ class State(str, Enum):
     ENDED = "ended"
 
     @property
-    def still_at_it(self) -> bool:
+    def active(self) -> bool:
         """Whether this node may yet bring the run to its outcome."""
         return self in (State.PREPARING, State.RUNNING, State.WAITING, State.RETRYING, State.FINISHED)
 
 
 @dataclass(frozen=True)
+class PhaseTimings:
+    """How long the phases of the latest attempt took, in seconds; None for one that has not come to its end."""
+
+    environment: float | None = None
+    luigi: float | None = None
+
+    def items(self) -> Iterator[tuple[str, float]]:
+        """Name and seconds of the phases that ended, in their order."""
+        for name, seconds in (("environment", self.environment), ("luigi", self.luigi)):
+            if seconds is not None:
+                yield name, seconds
+
+
+@dataclass(frozen=True)
+class RunEnvironment:
+    """The environment of the latest attempt. `key` names it in the node's cache, `python` is its version, `lock` names
+    the exact versions in it, `built` whether that attempt had to build it. What an older version left out is empty."""
+
+    url: str = ""
+    key: str = ""
+    python: str = ""
+    lock: str = ""
+    built: bool = False
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """One run on one node. Times in seconds; `started` by the storage server's clock (None until first written)."""
+    """One run on one node. Times in seconds; `started` by the storage server's clock (None until first written).
+
+    Change one with `dataclasses.replace`, which checks the names and types of what is changed.
+    """
 
     name: str
     generation: str
@@ -58,13 +90,20 @@ class RunRecord:
     refused: str = ""  # the storage's words when it would not rename
     attempts: int = 0  # started and not known to have ended well
     started: float | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    timings: PhaseTimings = field(default_factory=PhaseTimings)
+    environment: RunEnvironment | None = None  # None until an attempt has one
     scheduler: str = ""
     worker: str = ""  # Luigi worker id of the latest attempt
     root_task_id: str = ""
-    failures: tuple[Mapping[str, str], ...] = ()
-    progress: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[TaskFailure, ...] = ()
+    progress: Progress | None = None  # None until the scheduler was asked
+
+    def content(self) -> dict[str, object]:
+        """As JSON has it: what is None inside is left out, a value that is not there yet is an empty object."""
+        timings = dict(self.timings.items())
+        progress = {} if self.progress is None else asdict(self.progress)
+        environment = {} if self.environment is None else asdict(self.environment)
+        return {**asdict(self), "timings": timings, "environment": environment, "progress": progress}
 
 
 @dataclass(frozen=True)
@@ -83,6 +122,10 @@ class NodeRecord:
     running: tuple[str, ...] = ()
     waiting: int = 0
     problems: tuple[str, ...] = ()
+
+    def content(self) -> dict[str, object]:
+        """As JSON has it."""
+        return asdict(self)
 
 
 R = TypeVar("R", RunRecord, NodeRecord)
@@ -160,7 +203,7 @@ class Records:
         return then + (self._clock() - at)
 
     def _save(self, url: str, record: RunRecord | NodeRecord) -> float | None:
-        data = json.dumps({"format": 1, **asdict(record)}, indent=1, ensure_ascii=False).encode()
+        data = json.dumps({"format": 1, **record.content()}, indent=1, ensure_ascii=False).encode()
         try:
             entry = self._store.write(url, data)
         except RunError as error:
@@ -177,7 +220,7 @@ class Records:
 
     def _load(self, url: str, kind: type[R]) -> Seen[R] | None:
         try:
-            blob = self._store.read(url, limit=MAX_RECORD)
+            blob = self._store.read(url, limit=MAX_RECORD_BYTES)
         except NotFound:
             return None
         except Temporary:
@@ -192,13 +235,8 @@ class Records:
 def parse(url: str, data: bytes, kind: type[R]) -> R | None:
     """The record in `data`; None, with a warning that names `url`, where it is damaged. Keys of a newer version are
     left out."""
-    known = {known.name for known in fields(kind)}
     try:
-        content = json.loads(data)
-        record = kind(**{key: value for key, value in content.items() if key in known})
-        if isinstance(record, RunRecord):
-            object.__setattr__(record, "state", State(record.state))
-    except (ValueError, TypeError, AttributeError) as error:
+        return decode(kind, json.loads(data))
+    except ValueError as error:
         log.warning("ignoring the damaged record %s: %s", url, error)
         return None
-    return record

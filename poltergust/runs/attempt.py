@@ -23,7 +23,7 @@ from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.node.settings import Settings
 from poltergust.path.marks import FailureReset
 from poltergust.path.outcome import Config
-from poltergust.path.records import Records, State
+from poltergust.path.records import Records, RunEnvironment, State
 from poltergust.path.run_log import RunLog
 from poltergust.runs.run import ProgressReporter, Run, Verdict
 from poltergust.runs.stop_condition import StopCondition
@@ -111,7 +111,7 @@ class Attempts:
                 cancelled=cancelled,
                 locks=self.locks,
             ) as environment:
-                run.phase_timings["environment"] = round(environment.seconds, 3)
+                run.phase_timings = replace(run.phase_timings, environment=round(environment.seconds, 3))
                 word = "built" if environment.built else "ready"
                 run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
                 return self._in_luigi(run, task, spec, environment, item, stop_condition, run_log)
@@ -146,14 +146,10 @@ class Attempts:
             self.records,
             state=State.RUNNING,
             worker=worker,
-            timings=dict(run.phase_timings),
-            environment={
-                "url": spec.url,
-                "key": environment.key,
-                "python": environment.version,
-                "lock": environment.lock,
-                "built": environment.built,
-            },
+            timings=run.phase_timings,
+            environment=RunEnvironment(
+                spec.url, environment.key, environment.version, environment.lock, environment.built
+            ),
         )
         log.info("%s: running %s.%s in %s", run.name, task.module, task.name, environment.key)
         started = self.clock()
@@ -177,7 +173,7 @@ class Attempts:
                 luigi.stop(0)  # nobody would stop_condition over it any more, and the next attempt would run beside it
                 luigi.result(STOP_PATIENCE)
                 raise
-        run.phase_timings["luigi"] = round(self.clock() - started, 3)
+        run.phase_timings = replace(run.phase_timings, luigi=round(self.clock() - started, 3))
         return self._believe(run, verdict)
 
     def _watch_over(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from poltergust.base.agent_log import about
@@ -185,7 +185,7 @@ class Reconciler:
         standing = self._standing(run.record.root_task_id)
         if standing.runnable or not standing.running:
             return None
-        run.record = replace(run.record, progress=asdict(standing.progress))
+        run.record = replace(run.record, progress=standing.progress)
         return Verdict(Reason.OTHERS_RUN, f"waiting for {standing.running} tasks that other nodes run")
 
     def _spent(self, run: Run) -> Verdict:
@@ -239,7 +239,7 @@ class Reconciler:
                 outcome=kind.value,
                 reason=verdict.reason.code,
                 text=verdict.text,
-                failures=tuple(asdict(failure) for failure in verdict.failures),
+                failures=verdict.failures,
             )
         ending, words = self._outcomes.finish(run.config, kind)
         if ending is RenameResult.REFUSED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from poltergust.base.progress import Progress, TaskFailure
@@ -12,7 +12,7 @@ from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run import LuigiRun, Report
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
-from poltergust.path.records import Records, RunRecord, State
+from poltergust.path.records import PhaseTimings, Records, RunRecord, State
 
 FIRST_TOLD, LAST_TOLD = 2.0, 30.0
 """Seconds between two writes of a record whose counts change: at first, and after long."""
@@ -55,7 +55,7 @@ class Run:
     absent_since: float | None = None  # the environment object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress
-    phase_timings: dict[str, float] = field(default_factory=dict)
+    phase_timings: PhaseTimings = field(default_factory=PhaseTimings)
 
     @property
     def name(self) -> str:
@@ -66,8 +66,8 @@ class Run:
         self.record = replace(
             self.record,
             root_task_id=report.root_task_id or self.record.root_task_id,
-            progress=asdict(report.progress),
-            timings=dict(self.phase_timings),
+            progress=report.progress,
+            timings=self.phase_timings,
         )
 
     def note(self, records: Records, **changes: Any) -> None:
@@ -93,8 +93,8 @@ class ProgressReporter:
     def report(self) -> None:
         """Write the counts if there is anything new in them, and the last time is long enough ago."""
         now = self._clock()
-        counts = asdict(self._luigi.progress())
-        if now < self._not_before or counts == self._run.record.progress or not any(counts.values()):
+        counts = self._luigi.progress()
+        if now < self._not_before or counts == self._run.record.progress or not counts.total:
             return
         self._run.note(self._records, progress=counts, root_task_id=self._luigi.root_task_id())
         self._not_before = now + self._pause

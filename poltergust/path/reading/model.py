@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from poltergust.base.progress import Progress
-from poltergust.path.records import NodeRecord, RunRecord
+from poltergust.path.records import NodeRecord, RunEnvironment, RunRecord
 
 
 class ConfigState(Enum):
@@ -117,6 +116,6 @@ class PathView:
     hidden: int = 0
 
 
-def environment_of(view: ConfigView) -> Mapping[str, Any]:
-    """What the first record that knows says of the environment: url, key, python, built. Empty if none does."""
-    return next((run.record.environment for run in view.runs if run.record.environment), {})
+def environment_of(view: ConfigView) -> RunEnvironment | None:
+    """The environment by the first record that knows it; None if none does."""
+    return next((run.record.environment for run in view.runs if run.record.environment is not None), None)

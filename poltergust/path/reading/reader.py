@@ -20,7 +20,7 @@ from poltergust.path import records
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView, Submitted, TaskFileSummary
-from poltergust.path.records import MAX_RECORD, NodeRecord, RunRecord, Seen
+from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen
 from poltergust.path.stored import StoredPath
 from poltergust.stores import Blob, Entry
 
@@ -30,7 +30,7 @@ R = TypeVar("R", RunRecord, NodeRecord)
 T = TypeVar("T")
 A = TypeVar("A")
 
-AT_ONCE = 16
+PARALLEL_READS = 16
 """Requests side by side: a path of a hundred configs is read in a moment."""
 
 
@@ -62,7 +62,7 @@ class Reader:
         ended = sorted((one for one in shown if one[1] is not Kind.CONFIG), key=lambda one: -one[2].updated)
         part = ended if limit is None else ended[:limit]
         nodes = self.nodes()
-        configs = _each(lambda one: self._config(*one, nodes), [*live, *part], AT_ONCE)
+        configs = _each(lambda one: self._config(*one, nodes), [*live, *part], PARALLEL_READS)
         counts: dict[str, int] = {}
         for view in configs:
             counts[view.standing.value] = counts.get(view.standing.value, 0) + 1
@@ -72,7 +72,7 @@ class Reader:
 
     def nodes(self) -> list[NodeView]:
         """Every node that has a heartbeat, by name."""
-        found = self._records(self._store.list(self.path.nodes, suffix=".json"), NodeRecord, AT_ONCE)
+        found = self._records(self._store.list(self.path.nodes, suffix=".json"), NodeRecord, PARALLEL_READS)
         now = self.now()
         return [summary.node(seen, now) for seen in found]
 
@@ -83,7 +83,7 @@ class Reader:
 
     def view(self, name: str, kind: Kind, blob: Blob, nodes: Iterable[NodeView]) -> ConfigView:
         """What `standing` found, with the records of its run."""
-        return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), nodes, blob, AT_ONCE)
+        return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), nodes, blob, PARALLEL_READS)
 
     def detail(self, name: str) -> Detail | None:
         """The same in full."""
@@ -127,7 +127,7 @@ class Reader:
 
     def submitted(self, name: str, data: bytes) -> Submitted | None:
         """Who submitted `data` under that name; None if that is not known, or was said of other bytes."""
-        blob = self.read(self.path.submitted(name), MAX_RECORD)
+        blob = self.read(self.path.submitted(name), MAX_RECORD_BYTES)
         if blob is None:
             return None
         try:
@@ -198,12 +198,12 @@ class Reader:
 
     def _load(self, url: str, kind: type[R]) -> R | None:
         try:
-            blob = self.read(url, MAX_RECORD)
+            blob = self.read(url, MAX_RECORD_BYTES)
         except RunError as error:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = None if blob is None else records.parse(url, blob.data, kind)
-        if record is None or not _sound(record):
+        if record is None:
             return None
         return replace(record, node=url.rpartition("/")[2].removesuffix(".json"))
 
@@ -243,26 +243,3 @@ def _document(blob: Blob) -> TaskFileSummary:
     except Permanent as error:
         return TaskFileSummary(problem=str(error))
     return TaskFileSummary(task=f"{task.module}.{task.name}", environment=task.environment)
-
-
-def _sound(record: RunRecord | NodeRecord) -> bool:
-    """Whether what is shown of it has the types it should have; it may have been written by anybody."""
-    if isinstance(record, NodeRecord):
-        texts: tuple[object, ...] = (record.version, record.host, record.state, record.scheduler)
-        lists: tuple[object, ...] = (record.running, record.problems)
-        return (
-            all(isinstance(text, str) for text in texts)
-            and all(isinstance(one, (list, tuple)) and all(isinstance(text, str) for text in one) for one in lists)
-            and isinstance(record.waiting, int)
-        )
-    mappings = (record.timings, record.environment, record.progress)
-    return (
-        all(isinstance(one, Mapping) for one in mappings)
-        and all(isinstance(seconds, (int, float)) for seconds in record.timings.values())
-        and isinstance(record.failures, (list, tuple))
-        and all(isinstance(failure, Mapping) for failure in record.failures)
-        and isinstance(record.started, (int, float, type(None)))
-        and isinstance(record.reason, (str, type(None)))
-        and all(isinstance(text, str) for text in (record.text, record.refused, record.scheduler, record.root_task_id))
-        and isinstance(record.attempts, int)
-    )

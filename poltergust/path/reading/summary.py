@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from poltergust.base.progress import Progress
 from poltergust.path.layout import Kind
@@ -57,7 +57,7 @@ def config(
             ConfigState.STALLED if any(run.silent for run in found) else ConfigState.QUEUED
         )
         lead = _lead([run for run in at_it if _STRONGEST.get(run.record.state) is standing])
-        nodes = [run.record.node for run in at_it if run.record.state.still_at_it] or [r.record.node for r in at_it]
+        nodes = [run.record.node for run in at_it if run.record.state.active] or [r.record.node for r in at_it]
     else:
         standing = _OUTCOMES[kind]
         lead = _lead([run for run in found if run.record.renamed]) or _lead(
@@ -80,21 +80,15 @@ def config(
         silent=tuple(run.record.node for run in found if run.silent),
         reason=None if lead is None else lead.record.reason,
         text="" if lead is None else (lead.record.refused or lead.record.text),
-        progress=progress([lead] if standing.ended and lead is not None and lead.record.progress else found),
+        progress=(lead.record.progress if standing.ended and lead is not None else None) or progress(found),
         runs=tuple(found),
     )
 
 
 def progress(found: Iterable[RunView]) -> Progress | None:
-    """The counts of the record written last: all nodes tell of the one graph at the one scheduler."""
-    told = [run for run in found if run.record.progress]
-    return counts(max(told, key=lambda run: run.updated).record.progress) if told else None
-
-
-def counts(told: Mapping[str, object]) -> Progress:
-    """A record's counts as a value; what is no number is 0."""
-    known = (told.get(name) for name in ("done", "running", "pending", "failed"))
-    return Progress(*(count if isinstance(count, int) else 0 for count in known))
+    """The counts of the record written last: all nodes count the one graph at the one scheduler."""
+    known = [run for run in found if run.record.progress is not None]
+    return max(known, key=lambda run: run.updated).record.progress if known else None
 
 
 def _strongest(at_it: Iterable[RunView]) -> ConfigState | None:

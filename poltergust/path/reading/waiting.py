@@ -35,10 +35,10 @@ class Observation:
     nodes: tuple[NodeView, ...] = ()
 
     @property
-    def still_at_it(self) -> bool:
+    def active(self) -> bool:
         """Whether a node, outcome or not, is not yet through with it."""
         runs = () if self.view is None else self.view.runs
-        return any(run.record.state.still_at_it and not run.silent for run in runs)
+        return any(run.record.state.active and not run.silent for run in runs)
 
 
 def outcomes(reader: Reader, name: str) -> frozenset[str]:

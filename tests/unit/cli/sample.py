@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from poltergust.base.progress import Progress
+from poltergust.base.progress import Progress, TaskFailure
 from poltergust.observe.scheduler_view import Now, RunningTask
 from poltergust.path.layout import Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, Submitted, TaskFileSummary
-from poltergust.path.records import NodeRecord, RunRecord, Seen, State
+from poltergust.path.records import NodeRecord, PhaseTimings, RunEnvironment, RunRecord, Seen, State
 
 NOW = 1_750_000_000.0
 PATH = "gs://mybucket/pipeline"
@@ -50,7 +50,7 @@ def run(node: str, state: State, age: float, **more: object) -> Seen[RunRecord]:
         "attempts": 1,
         "started": NOW - 250,
         "scheduler": "http://head:8082",
-        "environment": {"url": "gs://mybucket/environment/myenv.yaml", "python": "3.8.20", "built": True},
+        "environment": RunEnvironment("gs://mybucket/environment/myenv.yaml", python="3.8.20", built=True),
         **more,
     }
     return Seen(RunRecord("nightly", GENERATION, node, state=state, **fields), NOW - age)  # type: ignore[arg-type]
@@ -63,14 +63,14 @@ def config(name: str, kind: Kind, age: float, *records: Seen[RunRecord]) -> Conf
 
 
 def running() -> ConfigView:
-    counts = {"done": 12, "running": 3, "pending": 24, "failed": 1}
+    counts = Progress(done=12, running=3, pending=24, failed=1)
     return config(
         "nightly",
         Kind.CONFIG,
         252,
-        run("node-1", State.RUNNING, 4, progress=counts, timings={"environment": 12.34}),
+        run("node-1", State.RUNNING, 4, progress=counts, timings=PhaseTimings(12.34)),
         run("node-2", State.PREPARING, 9),
-        run("node-3", State.RUNNING, 725, timings={"environment": 11.0}),
+        run("node-3", State.RUNNING, 725, timings=PhaseTimings(11.0)),
     )
 
 
@@ -92,7 +92,7 @@ def failed(
             reason="task-failed",
             text=text,
             started=NOW - 7331,
-            timings={"environment": 0.02, "luigi": 28.1},
+            timings=PhaseTimings(0.02, 28.1),
         ),
         run(
             "node-2",
@@ -103,9 +103,9 @@ def failed(
             reason="task-failed",
             text=text,
             started=NOW - 7330,
-            timings={"environment": 1.5, "luigi": 27.9},
-            failures=({"task_id": task, "family": "Report", "error": error},),
-            progress={"done": 1, "running": 0, "pending": 1, "failed": 1},
+            timings=PhaseTimings(1.5, 27.9),
+            failures=(TaskFailure(task, "Report", error),),
+            progress=Progress(done=1, pending=1, failed=1),
         ),
     )
 
@@ -125,7 +125,7 @@ def done() -> ConfigView:
         reason="complete",
         text="the root task is complete",
         started=NOW - 723,
-        progress={"done": 5},
+        progress=Progress(done=5),
     )
     return config("hourly", Kind.DONE, 720, end)
 
@@ -162,9 +162,9 @@ def hostile() -> PathView:
         reason=ESCAPES,
         text=text,
         scheduler=ESCAPES,
-        environment={"url": ESCAPES, "python": ESCAPES},
-        timings={ESCAPES: 1.0},
-        failures=({"task_id": ESCAPES, "error": text},),
+        environment=RunEnvironment(ESCAPES, python=ESCAPES),
+        timings=PhaseTimings(1.0),
+        failures=(TaskFailure(ESCAPES, "", text),),
     )
     bad = config(f"x{ESCAPES}", Kind.ERROR, 5, end)
     heart = node(ESCAPES, 5, (ESCAPES,), problems=(text,))

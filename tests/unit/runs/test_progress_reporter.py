@@ -62,7 +62,8 @@ def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
     reporter.report()
     record = records.load_run("x", "1")
     assert record is not None
-    assert (record.progress["pending"], record.root_task_id) == (1000, "Root_1")
+    assert record.progress is not None
+    assert (record.progress.pending, record.root_task_id) == (1000, "Root_1")
     written = []
     seen = 1000
     for second in range(200):
@@ -71,8 +72,9 @@ def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
         reporter.report()
         record = records.load_run("x", "1")
         assert record is not None
-        if record.progress["pending"] != seen:
-            seen = record.progress["pending"]
+        assert record.progress is not None
+        if record.progress.pending != seen:
+            seen = record.progress.pending
             written.append(second + 1)
     gaps = [later - earlier for earlier, later in zip([0, *written], written, strict=False)]
     assert gaps[0] == FIRST_TOLD

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import asdict
 from pathlib import Path as Folder
 
 import pytest
@@ -104,12 +103,12 @@ def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:
         b"[]",
         b"null",
         b'{"name": 1}',
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "state": "unheard-of"}).encode(),
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "timings": ["a"]}).encode(),
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "timings": {"luigi": "long"}}).encode(),
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "failures": "all"}).encode(),
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "started": "now"}).encode(),
-        json.dumps({**asdict(RunRecord("x", "g", "a")), "text": {"a": 1}}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "state": "unheard-of"}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "timings": ["a"]}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "timings": {"luigi": "long"}}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "failures": "all"}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "started": "now"}).encode(),
+        json.dumps({**RunRecord("x", "g", "a").content(), "text": {"a": 1}}).encode(),
     ],
 )
 def test_a_damaged_record_is_as_good_as_none(place: Place, content: bytes) -> None:
@@ -125,7 +124,7 @@ def test_a_damaged_record_is_as_good_as_none(place: Place, content: bytes) -> No
 
 def test_a_record_is_called_after_its_file_whatever_it_says(place: Place) -> None:
     generation = place.put("x")
-    data = json.dumps(asdict(RunRecord("other", "other", "somebody-else", state=State.RUNNING))).encode()
+    data = json.dumps(RunRecord("other", "other", "somebody-else", state=State.RUNNING).content()).encode()
     place.store.write(place.path.run("x", generation, "real"), data)
     view = place.reader.config("x")
     assert view is not None

@@ -85,8 +85,8 @@ def test_a_refused_rename_is_what_is_shown() -> None:
 
 def test_the_counts_written_last_are_shown() -> None:
     view = judged(
-        run("a", State.RUNNING, age=5, progress={"done": 3, "pending": 1}),
-        run("b", State.RUNNING, age=50, progress={"done": 1, "pending": 3, "odd": "x"}),
+        run("a", State.RUNNING, age=5, progress=Progress(done=3, pending=1)),
+        run("b", State.RUNNING, age=50, progress=Progress(done=1, pending=3)),
         run("c", State.RUNNING, age=1),
     )
     assert view.progress == Progress(done=3, pending=1)

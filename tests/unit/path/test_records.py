@@ -1,0 +1,158 @@
+"""Records as other versions and other programs find them beside the path: their JSON stays as it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from poltergust.base.progress import Progress, TaskFailure
+from poltergust.path.layout import WatchedPath
+from poltergust.path.records import NodeRecord, PhaseTimings, RunEnvironment, RunRecord, State
+from poltergust.path.state import PathState
+
+RUN = RunRecord(
+    "sub/x",
+    "17",
+    "node-1",
+    state=State.FINISHED,
+    outcome="error",
+    reason="task-failed",
+    text="Report failed",
+    attempts=2,
+    started=12.5,
+    timings=PhaseTimings(0.25, 28.0),
+    environment=RunEnvironment("gs://b/e.yaml", "0a1b", "3.8.20", "9f", built=True),
+    scheduler="http://head:8082",
+    worker="poltergust-node-1-77-ab-1",
+    root_task_id="Report_1",
+    failures=(TaskFailure("Report_1", "Report", "KeyError: 'é'"),),
+    progress=Progress(done=1, failed=1),
+)
+
+WRITTEN = """{
+ "format": 1,
+ "name": "sub/x",
+ "generation": "17",
+ "node": "node-1",
+ "state": "finished",
+ "outcome": "error",
+ "reason": "task-failed",
+ "text": "Report failed",
+ "renamed": null,
+ "refused": "",
+ "attempts": 2,
+ "started": 12.5,
+ "timings": {
+  "environment": 0.25,
+  "luigi": 28.0
+ },
+ "environment": {
+  "url": "gs://b/e.yaml",
+  "key": "0a1b",
+  "python": "3.8.20",
+  "lock": "9f",
+  "built": true
+ },
+ "scheduler": "http://head:8082",
+ "worker": "poltergust-node-1-77-ab-1",
+ "root_task_id": "Report_1",
+ "failures": [
+  {
+   "task_id": "Report_1",
+   "family": "Report",
+   "error": "KeyError: 'é'"
+  }
+ ],
+ "progress": {
+  "done": 1,
+  "running": 0,
+  "pending": 0,
+  "failed": 1
+ }
+}"""
+
+NODE = NodeRecord("node-1", "77", "1.0", "host", 5, "http://head:8082", False, True, "ready", ("x",), 2, ("a problem",))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PathState:
+    (tmp_path / "p").mkdir()
+    return PathState.open(WatchedPath(str(tmp_path / "p")), "node-1")
+
+
+def put(state: PathState, content: object) -> None:
+    """Stand in for whoever wrote this node's record of the run."""
+    state.store.write(state.path.run("sub/x", "17", "node-1"), json.dumps(content).encode())
+
+
+def test_a_run_record_is_written_as_every_version_wrote_it_and_read_back(state: PathState) -> None:
+    state.records.save_run(RUN)
+    assert Path(state.path.run("sub/x", "17", "node-1")).read_text() == WRITTEN
+    assert state.records.load_run("sub/x", "17") == RUN
+
+
+def test_a_heartbeat_is_read_back(state: PathState) -> None:
+    state.records.save_node(NODE)
+    found = state.records.load_node()
+    assert found is not None
+    assert found.record == NODE
+
+
+def test_what_a_run_does_not_have_yet_is_an_empty_object(state: PathState) -> None:
+    young = replace(RUN, timings=PhaseTimings(0.25), environment=None, failures=(), progress=None)
+    state.records.save_run(young)
+    found = json.loads(Path(state.path.run("sub/x", "17", "node-1")).read_bytes())
+    assert (found["timings"], found["environment"], found["progress"]) == ({"environment": 0.25}, {}, {})
+    assert state.records.load_run("sub/x", "17") == young
+
+
+def test_counts_of_zero_are_not_the_same_as_none(state: PathState) -> None:
+    state.records.save_run(replace(RUN, progress=Progress()))
+    found = state.records.load_run("sub/x", "17")
+    assert found is not None
+    assert found.progress == Progress()
+
+
+def test_a_record_of_another_version_is_read_with_what_it_has(state: PathState) -> None:
+    older = {"name": "sub/x", "generation": "17", "node": "node-1", "environment": {"url": "e.yaml"}, "started": 12}
+    newer = {"format": 2, "mood": [1], "timings": {"luigi": 1, "upload": 2.0}, "progress": {"done": 3, "lost": 1}}
+    put(state, {**older, **newer})
+    assert state.records.load_run("sub/x", "17") == RunRecord(
+        "sub/x",
+        "17",
+        "node-1",
+        started=12,
+        timings=PhaseTimings(luigi=1),
+        environment=RunEnvironment("e.yaml"),
+        progress=Progress(done=3),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("name", None, "name: None"),
+        ("state", "unheard-of", "state: 'unheard-of'"),
+        ("attempts", "two", "attempts: 'two'"),
+        ("attempts", True, "attempts: True"),
+        ("renamed", "yes", "renamed: 'yes'"),
+        ("environment", {"key": 5}, "environment.key: 5"),
+        ("environment", "e.yaml", "environment: 'e.yaml'"),
+        ("timings", {"luigi": True}, "timings.luigi: True"),
+        ("failures", ["Report_1"], "failures: 'Report_1'"),
+        ("failures", None, "failures: None"),
+        ("progress", [1], "progress: [1]"),
+    ],
+)
+def test_a_field_of_a_wrong_type_makes_the_record_a_damaged_one_and_is_named(
+    state: PathState, caplog: pytest.LogCaptureFixture, field: str, value: object, problem: str
+) -> None:
+    put(state, {**RUN.content(), field: value})
+    with caplog.at_level(logging.WARNING):
+        assert state.records.load_run("sub/x", "17") is None
+    (line,) = caplog.messages
+    assert line.startswith(f"ignoring the damaged record {state.path.run('sub/x', '17', 'node-1')}: {problem} is not")

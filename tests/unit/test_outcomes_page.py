@@ -16,7 +16,7 @@ SECTIONS = {
     ReasonKind.FAILED: "The pipeline cannot go on",
     ReasonKind.NODE: "This node cannot",
     ReasonKind.WAITING: "Waiting",
-    ReasonKind.TRANSIENT: "It passes",
+    ReasonKind.TRANSIENT: "It passes by itself",
     ReasonKind.SUPERSEDED: "It no longer counts",
 }
 _ENTRY = re.compile(r"^\| `([a-z-]+)` \| (.+) \| (.+) \|$", re.MULTILINE)

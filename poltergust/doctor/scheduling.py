@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from poltergust.base.checks import Check, fail, ok, warn
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
-from poltergust.luigi_run.takeover import WITHIN
+from poltergust.luigi_run.takeover import MAX_NOTICE_SECONDS
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -33,12 +33,13 @@ def take_over(url: str | None) -> Iterator[Check]:
     client = SchedulerClient(url, _TIMEOUT_SECONDS)
     if not client.healthy():
         return  # said already
-    if client.takes_over_within(WITHIN):
-        yield ok("take-over", f"a dead node is noticed within {WITHIN:.0f} s")
+    if client.takes_over_within(MAX_NOTICE_SECONDS):
+        yield ok("take-over", f"a dead node is noticed within {MAX_NOTICE_SECONDS:.0f} s")
         return
     settings = ", ".join(f"{name} = {value}" for name, value in QUICK_TAKE_OVER.items())
     yield warn(
         "take-over",
-        f"a dead node is not noticed within {WITHIN:.0f} s; with Luigi's defaults others have its tasks in 17 min",
+        f"a dead node is not noticed within {MAX_NOTICE_SECONDS:.0f} s; with Luigi's defaults others have its tasks "
+        "in 17 min",
         f"in the [scheduler] section of luigid's luigi.cfg: {settings}",
     )

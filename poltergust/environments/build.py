@@ -146,7 +146,7 @@ class Build:
         return self.locks.publish(self.plan.lock_key, lock)
 
     def _install_with_pip(self, work: Path, lock: str | None) -> str:
-        self.run.say(f"pip installs instead of uv ({'; '.join(self.plan.why_pip)})")
+        self.run.write(f"pip installs instead of uv ({'; '.join(self.plan.why_pip)})")
         self._create(self.run)
         requirements = installers.write_requirements(work / "wanted.txt", self.plan.lines, self.plan.added)
         if lock is None:
@@ -164,7 +164,7 @@ class Build:
     def _install_apart(self, work: Path) -> None:
         """Lines such as `package --no-deps`: an option of pip's command line is for that line alone."""
         for number, line in enumerate(self.plan.apart):
-            self.run.say(f"pip installs {line.origin} by itself ({line.text})")
+            self.run.write(f"pip installs {line.origin} by itself ({line.text})")
             options = [name if not value else f"{name}={value}" for name, value in line.command_options]
             if not line.requirement:
                 continue

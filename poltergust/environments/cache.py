@@ -45,8 +45,8 @@ from poltergust.environments.plan import Plan
 from poltergust.environments.resolve import LocalLocks
 from poltergust.processes import Spawn
 
-_POLL = 0.25  # seconds between looks at `cancelled` while waiting for a turn to build
-_UNDER_WAY = 3600.0  # seconds since it was asked for in which a build, this very one too, may still need a download
+_POLL_SECONDS = 0.25  # between looks at `cancelled` while other builds take all places
+_IN_USE_SECONDS = 3600.0  # since it was asked for, in which a build, this very one too, may still need a download
 
 
 class EnvironmentCache:
@@ -65,7 +65,7 @@ class EnvironmentCache:
         self._layout = Layout(root.absolute())
         self._spawn = spawn
         self._limits = limits
-        self._turns = threading.BoundedSemaphore(parallel_builds)
+        self._build_places = threading.BoundedSemaphore(parallel_builds)
         self._interpreters = Interpreters(self._layout.memory / "interpreters")
         self._downloads = Downloads(self._layout.downloads, objects) if objects is not None else None
         self._origins = Origins(self._downloads)
@@ -108,7 +108,7 @@ class EnvironmentCache:
         cancelled: Callable[[], bool],
         locks: Locks | None = None,
     ) -> str:
-        """Resolve anew and replace the lock that stands; the new lock's text. Nodes build from it when they next ask.
+        """Resolve again and replace the lock that stands; the new lock's text. Nodes build from it when they next ask.
 
         Where pip has to install, resolving is installing: the new lock is what a trial build chose.
         """
@@ -148,7 +148,7 @@ class EnvironmentCache:
         """Apply the limits now, or remove every environment that is not in use."""
         limits = Limits(max_count=0) if everything else self._limits
         if self._downloads is not None and limits.max_age is not None:
-            self._downloads.prune(_UNDER_WAY if everything else limits.max_age)
+            self._downloads.prune(_IN_USE_SECONDS if everything else limits.max_age)
         return eviction.keep_within(self._layout.environments, self._layout.leases, limits)
 
     def interpreters(self, node_env: Mapping[str, str]) -> list[Interpreter]:
@@ -210,7 +210,7 @@ class EnvironmentCache:
             if found is not None:
                 return found, False
             with leases.lease(self._layout.leases / f"{plan.base_key}.build") as building:
-                building.exclusive(run.cancelled, lambda: run.say("waiting for another build of this environment"))
+                building.exclusive(run.cancelled, lambda: run.write("waiting for another build of this environment"))
                 lock = locks.get(plan.lock_key)
                 found = self._find(plan, lock, stack)
                 if found is not None:
@@ -243,7 +243,7 @@ class EnvironmentCache:
         """Build under an exclusive lease, which is returned still held."""
         folder, held = self._free_slot(plan)
         try:
-            with self._turn(run):
+            with self._build_place(run):
                 build = Build(plan, folder, self._layout, run, locks)
                 try:
                     with failures.os_errors(folder):
@@ -251,7 +251,7 @@ class EnvironmentCache:
                 except NodeError as error:
                     if error.reason is not Reason.DISK_FULL:
                         raise
-                    run.say(f"{error}; freeing the cache, then once more")
+                    run.write(f"{error}; freeing the cache, then once more")
                     self._free_disk(run, plan)
                     with failures.os_errors(folder):
                         return build(lock), held
@@ -274,14 +274,14 @@ class EnvironmentCache:
         return folder, held
 
     @contextlib.contextmanager
-    def _turn(self, run: CommandRunner) -> Iterator[None]:
-        while not self._turns.acquire(timeout=_POLL):
+    def _build_place(self, run: CommandRunner) -> Iterator[None]:
+        while not self._build_places.acquire(timeout=_POLL_SECONDS):
             if run.cancelled():
                 raise Cancelled
         try:
             yield
         finally:
-            self._turns.release()
+            self._build_places.release()
 
     def _free_disk(self, run: CommandRunner, plan: Plan) -> None:
         self.prune(everything=True)

@@ -11,12 +11,12 @@ from poltergust.base.redaction import Redactor
 from poltergust.environments import Cancelled
 from poltergust.processes import Exit, Spawn
 
-KEPT_LINES = 400
-_POLL = 0.25  # seconds; `Environments.ready` promises to look at `cancelled` at least every 0.5 s
+MAX_LINES = 400
+_POLL_SECONDS = 0.25  # `Environments.ready` promises to look at `cancelled` at least every 0.5 s
 
-# Variables that would bend the build away from the environment it is for. PIP_* and UV_* that choose the target are
+# Variables that would lead the build away from the environment it is for. PIP_* and UV_* that choose the target are
 # ours to set; those that say where packages come from stay.
-_BENDING = frozenset(
+_MISLEADING = frozenset(
     """
     PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE PYTHONSAFEPATH PYTHONINSPECT PYTHONUSERBASE __PYVENV_LAUNCHER__
     VIRTUAL_ENV VIRTUAL_ENV_PROMPT CONDA_PREFIX
@@ -27,7 +27,7 @@ _BENDING = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# `failures` reads what commands say: whole lines, without colours, in English, wherever the agent was started from.
+# `failures` reads what commands print: whole lines, without colours, in English, wherever the agent was started from.
 # uv wraps its errors at COLUMNS, and colours them on FORCE_COLOR; git and compilers speak the language of the locale.
 _FOR_MACHINES = {
     "PYTHONUNBUFFERED": "1",
@@ -41,7 +41,7 @@ _FOR_MACHINES = {
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended, and the last lines it said (without secrets)."""
+    """How a command ended, and its last lines (without secrets)."""
 
     exit: Exit
     lines: tuple[str, ...]
@@ -53,7 +53,7 @@ class CommandResult:
 
 def build_environment(node_env: Mapping[str, str]) -> dict[str, str]:
     """The node's environment, without what belongs to another interpreter or would move the target."""
-    kept = {k: v for k, v in node_env.items() if k not in _BENDING and not k.startswith("VIRTUALENV_")}
+    kept = {k: v for k, v in node_env.items() if k not in _MISLEADING and not k.startswith("VIRTUALENV_")}
     return kept | _FOR_MACHINES
 
 
@@ -68,7 +68,7 @@ class CommandRunner:
     cancelled: Callable[[], bool]
     redact: Redactor
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         self.on_line(self.redact(text))
 
     def __call__(
@@ -78,7 +78,7 @@ class CommandRunner:
 
         Raises `Cancelled` (the command and its descendants are gone by then), `errors.NodeError` if it cannot start.
         """
-        kept: deque[str] = deque(maxlen=KEPT_LINES)
+        kept: deque[str] = deque(maxlen=MAX_LINES)
 
         def line(text: str) -> None:
             clean = self.redact(text.rstrip("\r\n"))
@@ -88,11 +88,11 @@ class CommandRunner:
 
         child = self.spawn(list(argv), env={**self.env, **(env or {})}, cwd=self.cwd, on_line=line)
         try:
-            ended = child.wait(_POLL)
+            ended = child.wait(_POLL_SECONDS)
             while ended is None:
                 if self.cancelled():
                     raise Cancelled
-                ended = child.wait(_POLL)
+                ended = child.wait(_POLL_SECONDS)
         except BaseException:
             child.kill()
             child.wait(30)

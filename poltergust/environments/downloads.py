@@ -19,7 +19,7 @@ from poltergust.environments import Objects, marker
 from poltergust.stores import Denied, Entry, NotFound
 
 _SEEN = "seen.json"
-_SUPERSEDED = 86400.0  # seconds for which an object's older generation is kept: a build may be under way with it
+_SUPERSEDED_SECONDS = 86400.0  # for which an object's older generation is kept: a build may be under way with it
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Downloads:
                 if _age(home) > max_age:
                     shutil.rmtree(home, ignore_errors=True)
                 else:
-                    _drop_superseded(home, min(max_age, _SUPERSEDED))
+                    _drop_superseded(home, min(max_age, _SUPERSEDED_SECONDS))
 
     def _fetch(self, entry: Entry) -> Fetched:
         home = self._root / hashlib.sha256(entry.url.encode()).hexdigest()[:24]

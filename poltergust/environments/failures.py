@@ -17,7 +17,7 @@ from poltergust.base.redaction import without_credentials
 from poltergust.environments.commands import CommandResult
 from poltergust.environments.lines import Line, requirement_name
 
-MAX_WORDS = 300  # characters of an installer's last words in a message
+MAX_CHARACTERS = 300  # of an installer's last lines in a message
 
 _DISK = re.compile(r"No space left on device|os error 28|Errno 28|Disk quota exceeded|os error 122|Errno 122", re.I)
 _NETWORK = re.compile(
@@ -108,13 +108,13 @@ def of_install(ended: CommandResult, lines: Iterable[Line], what: str) -> RunErr
 
 
 def last_words(lines: Sequence[str]) -> str:
-    """The part of the output that says why, as one line of at most `MAX_WORDS` characters."""
+    """The part of the output that says why, as one line of at most `MAX_CHARACTERS` characters."""
     kept = [line.strip() for line in lines if not _NOISE.match(line)]
     starts = [i for i, line in enumerate(kept) if re.match(r"(?:virtualenv: )?(?:error|ERROR|×)\b|error:|× ", line)]
     said = kept[starts[0] :][:8] if starts else kept[-4:]
     text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in said)
     text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)
-    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 
 def _conflict(text: str) -> bool:

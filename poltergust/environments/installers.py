@@ -92,10 +92,10 @@ class Pip:
         ended = self.run(argv)
         if ended.ok or not any("(from versions: none)" in line for line in ended.lines):
             return ended
-        return CommandResult(ended.exit, (*ended.lines, *self._unsaid(argv, requirements.with_suffix(".log"))))
+        return CommandResult(ended.exit, (*ended.lines, *self._unreported(argv, requirements.with_suffix(".log"))))
 
-    def _unsaid(self, argv: Sequence[str], log: Path) -> list[str]:
-        """Why pip found no release at all: that an index could not be reached it only tells its log (pip 26), and
+    def _unreported(self, argv: Sequence[str], log: Path) -> list[str]:
+        """Why pip found no release at all: that an index could not be reached stands only in its log (pip 26), and
         with a log it no longer says why a build failed. So ask again; it fails as quickly as before."""
         self.run([*argv, f"--log={log}"], quiet=True)
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from poltergust.environments import Cancelled
 
-_POLL = 0.05  # seconds between tries: flock cannot wait with a deadline
+_POLL_SECONDS = 0.05  # between tries: flock cannot wait with a deadline
 
 
 class Lease:
@@ -76,15 +76,15 @@ class Lease:
             return False
 
     def _wait(self, attempt: Callable[[], bool], cancelled: Callable[[], bool], waiting: Callable[[], None]) -> None:
-        told = False
+        reported = False
         started = time.monotonic()
         while not attempt():
             if cancelled():
                 raise Cancelled
-            if not told and time.monotonic() - started > 10 * _POLL:
-                told = True
+            if not reported and time.monotonic() - started > 10 * _POLL_SECONDS:
+                reported = True
                 waiting()
-            time.sleep(_POLL)
+            time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from poltergust.environments.origins import Placed, project_name
 from poltergust.environments.uv_settings import UvSettings
 from poltergust.environments.virtualenv_options import VirtualenvOptions
 
-_FORMAT = 1  # of what a key means; a new number makes every node resolve and build anew
+_FORMAT = 1  # of what a key means; a new number makes every node resolve and build again
 LUIGI = "luigi"
 
 

@@ -135,7 +135,7 @@ def _name(entry: str) -> NormalizedName:
 
 
 def _location(requirement: str) -> str:
-    """A URL without name, credentials, commit, fragment, markers: what tells direct requirements apart."""
+    """A URL without name, credentials, commit, fragment, markers: which distinguishes direct requirements."""
     url = requirement.partition(" @ ")[2] or requirement
     url = re.split(r"[\s;#]", url.strip())[0]
     scheme, found, rest = url.partition("://")

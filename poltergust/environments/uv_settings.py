@@ -38,7 +38,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^\s/]+@")
 @dataclass
 class UvSettings:
     """`arguments` and `env` for uv; `unmapped` says why pip has to install; `secrets` must not be shown; `fingerprint`
-    tells settings apart that lead to other packages, credentials left out."""
+    differs between settings that lead to other packages, credentials left out."""
 
     arguments: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """A `luigid` of the agent's own installation, on loopback, for nodes that were given no scheduler.
 
 Kept alive: when it dies it comes back on the same port with the state of its last clean stop (luigid saves its state
-only then). Killed together with the agent it saves nothing, and workers announce their tasks anew.
+only then). Killed together with the agent it saves nothing, and workers announce their tasks again.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from poltergust.processes import Child, Spawn
 
 HOST = "127.0.0.1"
 QUICK_TAKE_OVER: Mapping[str, str] = {
-    # A worker says every second that it lives, from a thread: 10 s forgive a task that holds the interpreter lock.
+    # A worker pings every second from a thread: 10 s leave room for a task that holds the interpreter lock.
     "worker_disconnect_delay": "10",
     "retry_delay": "3",
     "prune_on_get_work": "true",
 }
 """The settings by which a dead node's tasks are taken over within seconds (Luigi's defaults: 17 minutes)."""
 
-_FIRST_DELAY, _LAST_DELAY = 0.5, 30.0  # seconds between a death and the next start, doubled each time
-_STEADY = 60.0  # seconds alive after which the delay starts again from the first
-_LINES = 20  # last lines of its output that are kept for an error message
+_MIN_RESTART_SECONDS, _MAX_RESTART_SECONDS = 0.5, 30.0  # between a death and the next start, doubled each time
+_STEADY_SECONDS = 60.0  # alive, after which the delay starts again from the first
+_MAX_LINES = 20  # of its output, the last ones, kept for an error message
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class EmbeddedScheduler:
         self._env = dict(env)
         self._port = port
         self._on_line = on_line
-        self._last: deque[str] = deque(maxlen=_LINES)
+        self._last: deque[str] = deque(maxlen=_MAX_LINES)
         self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
         self._child: Child | None = None
@@ -104,7 +104,7 @@ class EmbeddedScheduler:
             return None if self._child is None else self._child.pid
 
     def start(self, timeout: float = 60.0) -> str:
-        """Start it and return its URL once it answers; `NodeError` with its last words after `timeout` seconds."""
+        """Start it and return its URL once it answers; `NodeError` with its last line after `timeout` seconds."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._env["LUIGI_CONFIG_PATH"] = str(write_config(self._folder))
         self._env.pop("LUIGI_CONFIG_PARSER", None)  # a user's choice of TOML is not for our file
@@ -117,7 +117,7 @@ class EmbeddedScheduler:
         while not self._answers():
             if child.wait(0) is not None or time.monotonic() > end:
                 self.stop()
-                words = next((line.strip() for line in reversed(self._last) if line.strip()), "it said nothing")
+                words = next((line.strip() for line in reversed(self._last) if line.strip()), "it wrote nothing")
                 raise NodeError(
                     Reason.START_FAILED, f"the embedded luigid on port {self._port} did not come up: {words}"
                 )
@@ -156,7 +156,7 @@ class EmbeddedScheduler:
         self._on_line(line)
 
     def _keep(self, child: Child) -> None:
-        delay = _FIRST_DELAY
+        delay = _MIN_RESTART_SECONDS
         while True:
             since = time.monotonic()
             ended = child.wait()
@@ -164,13 +164,13 @@ class EmbeddedScheduler:
                 return
             with self._child_lock:
                 self._child = None
-            if time.monotonic() - since > _STEADY:
-                delay = _FIRST_DELAY
+            if time.monotonic() - since > _STEADY_SECONDS:
+                delay = _MIN_RESTART_SECONDS
             while True:
                 _log.warning("luigid on port %s ended (%s); starting it again in %g s", self._port, ended, delay)
                 if self._stopping.wait(delay):
                     return
-                delay = min(delay * 2, _LAST_DELAY)
+                delay = min(delay * 2, _MAX_RESTART_SECONDS)
                 try:
                     child = self._launch()
                     break

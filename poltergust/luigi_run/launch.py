@@ -19,8 +19,7 @@ from poltergust.luigi_run import LOOPBACK, Report, Request
 from poltergust.processes import Child, Exit, Spawn
 
 INSIDE = Path(__file__).with_name("inside")
-LAST_GRACE = 3.0
-"""Seconds between SIGTERM and SIGKILL."""
+TERM_GRACE_SECONDS = 3.0  # between SIGTERM and SIGKILL
 
 _REASONS = {reason.code: reason for reason in Reason}
 
@@ -107,7 +106,7 @@ class LuigiProcess:
 
     def _stop(self, grace: float) -> None:
         child = self._running()
-        for number, seconds in ((signal.SIGINT, grace), (signal.SIGTERM, LAST_GRACE)):
+        for number, seconds in ((signal.SIGINT, grace), (signal.SIGTERM, TERM_GRACE_SECONDS)):
             child.signal(number)
             if child.wait(seconds) is not None:
                 return
@@ -139,11 +138,11 @@ class LuigiProcess:
         self._on_end()
 
     def _judge(self, end: Exit | None) -> Report:
-        told = None if self._message is None else report(self._message)
-        if told is not None:
-            return told
+        received = None if self._message is None else report(self._message)
+        if received is not None:
+            return received
         if self._stopping:
-            return Report(Reason.DRAINED, "stopped before it could say how far it came", progress=self._progress)
+            return Report(Reason.DRAINED, "stopped before it reported a result", progress=self._progress)
         how = "" if end is None else f" with {end}"
         if end is not None and end.out_of_memory:
             text = f"the Luigi process was killed{how}: the machine or its memory limit ran out of memory"

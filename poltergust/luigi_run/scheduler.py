@@ -1,7 +1,7 @@
 """The Luigi scheduler as a node sees it: ask it, judge what it says, and find out whether it takes over quickly.
 
 `SchedulerClient` speaks luigid's own JSON calls (`/api/<method>`, luigi/server.py) with short timeouts; every failure
-is a `Temporary`. `judge` is pure: from a dependency graph to "can this pipeline go on?", the heart of two rows of the
+is a `Temporary`. `judge` is pure: from a dependency graph to "can this pipeline go on?", which decides two rows of the
 outcome table. `EmbeddedScheduler` (in `embedded.py`) runs a luigid of the agent's own installation.
 """
 
@@ -68,7 +68,7 @@ class Worker:
 class Judgement:
     """What a graph says, as task ids. `running` anywhere; `runnable` are PENDING with all dependencies DONE and a live
     worker that could take them; `unclaimed` are the same without any such worker (external data that is missing, or
-    every process that announced them has ended: only a new process can tell); `retrying` are FAILED, which the
+    every process that announced them has ended: only a new process can find out); `retrying` are FAILED, which the
     scheduler makes PENDING again after its retry_delay; `disabled` are failed for good (budget spent) or disabled by
     Luigi."""
 
@@ -96,7 +96,9 @@ class Judgement:
 
 
 def judge(graph: Graph) -> Judgement:
-    """Pure. A dependency the scheduler has forgotten (done tasks are dropped after remove_delay, 600 s) counts as
+    """Pure; `inside/judging.py` judges the same graph where Poltergust cannot be imported.
+
+    A dependency the scheduler has forgotten (done tasks are dropped after remove_delay, 600 s) counts as
     `unclaimed`: a new process announces it again and learns how it stands."""
     found: dict[str, list[str]] = {key: [] for key in ("running", "runnable", "unclaimed", "retrying", "disabled")}
     counts = dict.fromkeys(("done", "running", "pending", "failed"), 0)
@@ -198,8 +200,8 @@ class SchedulerClient:
     def takes_over_within(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> bool:
         """Measure whether the scheduler notices a dead worker within `seconds`; blocks that long when it does not.
 
-        luigid does not tell its settings, so a worker without tasks is announced, never heard of again, and looked for
-        among the living: gone in time means a short worker_disconnect_delay (Luigi's default is 60 s). retry_delay
+        luigid has no call for its settings, so a worker without tasks is announced, then silent, and looked for among
+        the living: gone in time means a short worker_disconnect_delay (Luigi's default is 60 s). retry_delay
         (default 900 s) shows in nothing a client can ask for; who sets one sets both.
         """
         probe = f"poltergust-probe-{uuid.uuid4().hex}"

@@ -1,7 +1,7 @@
-"""At the agent's start: does the shared scheduler give a dead node's tasks to the others within seconds? Say so if not.
+"""At the agent's start: does the shared scheduler give a dead node's tasks to the others within seconds? Warn if not.
 
-luigid does not tell its settings, so it is measured, once, in a thread that nothing waits for. A scheduler that does
-not answer yet is asked again; the first run that needs it says what is wrong with it.
+luigid has no call for its settings, so this is measured, once, in a thread that nothing waits for. A scheduler that
+does not answer yet is asked again; the first run that needs it says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from poltergust.luigi_run.scheduler import SchedulerClient
 
 log = logging.getLogger(__name__)
 
-WITHIN = 30.0
+MAX_NOTICE_SECONDS = 30.0
 """Seconds in which a scheduler with the settings notices a worker's death: its worker_disconnect_delay and to spare."""
 
-_FIRST_PAUSE, _LAST_PAUSE = 5.0, 300.0  # seconds until a scheduler that did not answer is asked again
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 5.0, 300.0  # until a scheduler that did not answer is asked again
 
 
 def check_take_over(
-    client: SchedulerClient, within: float = WITHIN, wait: Callable[[float], object] = time.sleep
+    client: SchedulerClient, within: float = MAX_NOTICE_SECONDS, wait: Callable[[float], object] = time.sleep
 ) -> bool:
     """Measure, and warn where it takes longer than `within` seconds. Blocks; see `in_background`."""
-    pause = _FIRST_PAUSE
+    pause = _MIN_PAUSE_SECONDS
     while True:
         try:
             quick = client.takes_over_within(within, wait)
@@ -35,7 +35,7 @@ def check_take_over(
         except Temporary as error:
             log.debug("cannot see yet how quickly tasks of a dead node are taken over: %s", error)
             wait(pause)
-            pause = min(pause * 2, _LAST_PAUSE)
+            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
     if not quick:
         settings = ", ".join(f"{name} = {value}" for name, value in QUICK_TAKE_OVER.items())
         log.warning(

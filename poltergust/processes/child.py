@@ -37,9 +37,9 @@ from poltergust.processes.pipes import Outbox, Pipes
 from poltergust.processes.start import begin, check, failed, supervise
 from poltergust.processes.supervisor import CONTROL_FD, RESULT_FD, encode
 
-_READ = 65536
-_AFTER_END = 1024 * 1024  # bytes: the largest pipe of an unprivileged process, /proc/sys/fs/pipe-max-size
-_REAP = 10.0  # seconds for the supervisor's own exit after its last word
+_READ_BYTES = 65536
+_MAX_BYTES_AFTER_END = 1024 * 1024  # the largest pipe of an unprivileged process, /proc/sys/fs/pipe-max-size
+_REAP_SECONDS = 10.0  # for the supervisor's own exit after its last word
 
 _log = logging.getLogger(__name__)
 _supervisors: set[int] = set()  # pids alive or not yet waited for: never to be taken for orphans
@@ -76,9 +76,9 @@ def spawn(
             supervisor = supervise(pipes)
             _supervisors.add(supervisor.pid)
         pipes.close_far_ends()
-        pid, said = begin(argv[0], folder, pipes, request)
+        pid, status = begin(argv[0], folder, pipes, request)
         child = SupervisedChild(supervisor, pid, mark, kills, pipes, on_line, on_message, on_exit)
-        child._start(said)
+        child._start(status)
     except BaseException as error:
         if pipes is not None:
             pipes.close()  # the supervisor reads EOF and ends what it had started
@@ -167,8 +167,8 @@ class SupervisedChild:
                 else:
                     _log.warning("the supervisor of process %d does not read: %s is lost", self._pid, text)
 
-    def _start(self, said: bytes) -> None:
-        self._take_status(said)
+    def _start(self, status: bytes) -> None:
+        self._take_status(status)
         threading.Thread(target=self._run, name=f"child-{self._pid}", daemon=True).start()
 
     def _run(self) -> None:
@@ -216,7 +216,7 @@ class SupervisedChild:
     def _drain(self) -> None:
         """What is still in the pipes, without waiting: one that stays open is held by a process that escaped."""
         for fd in (self._pipes.output_read, self._pipes.result_read):
-            left = _AFTER_END if fd >= 0 else 0
+            left = _MAX_BYTES_AFTER_END if fd >= 0 else 0
             while left > 0 and (data := self._read(fd)):
                 self._take(fd, data)
                 left -= len(data)
@@ -227,7 +227,7 @@ class SupervisedChild:
     def _read(fd: int) -> bytes | None:
         """Some bytes; empty at EOF; None if there is nothing now."""
         try:
-            return os.read(fd, _READ)
+            return os.read(fd, _READ_BYTES)
         except BlockingIOError:
             return None
 
@@ -288,9 +288,9 @@ def _spared() -> frozenset[int]:
 
 def _collect(supervisor: subprocess.Popen[bytes]) -> None:
     try:
-        supervisor.wait(_REAP)
+        supervisor.wait(_REAP_SECONDS)
     except subprocess.TimeoutExpired:
-        _log.warning("supervisor %d did not end by itself within %g s", supervisor.pid, _REAP)
+        _log.warning("supervisor %d did not end by itself within %g s", supervisor.pid, _REAP_SECONDS)
         supervisor.kill()
         supervisor.wait()
     with _supervisors_lock:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 
-LINE_LIMIT = 64 * 1024  # bytes; a longer line is handed over in pieces
-MESSAGE_LIMIT = 16 * 1024 * 1024  # bytes; a longer message is dropped
-PROGRESS_EVERY = 10.0  # seconds between two states of a progress bar
+MAX_LINE_BYTES = 64 * 1024  # a longer line is handed over in pieces
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a longer message is dropped
+PROGRESS_SECONDS = 10.0  # between two states of a progress bar
 
 _log = logging.getLogger(__name__)
 
@@ -16,11 +16,11 @@ class LineSplitter:
     r"""Text lines of a command's output, without their ends, UTF-8 with replacement characters.
 
     ``\n`` and ``\r\n`` end a line. A lone ``\r`` rewrites it, as on a terminal: a progress bar gives its last state,
-    and while it goes on one state each `PROGRESS_EVERY` seconds, not thousands. Never keeps more than
-    `LINE_LIMIT` bytes.
+    and while it goes on one state each `PROGRESS_SECONDS` seconds, not thousands. Never keeps more than
+    `MAX_LINE_BYTES` bytes.
     """
 
-    def __init__(self, limit: int = LINE_LIMIT, progress_every: float = PROGRESS_EVERY) -> None:
+    def __init__(self, limit: int = MAX_LINE_BYTES, progress_every: float = PROGRESS_SECONDS) -> None:
         self._limit = limit
         self._every = progress_every
         self._rest = b""
@@ -74,7 +74,7 @@ def _last_state(line: bytes) -> bytes:
 class MessageSplitter:
     """Newline-framed JSON objects. What is not one is logged (its size, never its text) and dropped."""
 
-    def __init__(self, limit: int = MESSAGE_LIMIT) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
         self._parts: list[bytes] = []
         self._size = 0

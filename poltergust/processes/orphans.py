@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from poltergust.processes.supervisor import become_subreaper, descendants, parents
 
 MARK = "POLTERGUST_CHILD"
-_BOUND = 10.0  # seconds
+_MAX_SECONDS = 10.0  # for ending what a dead supervisor left
 
 
 def become_reaper() -> bool:
@@ -31,10 +31,10 @@ def become_reaper() -> bool:
 def end_orphans(mark: str, session: int, spare: Callable[[], frozenset[int]]) -> list[int]:
     """SIGKILL and collect every process that carries `mark` or belongs to `session` (-1: unknown), and all below them.
 
-    `spare` tells the pids that are never touched (other supervisors). Returns the pids still there after 10 seconds.
+    `spare` names the pids that are never touched (other supervisors). Returns the pids still there after 10 seconds.
     """
     needle = f"{MARK}={mark}".encode()
-    end = time.monotonic() + _BOUND
+    end = time.monotonic() + _MAX_SECONDS
     collect: set[int] = set()
     while True:
         table = parents()

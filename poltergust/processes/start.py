@@ -20,7 +20,7 @@ _ROOM = Path(__file__).parent
 # An import and not a script: only imports are compiled once and kept, which saves every start 6 ms. Appended, so that
 # nothing in this folder can stand before the standard library.
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from supervisor import main; main(sys.argv[2:])"
-_START_TIMEOUT = 60.0  # seconds; a supervisor starts in 0.02 s on an idle machine
+_START_SECONDS = 60.0  # a supervisor starts in 0.02 s on an idle machine
 
 
 def failed(name: str, why: str) -> NodeError:
@@ -57,18 +57,18 @@ def supervise(pipes: Pipes) -> subprocess.Popen[bytes]:
 
 
 def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> tuple[int, bytes]:
-    """Hand over the command and wait until it runs: its pid and what the supervisor said after that."""
-    end = time.monotonic() + _START_TIMEOUT
+    """Hand over the command and wait until it runs: its pid and what the supervisor sent after that."""
+    end = time.monotonic() + _START_SECONDS
     _write(name, pipes, request, end)
-    said = b""
-    while b"\n" not in said:
+    answer = b""
+    while b"\n" not in answer:
         if not _ready(pipes.status_read, select.POLLIN, end):
-            raise failed(name, f"its supervisor did not answer within {_START_TIMEOUT:g} s")
+            raise failed(name, f"its supervisor did not answer within {_START_SECONDS:g} s")
         data = os.read(pipes.status_read, 4096)
         if not data:
             raise failed(name, f"its supervisor died at start: {_last_words(pipes)}")
-        said += data
-    line, _, rest = said.partition(b"\n")
+        answer += data
+    line, _, rest = answer.partition(b"\n")
     what, *values = line.decode().split()
     if what == "started":
         return int(values[0]), rest
@@ -93,7 +93,7 @@ def _write(name: str, pipes: Pipes, request: bytes, end: float) -> None:
     try:
         while view:
             if not _ready(pipes.order_write, select.POLLOUT, end):
-                raise failed(name, f"its supervisor did not read within {_START_TIMEOUT:g} s")
+                raise failed(name, f"its supervisor did not read within {_START_SECONDS:g} s")
             with contextlib.suppress(BlockingIOError):
                 view = view[os.write(pipes.order_write, view[:65536]) :]
     except BrokenPipeError:
@@ -109,5 +109,5 @@ def _ready(fd: int, event: int, end: float) -> bool:
 def _last_words(pipes: Pipes) -> str:
     with contextlib.suppress(BlockingIOError):
         lines = os.read(pipes.output_read, 65536).decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return "it said nothing"
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+    return "it wrote nothing"

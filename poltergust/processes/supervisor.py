@@ -37,11 +37,11 @@ else:
 CONTROL_FD = "POLTERGUST_CONTROL_FD"
 RESULT_FD = "POLTERGUST_RESULT_FD"
 
-TERM_GRACE = 0.5  # seconds between SIGTERM and SIGKILL for what a command left behind when it ended by itself
-GIVE_UP = 10.0  # seconds after which descendants that SIGKILL does not end are named and left
+TERM_GRACE_SECONDS = 0.5  # between SIGTERM and SIGKILL for what a command left behind when it ended by itself
+GIVE_UP_SECONDS = 10.0  # after which descendants that SIGKILL does not end are named and left
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # for the agent; it tells us by the order pipe
+_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # for the agent; it sends orders by the pipe
 
 
 def encode(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> bytes:
@@ -222,7 +222,7 @@ class Supervisor:
                     self._quiet()
                     self._reap()
                     if not self._running:
-                        return TERM_GRACE
+                        return TERM_GRACE_SECONDS
                 if self._order in ready:
                     self._orders += self._read_order()
             except _AgentGone:
@@ -266,23 +266,23 @@ class Supervisor:
     def _end(self, grace: float) -> None:
         """End all descendants: SIGTERM, after `grace` seconds SIGKILL, again until none is left."""
         start = time.monotonic()
-        told: set[int] = set()
+        terminated: set[int] = set()
         if not parents():  # no /proc: the process group is all we know, also when the command itself has been reaped
             self._kill(-self._pid, signal.SIGKILL)
         while self._reap():
             waited = time.monotonic() - start
             found = self._found()
-            if waited > grace + GIVE_UP:
+            if waited > grace + GIVE_UP_SECONDS:
                 self._say("left " + " ".join(map(str, sorted(found))))
                 return
             if waited < grace:
-                for pid in found - told:
+                for pid in found - terminated:
                     self._kill(pid, signal.SIGTERM)
-                told |= found
+                terminated |= found
             else:
                 for pid in found:
                     self._kill(pid, signal.SIGKILL)
-            # the death of a grandchild is not always told to us: look again soon
+            # the death of a grandchild is not always reported here: look again soon
             select.select([self._wake], [], [], 0.02)
             self._quiet()
             if waited < grace and self._order_ended():

@@ -3,8 +3,8 @@
 In the manner of Kubernetes' client-go ``util/workqueue``, a layer per file: `queue.py` hands out names, `delays.py`
 keeps those that are due later, `backoff.py` counts failures and says how long to wait. The contract:
 
-- **Stingy**: a name that was added several times before anybody took it is handed out once.
-- **One hand**: a name is never handed out again before `done` (or `retry`) was said for it.
+- **De-duplicating**: a name that was added several times before anybody took it is handed out once.
+- **One at a time**: a name is never handed out again before `done` (or `retry`) was called for it.
 - **Nothing is lost**: a name added while it is being processed comes back after `done`, unless the processor itself
   noticed (`Item.changed`) and looked again.
 - **Fair**: names are handed out in the order in which they became due; one that comes back goes to the end.

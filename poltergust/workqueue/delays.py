@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 
-_SLACK = 64
+_MAX_OUTDATED = 64
 """Outdated heap entries that are always tolerated; above that never more of them than live ones."""
 
 
@@ -16,7 +16,7 @@ class Delays:
         # The truth: when each name is due, monotonic seconds.
         self._due: dict[str, float] = {}
         # (due, number, name), by due and then by the order of adding. Holds an entry that agrees with `_due` for every
-        # name in it; an entry that does not agree is outdated and skipped. At most 2 * len(_due) + _SLACK entries.
+        # name in it; an entry that does not agree is outdated and skipped. At most 2 * len(_due) + _MAX_OUTDATED ones.
         self._heap: list[tuple[float, int, str]] = []
         # Ties are broken by this, so that equal times keep their order. Never repeats.
         self._numbers = itertools.count()
@@ -68,7 +68,7 @@ class Delays:
         return name, due
 
     def _compact(self) -> None:
-        if len(self._heap) > 2 * len(self._due) + _SLACK:
+        if len(self._heap) > 2 * len(self._due) + _MAX_OUTDATED:
             # Two entries of one name may carry the same time (put, discard, put again): keep the older one only.
             live: dict[str, tuple[float, int, str]] = {}
             for entry in sorted(self._heap):

@@ -98,7 +98,7 @@ class WorkQueue:
 
     def done(self, item: Item) -> None:
         """The processor is finished with it; it comes back at once if it changed meanwhile. Raises ValueError if the
-        item is not in anybody's hands (said twice)."""
+        item is not being processed (called twice)."""
         with self._lock:
             self._move_due()
             self._done(item)
@@ -195,7 +195,7 @@ class WorkQueue:
 
     def _done(self, item: Item) -> None:
         if self._processing.get(item.name) is not item:
-            raise ValueError(f"{item!r} is not being processed: done or retry was said for it before")
+            raise ValueError(f"{item!r} is not being processed: done or retry was called for it before")
         del self._processing[item.name]
         if item._dirty:
             self._add(item.name, self._clock.monotonic())

@@ -415,7 +415,7 @@ def test_whether_a_dead_node_is_noticed(
     within: float,
     expected: str,
 ) -> None:
-    monkeypatch.setattr(scheduling, "WITHIN", within)
+    monkeypatch.setattr(scheduling, "MAX_NOTICE_SECONDS", within)
     with luigid(tmp_path, config=f"[scheduler]\nworker_disconnect_delay = {delay}\n") as url:
         checks = found(replace(settings, scheduler_url=url), quick=False, only=("scheduler", "take-over"))
     assert (verdict(checks, "scheduler"), verdict(checks, "take-over")) == ("ok", expected)

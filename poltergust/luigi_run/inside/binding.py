@@ -11,7 +11,7 @@ import argparse
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
-from .ending import Ended, did_you_mean, said
+from .ending import Ended, describe, did_you_mean
 
 KINDS = {
     "IntParameter": "a whole number",
@@ -35,7 +35,7 @@ KINDS = {
     "ChoiceParameter": "one of its choices",
     "ChoiceListParameter": "a list of its choices",
 }
-LONGEST_VALUE = 60
+MAX_VALUE_CHARACTERS = 60
 
 
 class LuigiOptions:
@@ -127,10 +127,10 @@ def invalid(family: str, name: str, param: Any, text: Optional[str], error: Exce
     if text is None:
         shown = "what luigi's configuration or options say"
     elif public:
-        shown = repr(text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…")
+        shown = repr(text if len(text) <= MAX_VALUE_CHARACTERS else text[: MAX_VALUE_CHARACTERS - 1] + "…")
     else:
         shown = "the value"
-    why = said(error) if public else type(error).__name__  # an error's text may quote the value
+    why = describe(error) if public else type(error).__name__  # an error's text may quote the value
     return Ended(
         "invalid-parameter", f"parameter {dashed(name)} of task {family}: {shown} is not {kind_of(param)} ({why})"
     )
@@ -168,7 +168,7 @@ def instance(cls: Any, values: Dict[str, Any]) -> Any:
     try:
         return cls(**values)
     except Exception as error:
-        raise Ended("scheduling-failed", f"making task {cls.task_family} failed: {said(error)}") from error
+        raise Ended("scheduling-failed", f"making task {cls.task_family} failed: {describe(error)}") from error
 
 
 def given(options: LuigiOptions, family: str, name: str) -> Any:

@@ -15,13 +15,13 @@ from typing import Any, Callable, Dict, List, Optional
 
 CONTROL, RESULT = "POLTERGUST_CONTROL_FD", "POLTERGUST_RESULT_FD"
 AGENT_GONE = 75  # EX_TEMPFAIL of sysexits.h
-HIGH = 200  # above what a task's own files reach, so that a loop closing the first hundred leaves these alone
+MIN_DESCRIPTOR = 200  # above what a task's own files reach, so that a loop closing the first hundred leaves these alone
 
 
 def out_of_the_way(descriptor: int) -> int:
     """The same file under a high number and closed on exec; the old number is free again if that worked."""
     try:
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, MIN_DESCRIPTOR)
     except OSError as error:
         if error.errno != errno.EINVAL:  # EINVAL: the process may not have that many
             raise

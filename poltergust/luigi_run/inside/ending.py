@@ -3,7 +3,7 @@
 import difflib
 from typing import Any, Dict, Iterable, List, Optional
 
-LONGEST_DETAIL = 500
+MAX_DETAIL_CHARACTERS = 500
 
 
 class Ended(Exception):
@@ -16,12 +16,12 @@ class Ended(Exception):
         self.failures = failures or []
 
 
-def one_line(text: str, longest: int = LONGEST_DETAIL) -> str:
+def one_line(text: str, limit: int = MAX_DETAIL_CHARACTERS) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
-def said(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """An exception in one line: its type and message."""
     return one_line(f"{type(error).__name__}: {error}").rstrip(": ")
 

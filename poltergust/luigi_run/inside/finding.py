@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import Any, List
 
-from .ending import Ended, did_you_mean, said
+from .ending import Ended, describe, did_you_mean
 
 
 def load_module(name: str) -> Any:
@@ -49,10 +49,10 @@ def broken_import(name: str, error: BaseException) -> Ended:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame[0]]
         if len(frames) > 1:
             where = f" ({frames[-1][0]}:{frames[-1][1]})"
-    return Ended("import-error", f"importing {name} failed: {said(error)}{where}")
+    return Ended("import-error", f"importing {name} failed: {describe(error)}{where}")
 
 
-def told(error: BaseException) -> List[str]:
+def formatted(error: BaseException) -> List[str]:
     return traceback.format_exception(type(error), error, error.__traceback__)
 
 

@@ -1,5 +1,8 @@
 """How things stand, from the scheduler's graph of the root: the counts, and the verdict when there is nothing to do.
 
+`luigi_run.scheduler.judge` judges the same graph for a node that runs no process. It cannot be shared: this folder runs
+without Poltergust. Who changes one looks at the other.
+
 The order of the questions is the outcome table's: going on counts before failure, failure for good before a failure
 that may be tried again, that before data which is not there.
 """
@@ -9,8 +12,8 @@ from typing import Any, Dict, List, NamedTuple
 
 from .ending import Ended, one_line
 
-MOST_FAILURES = 20
-LONGEST_ERROR = 8000  # characters of one exception's text, its end
+MAX_FAILURES = 20
+MAX_ERROR_CHARACTERS = 8000  # of one exception's text, its end
 
 Graph = Dict[str, Dict[str, Any]]
 
@@ -68,14 +71,14 @@ class Failure(NamedTuple):
 
 def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[Failure]:
     found = []
-    for task_id in task_ids[:MOST_FAILURES]:
+    for task_id in task_ids[:MAX_FAILURES]:
         text = scheduler.fetch_error(task_id).get("error") or ""
         try:
             value = json.loads(text)
         except ValueError:
             value = text
         error = value if isinstance(value, str) else json.dumps(value)
-        found.append(Failure(task_id, str(standing.graph[task_id].get("name", "")), error[-LONGEST_ERROR:]))
+        found.append(Failure(task_id, str(standing.graph[task_id].get("name", "")), error[-MAX_ERROR_CHARACTERS:]))
     return found
 
 
@@ -94,9 +97,9 @@ def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]
     if scheduling_failures:
         return Ended("scheduling-failed", "complete() or requires() raised in " + "; ".join(scheduling_failures))
     if standing.failed:
-        told = failures(scheduler, standing, standing.failed)
-        text = f"{told[0].family} failed and will be tried again: {told[0].last}"
-        return Ended("task-retry", text, [failure._asdict() for failure in told])
+        failed = failures(scheduler, standing, standing.failed)
+        text = f"{failed[0].family} failed and will be tried again: {failed[0].last}"
+        return Ended("task-retry", text, [failure._asdict() for failure in failed])
     if standing.missing:
         missing = sorted({str(standing.graph[task].get("name")) for task in standing.missing})
         return Ended("data-missing", "external data is not there yet: " + ", ".join(missing[:5]))
@@ -106,10 +109,10 @@ def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]
 def failed_for_good(scheduler: Any, standing: GraphState) -> Ended:
     spent = [task for task in standing.disabled if standing.graph[task].get("re_enable_able")]
     ended = spent or standing.disabled
-    told = failures(scheduler, standing, ended)
+    failed = failures(scheduler, standing, ended)
     more = f" (and {len(ended) - 1} more)" if len(ended) > 1 else ""
-    told_as = [failure._asdict() for failure in told]
+    encoded = [failure._asdict() for failure in failed]
     if spent:
-        text = f"{told[0].family} failed as often as it may: {one_line(told[0].last, 300)}{more}"
-        return Ended("task-failed", text, told_as)
-    return Ended("task-disabled", f"{told[0].family} is disabled in its code{more}", told_as)
+        text = f"{failed[0].family} failed as often as it may: {one_line(failed[0].last, 300)}{more}"
+        return Ended("task-failed", text, encoded)
+    return Ended("task-disabled", f"{failed[0].family} is disabled in its code{more}", encoded)

@@ -1,4 +1,4 @@
-"""What is said here, and Luigi's log: standard error as it was when the process started, whatever tasks do to theirs.
+"""The log of this package and Luigi's: standard error as it was when the process started, whatever tasks do to theirs.
 
 Luigi logs at INFO, one line a record with its time, where the user configured nothing: a logging_conf_file, a [logging]
 section, no_configure_logging, or handlers their module put on the root logger (records would come twice) win.
@@ -19,7 +19,7 @@ def keep_standard_error() -> int:
     return out_of_the_way(os.dup(2))
 
 
-def say(descriptor: int, text: str) -> None:
+def write_line(descriptor: int, text: str) -> None:
     """One write, never an error: nothing depends on it."""
     with contextlib.suppress(OSError):
         os.write(descriptor, (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"))

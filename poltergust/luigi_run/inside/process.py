@@ -10,7 +10,7 @@ from . import logs
 from .channel import AGENT_GONE, Channel
 from .running import PipelineRun
 
-LAST_WORDS = 10.0  # seconds for the pipeline's own threads and exit handlers once the result is sent
+EXIT_SECONDS = 10.0  # for the pipeline's own threads and exit handlers once the result is sent
 
 
 def main() -> int:
@@ -26,12 +26,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     channel.send({"result": result})
-    threading.Thread(target=leave_late, name="poltergust-exit", daemon=True).start()
+    threading.Thread(target=exit_late, name="poltergust-exit", daemon=True).start()
     return 0
 
 
-def leave_late() -> None:
-    time.sleep(LAST_WORDS)
+def exit_late() -> None:
+    time.sleep(EXIT_SECONDS)
     os._exit(0)
 
 

@@ -1,9 +1,10 @@
-"""The scheduler as these runs see it: Luigi's own client with a retry budget, a memory and a shorter temper.
+"""The scheduler as these runs see it: Luigi's own client with a retry budget, a record of the root task
+and shorter time-outs.
 
 - Every task that sets no `retry_count` of its own is sent with the run's budget, so that it is tried that often in the
   whole cluster whatever the scheduler is configured with (luigi/worker.py `_get_retry_policy_dict`).
 - It remembers whether this process was handed the root task and reported it done.
-- `give_back` and `forgive` change what the scheduler remembers, with the calls it has.
+- `give_back` and `reset_failures` change what the scheduler remembers, with the calls it has.
 """
 
 import http.client
@@ -15,7 +16,8 @@ rpc = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods ar
 RemoteScheduler: Any = rpc.RemoteScheduler
 RPCError: Any = rpc.RPCError
 
-YEARS = 10 * 365 * 86400  # seconds; a disable_window that no run outlives
+TEN_YEARS_SECONDS = 10 * 365 * 86400  # a disable_window that no run outlives
+UNLIMITED_RETRIES = 10**9
 ACTIVE = ("RUNNING", "BATCH_RUNNING")
 
 
@@ -24,7 +26,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
 
     def __init__(self, url: str, budget: int, root_id: str = "", attempts: int = 3, wait: int = 1) -> None:
         super().__init__(url)
-        self.patience(attempts, wait)
+        self.set_retries(attempts, wait)
         self._rpc_log_retries = False  # logs a traceback and the URL with its credentials
         self._budget = budget
         self._policies: Dict[str, Dict[str, Any]] = {}
@@ -33,7 +35,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         self.root_executed = False
         self.scheduling_failures: List[str] = []
 
-    def patience(self, attempts: int, wait: int) -> None:
+    def set_retries(self, attempts: int, wait: int) -> None:
         self._rpc_retry_attempts = attempts
         self._rpc_retry_wait = wait
 
@@ -47,7 +49,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         task_id = str(kwargs.get("task_id"))
         policy = kwargs.get("retry_policy_dict") or self._policies.get(task_id) or {}  # a tracking URL sends none
         policy = dict(policy)
-        for name, value in (("retry_count", self._budget), ("disable_window", YEARS)):
+        for name, value in (("retry_count", self._budget), ("disable_window", TEN_YEARS_SECONDS)):
             if policy.get(name) is None:
                 policy[name] = value
         self._policies[task_id] = kwargs["retry_policy_dict"] = policy
@@ -63,7 +65,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         return work
 
     def announce_scheduling_failure(self, *args: Any, **kwargs: Any) -> Any:
-        """Luigi tells the scheduler of a `complete()` or `requires()` that raised; the text is needed here."""
+        """Luigi reports a `complete()` or `requires()` that raised to the scheduler; the text is needed here."""
         lines = [line for line in str(kwargs.get("expl", "")).splitlines() if line.strip()]
         self.scheduling_failures.append("{}: {}".format(kwargs.get("family"), lines[-1] if lines else ""))
         return super().announce_scheduling_failure(*args, **kwargs)
@@ -79,8 +81,8 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         Reporting them FAILED, as the scheduler itself does for a silent worker, would count as a failure. A task that
         yields new requirements goes from RUNNING to PENDING uncounted (luigi/scheduler.py `add_task`, `new_deps`): the
         task itself is named as that requirement and taken out again by the second call, which sends the old list in the
-        name of the live worker `by`. The dead one is disabled first: if it lives after all, it is told to take nothing
-        more and its late reports are ignored, and so is the first call where the task is not RUNNING any more.
+        name of the live worker `by`. The dead one is disabled first: if it lives after all, the scheduler gives it
+        nothing more and ignores its late reports, and so is the first call where the task is not RUNNING any more.
         Two survivors that do this at once could free a task that a third has just begun; each looks again right before,
         which leaves a window of one call.
         """
@@ -140,12 +142,12 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         its window for counting failures is set to nothing and one more failure reported, which drops them all
         (luigi/scheduler.py `num_failures`); the policy is sent right again when the task is added.
         """
-        forgiven = []
+        cleared = []
         for task_id, node in self.graph(root_id).items():
             if node.get("status") == "DISABLED" and node.get("re_enable_able"):
                 self.re_enable_task(task_id)
             elif node.get("status") == "FAILED":
-                policy = {"retry_count": YEARS, "disable_window": -YEARS}
+                policy = {"retry_count": UNLIMITED_RETRIES, "disable_window": -TEN_YEARS_SECONDS}
                 about = {"worker": worker, "task_id": task_id, "runnable": False, "retry_policy_dict": policy}
                 about.update(resources=node.get("resources") or {}, accepts_messages=None)
                 self.add_task(status="PENDING", **about)
@@ -154,8 +156,8 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
             else:
                 continue
             self.forgive_failures(task_id)
-            forgiven.append(task_id)
-        return forgiven
+            cleared.append(task_id)
+        return cleared
 
 
 def named(worker: str, prefixes: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""One run as a story: find the task, bind its arguments, work with the other nodes, judge how it ended."""
+"""One run from start to result: find the task, bind its arguments, work with the other nodes, judge how it ended."""
 
 # mypy: allow-untyped-calls
 import multiprocessing
@@ -11,10 +11,10 @@ from typing import Any, Dict, List, Optional
 
 from . import binding, finding, logs
 from .channel import Channel
-from .ending import Ended, said
+from .ending import Ended, describe
 
-TURNS = 3  # times the pipeline is scheduled anew because the scheduler forgot it or has work left for us
-LONG_PATIENCE = (15, 2)  # tries and seconds between them once work has begun: a scheduler may restart
+MAX_SCHEDULINGS = 3  # again where the scheduler forgot the pipeline or has work left for this node
+RPC_ATTEMPTS, RPC_WAIT_SECONDS = 15, 2  # once work has begun: a scheduler may restart
 
 
 class PipelineRun:
@@ -34,8 +34,8 @@ class PipelineRun:
         self.over = threading.Event()
         self._moving, self._asked, self._took = True, 0.0, 0.0
 
-    def say(self, text: str) -> None:
-        logs.say(self.log, "poltergust: " + text)
+    def write_line(self, text: str) -> None:
+        logs.write_line(self.log, "poltergust: " + text)
 
     # what the control thread calls
 
@@ -52,7 +52,7 @@ class PipelineRun:
             try:
                 self.give_back(self.remote(), workers)
             except RPCError as error:
-                self.say(f"cannot give back the tasks of a dead node: {said(error)}")
+                self.write_line(f"cannot give back the tasks of a dead node: {describe(error)}")
 
         threading.Thread(target=give_back, name="poltergust-release", daemon=True).start()
 
@@ -60,16 +60,16 @@ class PipelineRun:
 
     def result(self) -> Dict[str, Any]:
         try:
-            ended = self.story()
+            ended = self.execute()
         except Ended as early:
             ended = early
             if early.__cause__ is not None and early.code == "import-error":
-                logs.say(self.log, "".join(finding.told(early.__cause__)))
+                logs.write_line(self.log, "".join(finding.formatted(early.__cause__)))
         except KeyboardInterrupt:
             ended = self.interrupted()
-        except BaseException as error:  # noqa: BLE001 - the result must tell whatever Luigi let through
-            logs.say(self.log, traceback.format_exc())
-            ended = Ended("scheduling-failed", f"luigi ended with {said(error)}")
+        except BaseException as error:  # noqa: BLE001 - the result must name whatever Luigi let through
+            logs.write_line(self.log, traceback.format_exc())
+            ended = Ended("scheduling-failed", f"luigi ended with {describe(error)}")
         self.over.set()
         return {
             "reason": ended.code,
@@ -79,7 +79,7 @@ class PipelineRun:
             "progress": self.progress,
         }
 
-    def story(self) -> Ended:
+    def execute(self) -> Ended:
         self.unless_draining()
         try:
             import luigi.interface
@@ -104,7 +104,7 @@ class PipelineRun:
             from .remote import without_credentials
 
             where = without_credentials(self.request["scheduler_url"])
-            why = said(getattr(error, "sub_exception", None) or error).replace(self.request["scheduler_url"], where)
+            why = describe(getattr(error, "sub_exception", None) or error).replace(self.request["scheduler_url"], where)
             raise Ended("scheduler-unreachable", f"the scheduler at {where} does not answer: {why}") from None
 
     def work(self) -> Ended:
@@ -114,17 +114,17 @@ class PipelineRun:
         self.give_back(self.scheduler, self.request["dead_workers"])
         if self.request["reset_failures"]:
             self.reset_failures()
-        self.scheduler.patience(*LONG_PATIENCE)
+        self.scheduler.set_retries(RPC_ATTEMPTS, RPC_WAIT_SECONDS)
         threading.Thread(target=self.watch, name="poltergust-watch", daemon=True).start()
         logs.install(self.log)
-        for turn in range(TURNS):
+        for number in range(1, MAX_SCHEDULINGS + 1):
             self.scheduler.scheduling_failures = []
             self.build()
-            ended = self.judged(last=turn + 1 == TURNS)
+            ended = self.judged(last=number == MAX_SCHEDULINGS)
             if ended is not None:
                 return ended
-            time.sleep(0.2 * 2**turn)
-        raise AssertionError("unreachable: the last turn is always judged")
+            time.sleep(0.1 * 2**number)
+        raise AssertionError("unreachable: the last scheduling is always judged")
 
     def build(self) -> None:
         import luigi
@@ -150,25 +150,25 @@ class PipelineRun:
             worker.drain()
         return worker
 
-    # questions
+    # how the pipeline stands
 
     def complete(self) -> bool:
         try:
             return bool(self.root.complete())
         except Exception as error:
-            logs.say(self.log, traceback.format_exc())
-            text = "complete() of {} raised {}".format(self.request["task"], said(error))
+            logs.write_line(self.log, traceback.format_exc())
+            text = "complete() of {} raised {}".format(self.request["task"], describe(error))
             raise Ended("scheduling-failed", text) from error
 
     def judged(self, last: bool) -> Optional[Ended]:
-        """None: schedule it anew."""
+        """None: schedule the pipeline again."""
         from .judging import GraphState, verdict
 
         if self.complete():
-            self.look_once_more()
+            self.update_progress()
             return Ended("complete", "the root task is complete")
         if self.scheduler.root_executed:
-            self.look_once_more()
+            self.update_progress()
             return Ended("executed-root", "this run executed the root task, whose complete() stays false")
         self.unless_draining()
         standing = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id)
@@ -179,14 +179,14 @@ class PipelineRun:
             return None
         return verdict(self.scheduler, standing, self.scheduler.scheduling_failures)
 
-    def look_once_more(self) -> None:
+    def update_progress(self) -> None:
         """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success."""
         from luigi.rpc import RPCError
 
         from .judging import GraphState
 
         try:
-            self.scheduler.patience(1, 0)
+            self.scheduler.set_retries(1, 0)
             self.progress = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id).progress()
         except RPCError:
             self.progress = self.progress or {"done": 1}
@@ -207,7 +207,7 @@ class PipelineRun:
         if self.draining.is_set():
             raise Ended("drained", "drained: what ran was finished, nothing more was taken")
 
-    # deeds
+    # calls that change the scheduler
 
     def remote(self, attempts: int = 3) -> Any:
         from .remote import Remote
@@ -217,11 +217,11 @@ class PipelineRun:
 
     def give_back(self, scheduler: Any, workers: List[str]) -> None:
         for task_id in scheduler.give_back(workers, by=self.request["worker"]) if workers else []:
-            self.say(f"{task_id} ran on a node that is gone; it can run again")
+            self.write_line(f"{task_id} ran on a node that is gone; it can run again")
 
     def reset_failures(self) -> None:
         for task_id in self.scheduler.reset_failures(self.root.task_id, self.request["worker"]):
-            self.say(f"earlier failures of {task_id} are forgiven")
+            self.write_line(f"earlier failures of {task_id} are cleared")
         if self.worker is not None:
             self.request["reset_failures"] = False
             self.worker.before_run = None
@@ -239,7 +239,7 @@ class PipelineRun:
             try:
                 self.remote(attempts=1).give_back_own(self.request["worker"])
             except RPCError as error:
-                self.say(f"cannot give back what ran: {said(error)}")
+                self.write_line(f"cannot give back what ran: {describe(error)}")
         return Ended("drained", "stopped before the end; what ran was given back")
 
     # the watching thread

@@ -21,8 +21,8 @@ SETTINGS = {
     "retry_external_tasks": False,  # would count missing data as failures of a task
     "no_install_shutdown_handler": True,  # drains arrive on the control pipe
 }
-LONGEST_SLEEP = 1.0  # seconds; an idle worker asks ten times a second first, then more and more rarely
-SILENT_DEATH = 5.0  # seconds a task process that exited with 0 may owe its result
+MAX_SLEEP_SECONDS = 1.0  # an idle worker asks ten times a second first, then more and more rarely
+MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 and sent no result has failed
 
 
 class SharedWorker(Worker):
@@ -62,7 +62,7 @@ class SharedWorker(Worker):
     def _sleeper(self) -> Iterator[None]:
         while True:
             idle = time.monotonic() - self._idle_from if self._idle_from else 0.0
-            time.sleep(min(LONGEST_SLEEP, max(0.1, idle / 10)) * random.uniform(0.75, 1.25))
+            time.sleep(min(MAX_SLEEP_SECONDS, max(0.1, idle / 10)) * random.uniform(0.75, 1.25))
             yield
 
     def _purge_children(self) -> None:
@@ -72,7 +72,7 @@ class SharedWorker(Worker):
         now = time.monotonic()
         for task_id, process in self._running_tasks.items():
             if process.use_multiprocessing and process.exitcode == 0:
-                if now - self._died_at.setdefault(task_id, now) > SILENT_DEATH:
+                if now - self._died_at.setdefault(task_id, now) > MISSING_RESULT_SECONDS:
                     text = f"Task {task_id} ended its process with exit code 0 and no result (os._exit?)"
                     self._task_result_queue.put((task_id, "FAILED", text, [], []))
                     self._died_at[task_id] = now

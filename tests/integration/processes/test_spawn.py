@@ -17,7 +17,7 @@ from poltergust.base.errors import NodeError
 from poltergust.base.reasons import Reason
 from poltergust.processes import Exit, Spawn
 from poltergust.processes.child import spawn
-from poltergust.processes.lines import LINE_LIMIT
+from poltergust.processes.lines import MAX_LINE_BYTES
 from tests.emulators.servers import wait_until
 from tests.integration.processes.commands import ENV, Command, children_of
 from tests.needs import pyenv_python
@@ -70,8 +70,8 @@ def test_binary_output_and_a_partial_last_line() -> None:
 
 
 def test_a_long_line_comes_in_pieces() -> None:
-    _, lines = run(f"print('x' * {3 * LINE_LIMIT + 5})")
-    assert [len(line) for line in lines] == [LINE_LIMIT, LINE_LIMIT, LINE_LIMIT, 5]
+    _, lines = run(f"print('x' * {3 * MAX_LINE_BYTES + 5})")
+    assert [len(line) for line in lines] == [MAX_LINE_BYTES, MAX_LINE_BYTES, MAX_LINE_BYTES, 5]
 
 
 def test_fifty_megabytes() -> None:

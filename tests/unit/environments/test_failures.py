@@ -102,7 +102,7 @@ def test_the_line_is_named() -> None:
 def test_last_words_are_short() -> None:
     words = failures.last_words(["noise"] * 50 + ["error: " + "x" * 1000, "  ^^^^"])
     assert words.startswith("xxx")
-    assert len(words) == failures.MAX_WORDS
+    assert len(words) == failures.MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(

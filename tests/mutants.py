@@ -67,12 +67,12 @@ MUTANTS = (
     Mutant(
         "a success that the storage did not take at once is forgotten with its config",
         "Reconciler._gone",
-        (comparison("verdict", ast.Is, "True"),),
+        (comparison("verdict", ast.IsNot, "False"),),
     ),
     Mutant(
         "attempts are counted after they ended",
-        "Reconciler._try",
-        (keyword("note", "attempts", "run.record.attempts"), keyword("note", "state", "State.RETRYING")),
+        "Reconciler._attempt",
+        (keyword("replace", "attempts", "run.record.attempts"), keyword("replace", "state", "State.RETRYING")),
     ),
     Mutant(
         "older outcomes are removed whatever they are by now",
@@ -97,18 +97,18 @@ MUTANTS = (
     ),
     Mutant(
         "a run whose rename was refused is run again",
-        "Reconciler.look",
+        "Reconciler._reconcile",
         (comparison("verdict", ast.IsNot, "False"),),
     ),
     Mutant(
-        "after a restart the known outcome is not taken up",
-        "Runs._take_up",
+        "after a restart the known outcome is not restored",
+        "Runs._restore",
         (comparison("state", ast.Is, "False"),),
     ),
     Mutant(
         "giving up ignores the nodes that may still succeed",
-        "Reconciler._node_cannot",
-        (call("_others_at_it", "[]"),),
+        "Reconciler._node_failed",
+        (call("_nodes_still_trying", "[]"),),
     ),
     Mutant(
         "every node clears the failures",
@@ -117,12 +117,12 @@ MUTANTS = (
     ),
     Mutant(
         "a failure is believed before earlier ones were cleared",
-        "Attempts._believe",
+        "Attempt._verdict",
         (call("done", "True"),),
     ),
     Mutant(
         "an environment that comes late is an error at once",
-        "ENVIRONMENT_GRACE",
+        "ENVIRONMENT_GRACE_SECONDS",
         (constant(0.0),),
     ),
     Mutant(
@@ -137,8 +137,8 @@ MUTANTS = (
     ),
     Mutant(
         "a node that gave up says so once only",
-        "Reconciler._node_cannot",
-        (keyword("_note", "again", None),),
+        "Reconciler._node_failed",
+        (keyword("_record", "always", None),),
     ),
 )
 CHOSEN = (MUTANTS[0], MUTANTS[1], MUTANTS[4])

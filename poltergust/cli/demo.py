@@ -66,7 +66,7 @@ def demo() -> None:
     screen.done("folder", f"{folder} holds everything you see here")
     with signals_stop(stopping):
         with screen.busy("scheduler", "starting luigid"), agent(settings, stopping) as node:
-            screen.done("scheduler", f"luigid at {node.scheduler_url}, for this machine only")
+            screen.done("scheduler", f"luigid at {node.context.scheduler.shown_url}, for this machine only")
             serving = threading.Thread(target=node.run, name="poltergust-demo", daemon=True)
             serving.start()
             try:

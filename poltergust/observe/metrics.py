@@ -80,15 +80,15 @@ class Metrics:
     def started(self, seconds: float) -> None:
         self._starts.observe(max(0.0, seconds))
 
-    def looked(self, verdict: Verdict) -> None:
+    def reconciled(self, verdict: Verdict) -> None:
         self._verdicts.labels(verdict.kind.value, verdict.reason.code).inc()
 
-    def ended(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
+    def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
         """A refused rename is no end: it is counted for itself."""
-        if ending is RenameResult.REFUSED:
+        if result is RenameResult.REFUSED:
             self._refusals.inc()
         elif verdict.outcome is not None:
-            self._endings.labels(verdict.outcome.value, verdict.reason.code, ending.value).inc()
+            self._endings.labels(verdict.outcome.value, verdict.reason.code, result.value).inc()
 
     def logged(self, size: int) -> None:
         self._log_bytes.inc(size)

@@ -19,6 +19,7 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import RenameResult
 from poltergust.path.retention import Retention
 from poltergust.path.state import PathState
+from poltergust.runs.context import RunObserver
 from poltergust.runs.run import Run, Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Observability:
+class Observability(RunObserver):
     """What the parts of an agent are handed to speak to; then `shown` around the agent's life."""
 
     settings: ObserveSettings
@@ -65,23 +66,20 @@ class Observability:
         return CountedEnvironments(environments, self.metrics)
 
     def started(self, seconds: float) -> None:
-        """A run's first Luigi process here, so long after the event."""
         if self.metrics is not None:
             self.metrics.started(seconds)
 
-    def looked(self, verdict: Verdict) -> None:
+    def reconciled(self, verdict: Verdict) -> None:
         if self.metrics is not None:
-            self.metrics.looked(verdict)
+            self.metrics.reconciled(verdict)
 
-    def ended(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
-        """For the runner's `on_ending`."""
+    def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
         if self.metrics is not None:
-            self.metrics.ended(run, verdict, ending)
+            self.metrics.renamed(run, verdict, result)
         if self.notices is not None:
-            self.notices.ended(run, verdict, ending)
+            self.notices.renamed(run, verdict, result)
 
     def logged(self, size: int) -> None:
-        """So many bytes of run logs were stored."""
         if self.metrics is not None:
             self.metrics.logged(size)
 

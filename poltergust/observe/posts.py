@@ -93,9 +93,9 @@ class OutcomePosts:
         log.info("outcomes are posted to %s (%s)", self._host, signed)
         self._thread.start()
 
-    def ended(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
-        """For the runner's `on_ending`; returns at once."""
-        if ending is not RenameResult.WON or verdict.outcome is None:
+    def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
+        """See `RunObserver.renamed`: queues a notice if this node renamed a config; returns at once."""
+        if result is not RenameResult.WON or verdict.outcome is None:
             return
         notice = _Notice(run.name, self._body(run, verdict), time.monotonic() + self._give_up)
         with self._changed:

@@ -1,9 +1,9 @@
-"""The runner: one config from read to rename. `runner.py` is the page to read first; beside it
+"""One config from read to rename. `reconciler.py` is the page to read first; beside it
 
-- `run.py`: what this node remembers of one run,
-- `pipeline.py`: the environment and the Luigi process of one attempt,
-- `watch.py`: whether a run under way still counts,
-- `finish.py`: the rename to the outcome, once in the cluster,
-- `forgive.py`: clearing, once per run, what the scheduler remembers of earlier failures,
-- `retry_policy.py`: when to look again.
+- `attempt.py`: the environment and the Luigi process of one attempt,
+- `stop_condition.py`: why a run under way must end,
+- `progress_reporter.py`: how far it is, for those who look on,
+- `retry_policy.py`: when a name is reconciled again,
+- `run.py` and `known_runs.py`: what this node remembers of its runs,
+- `context.py`: what all runs of one node share; `settings.py`: what a user can set about them.
 """

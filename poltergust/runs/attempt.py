@@ -1,4 +1,4 @@
-"""One attempt at a run on this node: the environment is made ready, then Luigi runs in it, watched over."""
+"""One attempt at a run on this node: the environment is made ready, then Luigi runs in it until it ends or must end."""
 
 from __future__ import annotations
 
@@ -6,74 +6,72 @@ import errno
 import hashlib
 import logging
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path as Folder
+from pathlib import Path
 
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
-from poltergust.base.stopping import Stopping
 from poltergust.base.text import one_line, plain
 from poltergust.documents import TaskFile
-from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
+from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
-from poltergust.node.settings import Settings
-from poltergust.path.marks import FailureReset
-from poltergust.path.outcome import Config
-from poltergust.path.records import Records, RunEnvironment, State
+from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
-from poltergust.runs.run import ProgressReporter, Run, Verdict
+from poltergust.runs.context import RunContext
+from poltergust.runs.progress_reporter import ProgressReporter
+from poltergust.runs.run import Run, Verdict
 from poltergust.runs.stop_condition import StopCondition
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0
-"""Seconds between looks at what nobody wakes us for: a drain, a deadline."""
+CHECK_INTERVAL_SECONDS = 1.0
+"""Between two checks of what wakes nobody: a drain, a deadline."""
 
-STOP_GRACE = 10.0
-"""Seconds between an interrupt and a kill for a run that no longer counts."""
+STOP_GRACE_SECONDS = 10.0
+"""Between an interrupt and a kill for a run that no longer counts."""
 
-STOP_PATIENCE = 60.0
-"""Seconds to wait for the end of a run that was stopped because of an error of our own."""
+KILL_WAIT_SECONDS = 60.0
+"""How long to wait for the end of a process that was killed because of an error of our own."""
+
+RESET_RETRY_SECONDS = 1.0
+"""Until the next attempt while another node resets earlier failures."""
 
 MAX_FAILURES = 20
-MAX_FAILURE_TEXT = 4000
-"""How many failed tasks a record names, and how many characters of each exception, its end."""
+"""How many failed tasks a record names."""
+
+MAX_FAILURE_CHARACTERS = 4000
+"""How much of each exception's text a record holds: its end."""
 
 _NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The parts an attempt needs. `wait` blocks on an event for at most so many seconds."""
+    """Makes attempts, with what all of one node's have in common."""
 
-    settings: Settings
-    scheduler_url: str
-    nonce: str
+    context: RunContext
     environments: Environments
-    locks: Locks | None
     launch: Launch
-    failure_reset: FailureReset
-    records: Records
-    open_log: Callable[[Config, Redactor], RunLog]
-    stopping: Stopping
-    clock: Callable[[], float]
-    wait: Callable[[threading.Event, float], object] = threading.Event.wait
-    on_start: Callable[[float], None] = lambda seconds: None  # from the event to a run's first Luigi process here
 
-    def attempt(
-        self, run: Run, task: TaskFile, spec: EnvironmentSpec, item: Item, stop_condition: StopCondition
-    ) -> Verdict:
-        """Environment, Luigi, verdict. Raises what the environment raises."""
-        redact = Redactor((self.settings.environ, spec.variables, task.variables))
-        with self.open_log(run.config, redact) as run_log:
-            run_log.note(f"attempt {run.record.attempts} on {self.settings.node}: {task.module}.{task.name}")
+    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
+        """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
+        context, config = self.context, run.config
+        redact = Redactor((context.variables, spec.variables, task.variables))
+        with context.state.run_log(
+            config.name,
+            config.generation,
+            redact=redact,
+            limit=context.settings.log_limit,
+            count=context.observer.logged,
+        ) as run_log:
+            run_log.note(f"attempt {run.record.attempts} on {context.node}: {task.module}.{task.name}")
+            attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
             try:
-                verdict = _redacted(self._in_environment(run, task, spec, item, stop_condition, run_log), redact)
+                verdict = _redacted(attempt.execute(), redact)
             except RunError as error:
                 where = isinstance(error, (Permanent, NodeError)) and spec.url not in str(error)
                 # The file that a line of it is about; and without the secrets of both files, which only we know.
@@ -86,155 +84,163 @@ class Attempts:
                     run_log.line(line)
             return verdict
 
-    def _in_environment(
-        self,
-        run: Run,
-        task: TaskFile,
-        spec: EnvironmentSpec,
-        item: Item,
-        stop_condition: StopCondition,
-        run_log: RunLog,
-    ) -> Verdict:
-        lost: list[Reason] = []
 
-        def cancelled() -> bool:
-            reason = stop_condition.reason()
-            if reason is not None:
-                lost.append(reason)
-            return reason is not None
+@dataclass
+class Attempt:
+    """Executed once, by the worker thread that holds `item`. `run_log` is open meanwhile."""
 
+    shared: Attempts
+    run: Run
+    item: Item
+    task: TaskFile
+    spec: EnvironmentSpec
+    run_log: RunLog
+    stop_condition: StopCondition
+    stop_reason: Reason | None = None  # why the attempt must end; never changes once it is known
+
+    def execute(self) -> Verdict:
+        """Environment, Luigi, verdict. Raises what the environment raises."""
+        context = self.shared.context
         try:
-            with self.environments.ready(
-                spec,
-                node_env=self.settings.environ,
-                on_line=run_log.line,
-                cancelled=cancelled,
-                locks=self.locks,
+            with self.shared.environments.ready(
+                self.spec,
+                node_env=context.variables,
+                on_line=self.run_log.line,
+                cancelled=lambda: self._must_stop() is not None,
+                locks=context.state.locks,
             ) as environment:
-                run.phase_timings = replace(run.phase_timings, environment=round(environment.seconds, 3))
+                seconds = round(environment.seconds, 3)
+                self.run.phase_timings = replace(self.run.phase_timings, environment=seconds)
                 word = "built" if environment.built else "ready"
-                run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
-                return self._in_luigi(run, task, spec, environment, item, stop_condition, run_log)
+                self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
+                return self._in_luigi(environment)
         except Cancelled:
-            return Verdict(lost[-1], "stopped while its environment was made ready")
+            assert self.stop_reason is not None  # nothing else cancels
+            return Verdict(self.stop_reason, "stopped while its environment was made ready")
 
-    def _in_luigi(
-        self,
-        run: Run,
-        task: TaskFile,
-        spec: EnvironmentSpec,
-        environment: Environment,
-        item: Item,
-        stop_condition: StopCondition,
-        run_log: RunLog,
-    ) -> Verdict:
-        before = run.record.worker
-        run.starts += 1
-        worker = self._worker(run)
-        request = Request(
-            module=task.module,
-            task=task.name,
-            arguments=task.arguments,
-            scheduler_url=self.scheduler_url,
-            worker=worker,
-            budget=run.budget,
-            preload=spec.preload,
-            reset_failures=self.failure_reset.mine(run.config),
-            dead_workers=(before,) if before else (),
-        )
-        run.note(
-            self.records,
-            state=State.RUNNING,
-            worker=worker,
-            timings=run.phase_timings,
-            environment=RunEnvironment(
-                spec.url, environment.key, environment.version, environment.lock, environment.built
+    def _must_stop(self) -> Reason | None:
+        """Why the attempt must end by now, None while it may go on."""
+        if self.stop_reason is None:
+            self.stop_reason = self.stop_condition.reason()
+        return self.stop_reason
+
+    def _in_luigi(self, environment: Environment) -> Verdict:
+        context, run = self.shared.context, self.run
+        request = self._request()
+        run.save(
+            context.state.records,
+            replace(
+                run.record,
+                state=State.RUNNING,
+                worker=request.worker,
+                timings=run.phase_timings,
+                environment=RunEnvironment(
+                    self.spec.url, environment.key, environment.version, environment.lock, environment.built
+                ),
             ),
         )
-        log.info("%s: running %s.%s in %s", run.name, task.module, task.name, environment.key)
-        started = self.clock()
-        with _working_directory(self.settings.work) as workdir:
-            luigi = self.launch(
+        log.info("%s: running %s.%s in %s", run.name, self.task.module, self.task.name, environment.key)
+        started = context.clock.monotonic()
+        with _working_directory(context.scratch) as workdir:
+            luigi = self.shared.launch(
                 request,
                 python=environment.python,
-                env=self._child_environment(environment, spec.variables, task.variables),
+                env=self._variables(environment),
                 workdir=workdir,
-                on_line=run_log.line,
-                on_end=item.wake.set,
-                on_reset=lambda: self.failure_reset.say_done(run.config),
+                on_line=self.run_log.line,
+                on_end=self.item.wake.set,
+                on_reset=lambda: context.state.failure_reset.say_done(run.config),
             )
             if run.starts == 1:
-                self.on_start(self.clock() - item.due)
+                context.observer.started(context.clock.monotonic() - self.item.due)
             run.progress = luigi.progress
-            reporter = ProgressReporter(run, self.records, luigi, self.clock)
             try:
-                verdict = self._watch_over(luigi, item, stop_condition, reporter)
+                report = self._wait_for_end(luigi)
             except Exception:
-                luigi.stop(0)  # nobody would stop_condition over it any more, and the next attempt would run beside it
-                luigi.result(STOP_PATIENCE)
+                luigi.stop(0)  # nobody would watch over it any more, and the next attempt would run beside it
+                luigi.result(KILL_WAIT_SECONDS)
                 raise
-        run.phase_timings = replace(run.phase_timings, luigi=round(self.clock() - started, 3))
-        return self._believe(run, verdict)
-
-    def _watch_over(
-        self, luigi: LuigiRun, item: Item, stop_condition: StopCondition, reporter: ProgressReporter
-    ) -> tuple[Report, Reason | None]:
-        """Until it ended: by itself (no reason), or because it should not go on."""
-        why: Reason | None = None
-        kill_at: float | None = None
-        while (report := luigi.result(0)) is None:
-            self.wait(item.wake, TICK)
-            item.wake.clear()
-            reporter.report()
-            if why is None:
-                why = stop_condition.reason()
-                if why is Reason.DRAINED:
-                    luigi.drain()
-                    kill_at = self.clock() + self.settings.runs.drain_timeout
-                elif why is not None:
-                    log.info("stopping the local run: %s", why.code)
-                    luigi.stop(STOP_GRACE)
-            if self.stopping.now:
-                luigi.stop(0)
-            elif kill_at is not None and self.clock() >= kill_at:
-                luigi.stop(STOP_GRACE)
-                kill_at = None
-        return report, why
-
-    def _believe(self, run: Run, ended: tuple[Report, Reason | None]) -> Verdict:
-        """What the report means. Success is never lost, even if it came while the run was being stopped."""
-        report, why = ended
-        text = report.detail
+        seconds = round(context.clock.monotonic() - started, 3)
+        run.phase_timings = replace(run.phase_timings, luigi=seconds)
         run.record_progress(report)
-        if why is not None and report.reason.kind is not ReasonKind.DONE:
+        return self._verdict(report)
+
+    def _request(self) -> Request:
+        run, context = self.run, self.shared.context
+        previous_worker = run.record.worker
+        run.starts += 1
+        return Request(
+            module=self.task.module,
+            task=self.task.name,
+            arguments=self.task.arguments,
+            scheduler_url=context.scheduler.url,
+            worker=self._worker(),
+            budget=run.budget,
+            preload=self.spec.preload,
+            reset_failures=context.state.failure_reset.mine(run.config),
+            dead_workers=(previous_worker,) if previous_worker else (),
+        )
+
+    def _worker(self) -> str:
+        """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
+        state, run = self.shared.context.state, self.run
+        digest = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
+        return f"poltergust-{state.node}-{state.instance}-{digest}-{run.starts}"
+
+    def _variables(self, environment: Environment) -> dict[str, str]:
+        """The node's own, then the environment file's, then the task file's; with the virtualenv active."""
+        inherited = self.shared.context.variables
+        variables = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
+        variables["PATH"] = f"{environment.python.parent}:{variables.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
+        variables["VIRTUAL_ENV"] = str(environment.folder)
+        return {**variables, **self.spec.variables, **self.task.variables}
+
+    def _wait_for_end(self, luigi: LuigiRun) -> Report:
+        """Until the process ended: by itself, or because it was told to when the attempt must stop."""
+        context = self.shared.context
+        reporter = ProgressReporter(self.run, context.state.records, luigi, context.clock.monotonic)
+        told_to_end = False
+        drain_ends: float | None = None  # monotonic seconds
+        while (report := luigi.result(0)) is None:
+            context.wait(self.item.wake, CHECK_INTERVAL_SECONDS)
+            self.item.wake.clear()
+            reporter.report()
+            if not told_to_end and (reason := self._must_stop()) is not None:
+                told_to_end = True
+                if reason is Reason.DRAINED:
+                    luigi.drain()
+                    drain_ends = context.clock.monotonic() + context.settings.drain_timeout
+                else:
+                    log.info("%s: the run on this node is stopped: %s", self.run.name, reason.code)
+                    luigi.stop(STOP_GRACE_SECONDS)
+            if context.stopping.now:
+                luigi.stop(0)
+            elif drain_ends is not None and context.clock.monotonic() >= drain_ends:
+                luigi.stop(STOP_GRACE_SECONDS)
+                drain_ends = None
+        return report
+
+    def _verdict(self, report: Report) -> Verdict:
+        """What the report means. Success is never lost, even if it came while the run was being stopped."""
+        context, text = self.shared.context, report.detail
+        if self.stop_reason is not None and report.reason.kind is not ReasonKind.DONE:
             texts = {
                 Reason.TIMEOUT: f"not complete within the task file's timeout; last seen: {text}",
                 Reason.DRAINED: "this node was asked to stop",
             }
-            return Verdict(why, texts.get(why, "stopped: the config is gone or was replaced"))
-        if report.reason is Reason.DRAINED and not self.stopping.draining:
+            return Verdict(self.stop_reason, texts.get(self.stop_reason, "stopped: the config is gone or was replaced"))
+        if report.reason is Reason.DRAINED and not context.stopping.draining:
             return Verdict(Reason.CHILD_DIED, f"the Luigi process was told to stop, but not by this agent: {text}")
-        if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not self.failure_reset.done(run.config):
-            return Verdict(Reason.TASK_RETRY, "another node is clearing earlier failures", delay=1.0)
+        if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not context.state.failure_reset.done(
+            self.run.config
+        ):
+            text = "another node is clearing earlier failures"
+            return Verdict(Reason.TASK_RETRY, text, delay=RESET_RETRY_SECONDS)
         return Verdict(report.reason, text, failures=report.failures)
-
-    def _child_environment(self, environment: Environment, *variables: Mapping[str, str]) -> dict[str, str]:
-        """The node's own, then the environment file's, then the task file's; with the virtualenv active."""
-        merged = {key: value for key, value in self.settings.environ.items() if key not in _NOT_INHERITED}
-        merged["PATH"] = f"{environment.python.parent}:{merged.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-        merged["VIRTUAL_ENV"] = str(environment.folder)
-        for layer in variables:
-            merged.update(layer)
-        return merged
-
-    def _worker(self, run: Run) -> str:
-        """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
-        what = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
-        return f"poltergust-{self.settings.node}-{self.nonce}-{what}-{run.starts}"
 
 
 @contextmanager
-def _working_directory(scratch: Folder) -> Iterator[Folder]:
+def _working_directory(scratch: Path) -> Iterator[Path]:
     """A new one for each attempt, removed with all that a task left there. Raises `NodeError` if it cannot be made."""
     try:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -245,13 +251,13 @@ def _working_directory(scratch: Folder) -> Iterator[Folder]:
         text = f"no working directory can be made in {scratch}: {error.strerror}; make room there, or make it writable"
         raise NodeError(reason, text) from error
     with made as folder:
-        yield Folder(folder)
+        yield Path(folder)
 
 
 def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:
     """Fit for records, logs and people: the text on one line, no secrets, no terminal codes, bounded."""
     failures = tuple(
-        replace(failure, error=plain(redact(failure.error))[-MAX_FAILURE_TEXT:])
+        replace(failure, error=plain(redact(failure.error))[-MAX_FAILURE_CHARACTERS:])
         for failure in verdict.failures[:MAX_FAILURES]
     )
     return replace(verdict, text=one_line(redact(verdict.text)), failures=failures)

@@ -1,10 +1,10 @@
-"""One config from read to rename: every look at a name goes through here, top to bottom.
+"""One config from read to rename: whatever happens to a name goes through here, top to bottom.
 
     read config@generation -> parse -> environment file -> attempt (environment, Luigi) -> verdict -> outcome
 
-The bucket is the truth and is read at every look; what this node remembers of a run only saves it work. Errors become
-verdicts in one place, verdicts become outcomes in one place, and nothing here sleeps: the caller is told when to come
-again.
+The bucket is the truth and is read each time; what this node remembers of a run only saves it work. Errors become
+verdicts in one place, verdicts become outcomes in one place, one retry policy says when to come again, and nothing here
+sleeps.
 """
 
 from __future__ import annotations
@@ -13,78 +13,67 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from poltergust.base.agent_log import about
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary, UsageError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
-from poltergust.base.stopping import Stopping
 from poltergust.base.text import one_line
 from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
-from poltergust.luigi_run import GraphStatus
-from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.outcome import Config, Outcomes, RenameResult
-from poltergust.path.records import Records, State
+from poltergust.path.outcome import Config, RenameResult
+from poltergust.path.records import State
 from poltergust.runs.attempt import Attempts
-from poltergust.runs.retry_policy import RetryPolicy
-from poltergust.runs.run import Run, Runs, Verdict, reason_of
-from poltergust.runs.stop_condition import StopCondition
+from poltergust.runs.context import RunContext
+from poltergust.runs.known_runs import Runs
+from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
+from poltergust.runs.run import Run, Verdict, reason_of
 from poltergust.stores import Denied, NotFound, Store
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
 
-ENVIRONMENT_GRACE = 60.0
-"""Seconds an environment object may be missing: `gsutil -m cp` uploads in any order."""
+T = TypeVar("T")
+
+ENVIRONMENT_GRACE_SECONDS = 60.0
+"""How long an environment object may be missing: `gsutil -m cp` uploads in any order."""
+
+ENVIRONMENT_RETRY_SECONDS = 1.0
+"""The least time until an environment object that is missing is asked for again."""
 
 
 class Reconciler:
-    """Looks at names for one node. `look` is called from many threads, never twice at a time for one name."""
+    """Brings the world nearer to what a config asks, for one node. `reconcile` is called from many threads, never twice
+    at a time for one name."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        store: Callable[[str], Store],
-        records: Records,
-        runs: Runs,
-        outcomes: Outcomes,
-        pipeline: Attempts,
-        standing: Callable[[str], GraphStatus],
-        retry_policy: RetryPolicy,
-        stopping: Stopping,
-        clock: Callable[[], float],
-        on_ending: Callable[[Run, Verdict, RenameResult], None] = lambda run, verdict, ending: None,
-        on_verdict: Callable[[Verdict], None] = lambda verdict: None,
-    ) -> None:
-        """`store` gives the store for a URL; `standing` asks the scheduler how a root task stands. `on_ending` hears
-        what came of each rename (of a refused one when the storage's words are new), `on_verdict` of each look."""
-        self._settings = settings
-        self._path = settings.path
-        self._store = store
-        self._records = records
+    def __init__(self, context: RunContext, runs: Runs, attempts: Attempts, store_of: Callable[[str], Store]) -> None:
+        """`store_of` gives the store for a URL that a task file names."""
+        self._context = context
+        self._state = context.state
+        self._records = context.state.records
         self._runs = runs
-        self._outcomes = outcomes
-        self._pipeline = pipeline
-        self._standing = standing
-        self._retry_policy = retry_policy
-        self._stopping = stopping
-        self._clock = clock
-        self._on_ending = on_ending
-        self._on_verdict = on_verdict
-        self._redact = Redactor((settings.environ,))
+        self._attempts = attempts
+        self._store_of = store_of
+        self._retry_policy = RetryPolicy()
+        self._redact = Redactor((context.variables,))
 
-    def look(self, item: Item) -> float | None:
-        """Look at the name once, run what is to be run. Seconds until the next look, None: nothing is left to do.
+    def reconcile(self, item: Item) -> Result:
+        """Read the config, run what is to be run, rename what has its outcome.
 
-        Raises `RunError` only where the storage did not answer: look again later.
+        An error that is no attempt's (the storage does not answer) changes nothing, and the name is reconciled again.
         """
-        url = self._path.of(item.name, Kind.CONFIG)
+        result = self._or_verdict(item.name, lambda: self._reconcile(item))
+        if isinstance(result, Result):
+            return result
+        log.warning("%s: %s", item.name, result.text)
+        return self._retry_policy.after(item.name, result)
+
+    def _reconcile(self, item: Item) -> Result:
         try:
-            blob = self._store(url).read(url, limit=MAX_BYTES)
+            blob = self._state.store.read(self._state.path.of(item.name, Kind.CONFIG), limit=MAX_BYTES)
         except NotFound:
             return self._gone(item.name)
         with about(generation=blob.generation):
@@ -92,87 +81,79 @@ class Reconciler:
             if known is not None and known.config.generation != blob.generation:
                 self._retry_policy.forget(item.name)
             run = self._runs.of(Config(item.name, blob.generation, blob.data))
-            verdict = run.verdict if run.verdict is not None else self._attempt(run, item)
-            self._on_verdict(verdict)
+            verdict = (
+                run.verdict if run.verdict is not None else self._or_verdict(run.name, lambda: self._attempt(run, item))
+            )
+            self._context.observer.reconciled(verdict)
             return self._conclude(run, verdict)
 
-    def _gone(self, name: str) -> float | None:
-        """No config: nothing to run. A success not yet written down because the storage did not answer or refused
-        still is: another node's error may stand where it belongs."""
-        run = self._runs.get(name)
-        if run is None or run.verdict is None:
-            if run is not None and run.record.state not in (State.ENDED, State.GAVE_UP):
-                self._note(run, State.ENDED, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
-            self._forget(name)
-            return None
-        return self._conclude(run, run.verdict)
-
-    # What happened, as a verdict
-
-    def _attempt(self, run: Run, item: Item) -> Verdict:
+    def _or_verdict(self, name: str, step: Callable[[], T]) -> T | Verdict:
+        """What `step` returns, or what it raised as a verdict: the only place where errors become verdicts."""
         try:
-            return self._try(run, item)
+            return step()
         except RunError as error:
             text = one_line(self._redact(str(error)))
             return Verdict(error.reason, text, delay=error.delay if isinstance(error, Temporary) else None)
         except UsageError as error:  # a file names gs:// on a node that has no credentials for it
-            text = f"{self._path.of(run.name, Kind.CONFIG)}: {error}"
+            text = f"{self._state.path.of(name, Kind.CONFIG)}: {error}"
             return Verdict(Reason.ENVIRONMENT_DENIED, one_line(self._redact(text)))
         except Exception as error:  # a bug that one run shows must not end the node, nor look like the node's death
-            log.exception("%s: unexpected; please report this", run.name)
+            log.exception("%s: unexpected; please report this", name)
             text = f"{type(error).__name__} in Poltergust itself; the log of the agent on this node says more"
             return Verdict(Reason.INTERNAL_ERROR, text)
 
-    def _try(self, run: Run, item: Item) -> Verdict:
-        url = self._path.of(run.name, Kind.CONFIG)
-        self._path.check(run.name, run.config.generation, self._settings.node)
+    def _gone(self, name: str) -> Result:
+        """No config: nothing to run. A success not yet written down because the storage did not answer or refused
+        still is: another node's error may stand where it belongs."""
+        run = self._runs.get(name)
+        if run is not None and run.verdict is not None:
+            return self._conclude(run, run.verdict)
+        if run is not None and run.record.state not in (State.ENDED, State.GAVE_UP):
+            self._record(run, State.ENDED, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
+        self._forget(name)
+        return NOTHING_LEFT
+
+    # What happened, as a verdict
+
+    def _attempt(self, run: Run, item: Item) -> Verdict:
+        url = self._state.path.of(run.name, Kind.CONFIG)
+        self._state.path.check(run.name, run.config.generation, self._context.node)
         task = parse_task_file(run.config.data, url)
         if task.timeout is not None:
             run.deadline = run.began + task.timeout
-            if self._clock() >= run.deadline:
+            if self._context.clock.monotonic() >= run.deadline:
                 return Verdict(Reason.TIMEOUT, f"{url}: not complete within its timeout of {task.timeout:g} s")
         waiting = self._still_waiting(run)
         if waiting is not None:
             return waiting
-        run.budget = (self._settings.runs.retries if task.retries is None else task.retries) + 1
+        run.budget = (self._context.settings.retries if task.retries is None else task.retries) + 1
         if run.record.attempts >= run.budget:
-            return self._spent(run)
+            return self._no_attempts_left(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
-        run.note(self._records, state=State.PREPARING, attempts=run.record.attempts + 1, reason=None, text="")
-        log.info(
-            "%s: attempt %d of %d, generation %s", run.name, run.record.attempts, run.budget, run.config.generation
-        )
+        attempts = run.record.attempts + 1
+        run.save(self._records, replace(run.record, state=State.PREPARING, attempts=attempts, reason=None, text=""))
+        log.info("%s: attempt %d of %d, generation %s", run.name, attempts, run.budget, run.config.generation)
         spec = self._environment_file(run, layout.resolve(task.environment, url))
-        stop_condition = StopCondition(
-            self._store(url),
-            self._path,
-            self._outcomes,
-            run.config,
-            item,
-            self._stopping,
-            self._clock,
-            run.deadline,
-        )
-        return self._pipeline.attempt(run, task, spec, item, stop_condition)
+        return self._attempts.attempt(run, item, task, spec)
 
     def _environment_file(self, run: Run, url: str) -> EnvironmentSpec:
-        allowed = self._settings.runs.allow_environments
+        allowed = self._context.settings.allow_environments
         if allowed and not any(fnmatchcase(url, pattern) for pattern in allowed):
             raise Permanent(
                 Reason.ENVIRONMENT_NOT_ALLOWED,
                 f"{url} is not among the environments this node allows ({', '.join(allowed)})",
             )
         try:
-            blob = self._store(url).read(url, limit=MAX_BYTES)
+            blob = self._store_of(url).read(url, limit=MAX_BYTES)
         except NotFound:
-            now = self._clock()
+            now = self._context.clock.monotonic()
             if run.absent_since is None:
                 run.absent_since = now
-            if now - run.absent_since >= ENVIRONMENT_GRACE:
-                text = f"{url}: no such environment file, {ENVIRONMENT_GRACE:g} s after the config was seen"
+            if now - run.absent_since >= ENVIRONMENT_GRACE_SECONDS:
+                text = f"{url}: no such environment file, {ENVIRONMENT_GRACE_SECONDS:g} s after the config was seen"
                 raise Permanent(Reason.ENVIRONMENT_MISSING, text) from None
             text = f"waiting for the environment file {url}"
-            raise Temporary(Reason.ENVIRONMENT_AWAITED, text, delay=1.0) from None
+            raise Temporary(Reason.ENVIRONMENT_AWAITED, text, delay=ENVIRONMENT_RETRY_SECONDS) from None
         except Denied as error:
             raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
         run.absent_since = None
@@ -182,13 +163,13 @@ class Reconciler:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
         if run.record.state is not State.WAITING or run.record.reason != Reason.OTHERS_RUN.code:
             return None
-        standing = self._standing(run.record.root_task_id)
-        if standing.runnable or not standing.running:
+        graph = self._context.scheduler.graph_status(run.record.root_task_id)
+        if graph.runnable or not graph.running:
             return None
-        run.record = replace(run.record, progress=standing.progress)
-        return Verdict(Reason.OTHERS_RUN, f"waiting for {standing.running} tasks that other nodes run")
+        run.record = replace(run.record, progress=graph.progress)
+        return Verdict(Reason.OTHERS_RUN, f"waiting for {graph.running} tasks that other nodes run")
 
-    def _spent(self, run: Run) -> Verdict:
+    def _no_attempts_left(self, run: Run) -> Verdict:
         """No attempts are left: what the last one said, or nothing if it took the agent with it."""
         known = reason_of(run.record.reason)
         if run.record.state is State.GAVE_UP and known is not None:
@@ -198,81 +179,80 @@ class Reconciler:
 
     # What to do about it
 
-    def _conclude(self, run: Run, verdict: Verdict) -> float | None:
+    def _conclude(self, run: Run, verdict: Verdict) -> Result:
         if verdict.outcome is not None:
             return self._finish(run, verdict, verdict.outcome)
         if verdict.kind is ReasonKind.NODE:
-            return self._node_cannot(run, verdict)
+            return self._node_failed(run, verdict)
         if verdict.kind is ReasonKind.SUPERSEDED:
-            self._note(run, State.ENDED, verdict)
+            self._record(run, State.ENDED, verdict)
             self._forget(run.name)
-            return 0.0 if verdict.reason is Reason.NEWER_GENERATION else None
-        self._note(run, State.WAITING if verdict.kind is ReasonKind.WAITING else State.RETRYING, verdict)
-        return self._again(run, verdict)
+            return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
+        self._record(run, State.WAITING if verdict.kind is ReasonKind.WAITING else State.RETRYING, verdict)
+        return self._retry(run, verdict)
 
-    def _node_cannot(self, run: Run, verdict: Verdict) -> float | None:
+    def _node_failed(self, run: Run, verdict: Verdict) -> Result:
         """Counted attempts with growing delays; then this node has given up, and the last one to do so says error."""
         if run.record.attempts < run.budget:
-            self._note(run, State.RETRYING, verdict)
-            return self._again(run, verdict)
-        self._note(run, State.GAVE_UP, verdict, again=True)  # others wait for this word, and any record may be lost
-        at_it = self._others_at_it(run)
-        if at_it:
-            log.info("%s: gave up here, still at it: %s", run.name, ", ".join(at_it))
-            return None  # looked at again at every scan
-        text = f"no node can run it; on {self._settings.node}: {verdict.reason.code}: {verdict.text}"
+            self._record(run, State.RETRYING, verdict)
+            return self._retry(run, verdict)
+        self._record(run, State.GAVE_UP, verdict, always=True)  # others wait for this word, and any record may be lost
+        others = self._nodes_still_trying(run)
+        if others:
+            log.info("%s: this node gave up, others still try: %s", run.name, ", ".join(others))
+            return NOTHING_LEFT  # every scan brings the name back
+        text = f"no node can run it; on {self._context.node}: {verdict.reason.code}: {verdict.text}"
         return self._finish(run, Verdict(Reason.GAVE_UP, text), Kind.ERROR)
 
-    def _others_at_it(self, run: Run) -> list[str]:
+    def _nodes_still_trying(self, run: Run) -> list[str]:
         """The other live nodes that may still bring this run to its outcome: those that have not given up. One that
-        was stopped and is back has ended its run, and is about to take it up again."""
+        was stopped and started again has ended its run, and is about to begin another."""
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
         live = (node.node for node in self._records.live_nodes() if node.taking)
         return [node for node in live if states.get(node) is not State.GAVE_UP]
 
-    def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> float | None:
+    def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> Result:
         if run.verdict is None:
             run.verdict = verdict
-            run.note(
-                self._records,
+            finished = replace(
+                run.record,
                 state=State.FINISHED,
                 outcome=kind.value,
                 reason=verdict.reason.code,
                 text=verdict.text,
                 failures=verdict.failures,
             )
-        ending, words = self._outcomes.finish(run.config, kind)
-        if ending is RenameResult.REFUSED:
+            run.save(self._records, finished)
+        result, words = self._state.outcomes.finish(run.config, kind)
+        if result is RenameResult.REFUSED:
             refusal = one_line(self._redact(words))
             if run.record.refused != refusal:
                 log.error("%s is %s, but cannot be renamed: %s", run.name, kind.value, refusal)
-                run.note(self._records, refused=refusal)
-                self._on_ending(run, verdict, ending)
-            return self._retry_policy.delay(run.name, Verdict(Reason.RENAME_REFUSED, refusal))
-        run.note(self._records, state=State.ENDED, renamed=ending is RenameResult.WON, refused="")
-        log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, ending.value)
-        self._on_ending(run, verdict, ending)
+                run.save(self._records, replace(run.record, refused=refusal))
+                self._context.observer.renamed(run, verdict, result)
+            return self._retry_policy.after(run.name, Verdict(Reason.RENAME_REFUSED, refusal))
+        won = result is RenameResult.WON
+        run.save(self._records, replace(run.record, state=State.ENDED, renamed=won, refused=""))
+        log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, result.value)
+        self._context.observer.renamed(run, verdict, result)
         self._forget(run.name)
-        return 0.0 if ending is RenameResult.NEWER else None
+        return AT_ONCE if result is RenameResult.NEWER else NOTHING_LEFT
 
-    def _note(self, run: Run, state: State, verdict: Verdict, *, again: bool = False) -> None:
-        """Write down where the run is; `again` also if that is what the record says already."""
+    def _record(self, run: Run, state: State, verdict: Verdict, *, always: bool = False) -> None:
+        """Write down where the run is; `always`: also if that is what the record says already."""
         attempts = run.record.attempts
         if verdict.kind is not ReasonKind.NODE and run.record.state in (State.PREPARING, State.RUNNING):
             attempts -= 1  # it was not this node's failure: the attempt does not count
-        now = (state, verdict.reason.code, verdict.text, attempts)
-        if now != (run.record.state, run.record.reason, run.record.text, run.record.attempts):
+        record = replace(run.record, state=state, reason=verdict.reason.code, text=verdict.text, attempts=attempts)
+        if record != run.record:
             level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
-            again = True
-        if again:
-            run.note(self._records, state=state, reason=verdict.reason.code, text=verdict.text, attempts=attempts)
+        if always or record != run.record:
+            run.save(self._records, record)
 
-    def _again(self, run: Run, verdict: Verdict) -> float:
-        delay = self._retry_policy.delay(run.name, verdict)
-        if run.deadline is None:
-            return delay
-        return min(delay, max(0.0, run.deadline - self._clock()))
+    def _retry(self, run: Run, verdict: Verdict) -> Result:
+        left = None if run.deadline is None else run.deadline - self._context.clock.monotonic()
+        return self._retry_policy.after(run.name, verdict, at_most=left)
 
     def _forget(self, name: str) -> None:
         self._runs.forget(name)

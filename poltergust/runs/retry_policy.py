@@ -1,33 +1,49 @@
-"""When to look at a run again: the delay after each row of the outcome table, in one place."""
+"""When a name is reconciled again: the delay after each row of the outcome table, in one place."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from poltergust.base.backoff import Backoff
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.runs.run import Verdict
-from poltergust.workqueue import Backoff
 
-FIRST_RETRY, LAST_RETRY = 2.0, 300.0
-FIRST_WAIT, LAST_WAIT = 1.0, 15.0  # other nodes run: one cheap question to the scheduler each time
-FIRST_DATA, LAST_DATA = 5.0, 300.0  # external data: only a Luigi process can tell, so less often
+FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 2.0, 300.0
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 15.0  # other nodes run: one cheap question to the scheduler each time
+FIRST_DATA_SECONDS, MAX_DATA_SECONDS = 5.0, 300.0  # external data: only a Luigi process can tell, so less often
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is left to do for a name that was reconciled.
+
+    `requeue_after`: it is reconciled again in so many seconds at the latest. 0.0: at once, a newer generation stands
+    there. None: nothing is left to do here; an event or a scan brings the name back if it is ever wanted again.
+    """
+
+    requeue_after: float | None = None
+
+
+NOTHING_LEFT = Result()
+AT_ONCE = Result(0.0)
 
 
 class RetryPolicy:
-    """Growing, jittered delays by name, from the first look at a run to its end."""
+    """Growing, jittered delays by name, from the first attempt at a run to its end."""
 
     def __init__(self) -> None:
-        self._failing = Backoff(FIRST_RETRY, LAST_RETRY)
-        self._waiting = Backoff(FIRST_WAIT, LAST_WAIT)
-        self._data = Backoff(FIRST_DATA, LAST_DATA)
+        self._failing = Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
+        self._waiting = Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
+        self._data = Backoff(FIRST_DATA_SECONDS, MAX_DATA_SECONDS)
 
-    def delay(self, name: str, verdict: Verdict) -> float:
-        """Seconds until the next look. Never less than the verdict's own delay."""
-        return max(self._backoff(verdict).delay(name), verdict.delay or 0.0)
-
-    def failed(self, name: str) -> float:
-        """Seconds until the next look after something that is no verdict: the storage did not answer."""
-        return self._failing.delay(name)
+    def after(self, name: str, verdict: Verdict, at_most: float | None = None) -> Result:
+        """Reconcile again after a delay that is never less than the verdict's own, and at most `at_most` seconds (None:
+        no limit; less than 0 counts as 0)."""
+        delay = max(self._backoff(verdict).delay(name), verdict.delay or 0.0)
+        return Result(delay if at_most is None else min(delay, max(0.0, at_most)))
 
     def forget(self, name: str) -> None:
+        """The run has ended, or another generation stands there: the next delay is the first."""
         for backoff in (self._failing, self._waiting, self._data):
             backoff.forget(name)
 

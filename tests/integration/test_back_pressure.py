@@ -7,34 +7,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from poltergust.base.reasons import Reason
 from poltergust.base.stopping import Stopping
-from poltergust.luigi_run import GraphStatus
-from poltergust.node.agent import Agent
+from poltergust.luigi_run import GraphStatus, Request
 from poltergust.node.settings import Settings
+from poltergust.node.wiring import Parts, wire
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.state import PathState
-from poltergust.runs.reconciler import Reconciler
-from poltergust.runs.retry_policy import RetryPolicy
-from poltergust.runs.run import Run, Runs, Verdict
-from poltergust.workqueue import WorkQueue
+from poltergust.runs.context import SharedScheduler
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
+from tests.property.parts import FakeEnvironments, FakeRun, Plan, QuietState
 
+URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://b/pipeline")
 CONFIGS = 10_000
 PARALLEL = 8
 
 
-class Pipeline:
-    """In place of environment and Luigi: notes who is at it together, and in which order they came."""
+class Launches:
+    """`luigi_run.Launch` whose runs are complete at once: notes which run together, and in which order they came."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,16 +40,18 @@ class Pipeline:
         self.threads = 0
         self.gate = threading.Event()  # nobody ends before
 
-    def attempt(self, run: Run, *_: object) -> Verdict:
+    def __call__(self, request: Request, *, on_end: Callable[[], None], **_rest: object) -> FakeRun:
         with self._lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-            self.order.append(run.name)
+            self.order.append(request.task)
             self.threads = max(self.threads, threading.active_count())
         assert self.gate.wait(120)
         with self._lock:
             self.at_once -= 1
-        return Verdict(Reason.COMPLETE, "")
+        run = FakeRun(request, 1, on_end, lambda: None, lambda run, reason: None)
+        run.end(Reason.COMPLETE)
+        return run
 
 
 class Node:
@@ -60,38 +59,17 @@ class Node:
 
     def __init__(self, bucket: Bucket, cache: Path) -> None:
         self.calls: Counter[str] = Counter()
-        settings = Settings(PATH, "n", "http://scheduler:8082", parallel=PARALLEL, cache=cache)
         store = MemoryStore(bucket, self._gate)
-        state = PathState(store, PATH, "n", "i")
-        self.runs = Runs(state.records, "n", "", time.monotonic)
-        self.pipeline = Pipeline()
+        self.launches = Launches()
         self.stopping = Stopping()
-        retry_policy = RetryPolicy()
-        stand_in: Any = self.pipeline
-        self.agent = Agent(
-            settings,
-            instance="i",
-            scheduler_url="http://scheduler:8082",
-            store=store,
-            records=state.records,
-            runs=self.runs,
-            runner=Reconciler(
-                settings,
-                store=lambda url: store,
-                records=state.records,
-                runs=self.runs,
-                outcomes=state.outcomes,
-                pipeline=stand_in,
-                standing=lambda root: GraphStatus(0, True),
-                retry_policy=retry_policy,
-                stopping=self.stopping,
-                clock=time.monotonic,
-            ),
-            retry_policy=retry_policy,
-            queue=WorkQueue(),
-            sources=[],
-            stopping=self.stopping,
+        parts = Parts(
+            state=QuietState(store, PATH, "n", "i"),
+            store_of=lambda url: store,
+            scheduler=SharedScheduler(URL, URL, lambda root: GraphStatus(0, True)),
+            environments=FakeEnvironments(lambda: Plan.READY, lambda: None, lambda: None, lambda reason: None),
+            launch=self.launches,
         )
+        self.agent = wire(Settings(PATH, "n", URL, parallel=PARALLEL, cache=cache), self.stopping, parts)
 
     def _gate(self, call: Call) -> Fault | None:
         kind = "heartbeat" if "/nodes/" in call.url else "record" if PATH.state_prefix in call.url else "config"
@@ -104,8 +82,8 @@ def bucket() -> Bucket:
     made = Bucket(time.time)
     made.put("gs://b/plain.yaml", b"dependencies: []\n")
     for number in range(CONFIGS):
-        text = b"environment: ../plain.yaml\ntask: {module: m, name: T}\n"
-        made.put(PATH.of(f"n{number:05}", Kind.CONFIG), text)
+        text = f"environment: ../plain.yaml\ntask: {{module: m, name: n{number:05}}}\n"
+        made.put(PATH.of(f"n{number:05}", Kind.CONFIG), text.encode())
     return made
 
 
@@ -115,33 +93,35 @@ def node(bucket: Bucket, tmp_path: Path) -> Iterator[Node]:
     thread = threading.Thread(target=made.agent.run)
     thread.start()
     yield made
-    made.pipeline.gate.set()
+    made.launches.gate.set()
     made.stopping.request_drain()
     thread.join()
 
 
 def test_ten_thousand_configs_at_once(bucket: Bucket, node: Node) -> None:
-    wait_until(lambda: node.agent.status().due == CONFIGS - PARALLEL, "the scan to have found them all", 120)
-    status = node.agent.status()
+    wait_until(
+        lambda: node.agent.description.status().due == CONFIGS - PARALLEL, "the scan to have found them all", 120
+    )
+    status = node.agent.description.status()
     assert (status.processing, len(status.runs), status.workers) == (PARALLEL, PARALLEL, PARALLEL)
     assert len(bucket.objects) < CONFIGS + 3 * PARALLEL + 2, "nothing is written for those that wait"
     threads = threading.active_count()
     most_known = PARALLEL
-    node.pipeline.gate.set()
+    node.launches.gate.set()
 
     def done() -> bool:
         nonlocal most_known
-        most_known = max(most_known, len(node.runs.all()))
-        return node.agent.status().due == 0 and not node.agent.status().processing
+        most_known = max(most_known, len(node.agent.runs.all()))
+        return node.agent.description.status().due == 0 and not node.agent.description.status().processing
 
     wait_until(done, "all to be done", 300)
-    assert node.pipeline.most_at_once == PARALLEL
-    assert node.pipeline.threads <= threads
+    assert node.launches.most_at_once == PARALLEL
+    assert node.launches.threads <= threads
     assert most_known <= PARALLEL
-    assert node.runs.all() == []
+    assert node.agent.runs.all() == []
     # In order, but for what the machine's own scheduling of eight threads does to it.
-    assert len(node.pipeline.order) == CONFIGS
-    places = [abs(place - int(name[1:])) for place, name in enumerate(node.pipeline.order)]
+    assert len(node.launches.order) == CONFIGS
+    places = [abs(place - int(name[1:])) for place, name in enumerate(node.launches.order)]
     assert max(places) < CONFIGS / 10
     outcomes = [url for url in bucket.objects if url.startswith(PATH.prefix)]
     assert len(outcomes) == CONFIGS

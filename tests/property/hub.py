@@ -28,11 +28,9 @@ class Task:
         self.died = False
         self._started = False
         # What a referee wants to remember of the thread.
-        self.looking = False
+        self.reconciling = False
         self.generation: int | None = None
         self.attempt: int | None = None
-        self.died_in: int | None = None
-        self.died_at: int | None = None
         self.resting = False
 
         def whole() -> None:

@@ -1,4 +1,4 @@
-"""One simulated node: the real agent, queue and runner, on simulated time, a watched store and commanded processes."""
+"""One simulated node: the real agent, queue and reconciler, on simulated time, a watched store, commanded processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from poltergust.base.errors import RunError, Temporary
 from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus, Request
 from poltergust.node.settings import Settings
 from poltergust.path.layout import Kind
@@ -18,7 +19,7 @@ from poltergust.runs.settings import RunSettings
 from tests.emulators.memory import Call, Died, Fault
 from tests.property.hub import Task
 from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
-from tests.property.wiring import wire
+from tests.property.wiring import new_agent
 
 if TYPE_CHECKING:
     from tests.property.world import World
@@ -53,13 +54,13 @@ class Node:
         self.up, self.draining = True, False
         self.told, self.runs, self.inbox, self.ran = {}, [], [], {}
         world.referee.restarts(self.name)
-        wired = wire(self)
-        self.agent, self.queue, self.records = wired.agent, wired.queue, wired.records
-        self.stopping, self._runs = wired.stopping, wired.runs
+        self.stopping = Stopping()
+        self.agent, self.queue = new_agent(self, self.stopping)
+        self.records = self.agent.context.state.records
         self.visible_since = None
         self.beat()
         for _ in range(WORKERS):
-            world.hub.spawn(self, self.agent._work)
+            world.hub.spawn(self, self.agent.workers.work)
         self.scan()
 
     def crash(self, already_dead: list[Task]) -> None:
@@ -70,8 +71,8 @@ class Node:
         self.visible_since = None
         mine = [task for task in self.world.hub.tasks if task.owner is self]
         for task in mine + already_dead:
-            looked_at = task.generation if task.looking else task.died_at
-            self.world.referee.died(self.name, task.attempt or task.died_in, looked_at, self._tick())
+            reconciled = task.generation if task.reconciling else None
+            self.world.referee.died(self.name, task.attempt, reconciled, self._tick())
             if task.generation is not None:
                 self.world.referee.turmoil.add(self.world.referee.uploads[task.generation].name)
         self.world.referee.restarts(self.name)
@@ -101,7 +102,7 @@ class Node:
 
     def beat(self) -> None:
         if self.up:
-            self.records.save_node(self.agent.describe())
+            self.records.save_node(self.agent.description.node_record())
             if self.visible_since is None and not self.draining:
                 self.visible_since = self._tick()
 
@@ -143,13 +144,13 @@ class Node:
 
     def remembers(self, generation: int) -> bool:
         """Whether it needs no record to know of this run."""
-        return self.up and any(run.config.generation == str(generation) for run in self._runs.all())
+        return self.up and any(run.config.generation == str(generation) for run in self.agent.runs.all())
 
     def runs_known(self) -> bool:
         return self.up and bool(self.queue.processing() or self._runs_pending())
 
     def _runs_pending(self) -> bool:
-        return any(run.verdict is not None for run in self._runs.all())
+        return any(run.verdict is not None for run in self.agent.runs.all())
 
     # Its parts' hooks
 
@@ -202,7 +203,7 @@ class Node:
             return
         now = self.world.hub.now
         name = self.path.name_of(url)
-        if name is not None and task.looking and task.generation is None:
+        if name is not None and task.reconciling and task.generation is None:
             # Gone: it may still have to say what came of the one it ran.
             task.generation = self.ran.get(name) if generation is None else generation
             if task.generation is not None:
@@ -254,14 +255,14 @@ class Node:
         if reason.kind is not ReasonKind.NODE or not stopped:
             task.attempt = None
 
-    def standing(self, root_task_id: str) -> GraphStatus:
+    def graph_status(self, root_task_id: str) -> GraphStatus:
         self.world.hub.pause()
         if self.world.scheduler_down:
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, "no answer from the scheduler")
         return GraphStatus(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
 
-    def on_ending(self, run: Run, verdict: Verdict, ending: RenameResult) -> None:
-        if ending is RenameResult.WON and verdict.outcome is not None:
+    def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
+        if result is RenameResult.WON and verdict.outcome is not None:
             self.world.referee.claims(self.name, int(run.config.generation), verdict.outcome, self.life)
 
     def wait(self, event: threading.Event, seconds: float) -> None:

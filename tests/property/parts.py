@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.base.progress import Progress
@@ -16,6 +17,7 @@ from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Loc
 from poltergust.luigi_run import Report, Request
 from poltergust.path.layout import WatchedPath
 from poltergust.path.run_log import RunLog
+from poltergust.path.state import PathState
 from tests.emulators.memory import Fault
 
 PATH = WatchedPath("gs://bucket/pipeline")
@@ -125,8 +127,15 @@ class FakeRun:
         return self._report
 
 
+class QuietState(PathState):
+    """With run logs that nobody reads: the real ones have a thread and a clock of their own, and tests of their own."""
+
+    def run_log(self, name: str, generation: str, **rest: Any) -> RunLog:
+        return NoLog(self.store, "", redact=str, limit=0)
+
+
 class NoLog(RunLog):
-    """A log that nobody reads: the real one has a thread and a clock of its own, and tests of its own."""
+    """Takes everything and keeps nothing."""
 
     def __enter__(self) -> NoLog:
         return self

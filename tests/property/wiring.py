@@ -1,38 +1,25 @@
-"""What `assemble.py` does for a real node: the real queue, runner and agent, on simulated time and a watched store."""
+"""The parts of a simulated node, for the same wiring that a real node has: simulated time and a watched store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from poltergust.base.clock import Clock
 from poltergust.base.stopping import Stopping
 from poltergust.node.agent import Agent
-from poltergust.path.records import Records
-from poltergust.path.state import PathState
-from poltergust.runs.attempt import Attempts
-from poltergust.runs.reconciler import Reconciler
-from poltergust.runs.retry_policy import RetryPolicy
-from poltergust.runs.run import Runs
+from poltergust.node.wiring import Parts, wire
+from poltergust.runs.context import RunObserver, SharedScheduler
 from poltergust.stores import Blob, NotFound
 from poltergust.workqueue import Item, WorkQueue
-from tests.emulators.memory import Died, MemoryStore
+from tests.emulators.memory import MemoryStore
 from tests.property.hub import SimulatedClock, Task
-from tests.property.parts import SCHEDULER, FakeEnvironments, NoLog
+from tests.property.parts import SCHEDULER, FakeEnvironments, QuietState
 
 if TYPE_CHECKING:
+    from poltergust.path.outcome import RenameResult
+    from poltergust.runs.run import Run, Verdict
     from tests.property.node import Node
-
-
-@dataclass(frozen=True)
-class Wired:
-    """One life of a node."""
-
-    agent: Agent
-    queue: WorkQueue
-    records: Records
-    runs: Runs
-    stopping: Stopping
 
 
 class NodeStore(MemoryStore):
@@ -52,73 +39,56 @@ class NodeStore(MemoryStore):
         return blob
 
 
-class LookingRunner(Reconciler):
-    """The runner, and which generation each look set out with."""
+class NodeQueue(WorkQueue):
+    """Notes on each task whether it reconciles a name, from `get` to `done` or `retry`."""
 
-    task: Callable[[], Task]
+    def __init__(self, clock: Clock, task: Callable[[], Task]) -> None:
+        super().__init__(clock)
+        self._task = task
 
-    def look(self, item: Item) -> float | None:
-        task = self.task()
-        task.generation = task.attempt = None
-        task.looking = True
-        try:
-            return super().look(item)
-        except Died:
-            task.died_in, task.died_at = task.attempt, task.generation
-            raise
-        finally:
-            task.looking, task.attempt = False, None
+    def get(self, timeout: float | None = None) -> Item | None:
+        item = super().get(timeout)
+        if item is not None:
+            task = self._task()
+            task.generation = task.attempt = None
+            task.reconciling = True
+        return item
+
+    def done(self, item: Item) -> None:
+        self._ends()
+        super().done(item)
+
+    def retry(self, item: Item, delay: float) -> None:
+        self._ends()
+        super().retry(item, delay)
+
+    def _ends(self) -> None:
+        task = self._task()
+        task.reconciling, task.attempt = False, None
 
 
-def wire(node: Node) -> Wired:
+class NodeObserver(RunObserver):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
+        self._node.renamed(run, verdict, result)
+
+
+def new_agent(node: Node, stopping: Stopping) -> tuple[Agent, WorkQueue]:
     """A new life, whose parts call the node's hooks."""
-    stopping = Stopping()
     store = NodeStore(node)
     clock = SimulatedClock(node.world.hub, node.offset, lambda: bool(len(queue)) or queue.stopped)
-    now = clock.monotonic
-    queue = WorkQueue(clock)
-    state = PathState(store, node.path, node.name, str(node.life), clock=now)
-    runs = Runs(state.records, node.name, SCHEDULER, now)
-    retry_policy = RetryPolicy()
-    pipeline = Attempts(
-        settings=node.settings,
-        scheduler_url=SCHEDULER,
-        nonce=state.instance,
+    queue = NodeQueue(clock, node.task)
+    parts = Parts(
+        state=QuietState(store, node.path, node.name, str(node.life), clock=clock.monotonic),
+        store_of=lambda url: store,
+        scheduler=SharedScheduler(SCHEDULER, SCHEDULER, node.graph_status),
         environments=FakeEnvironments(lambda: node.plan, node.rest, node.begins, node.environment_fails),
-        locks=None,
         launch=node.launch,
-        failure_reset=state.failure_reset,
-        records=state.records,
-        open_log=lambda config, redact: NoLog(store, "", redact=redact, limit=0),
-        stopping=stopping,
-        clock=now,
+        observer=NodeObserver(node),
+        queue=queue,
+        clock=clock,
         wait=node.wait,
     )
-    runner = LookingRunner(
-        node.settings,
-        store=lambda url: store,
-        records=state.records,
-        runs=runs,
-        outcomes=state.outcomes,
-        pipeline=pipeline,
-        standing=node.standing,
-        retry_policy=retry_policy,
-        stopping=stopping,
-        clock=now,
-        on_ending=node.on_ending,
-    )
-    runner.task = node.task
-    agent = Agent(
-        node.settings,
-        instance=state.instance,
-        scheduler_url=SCHEDULER,
-        store=store,
-        records=state.records,
-        runs=runs,
-        runner=runner,
-        retry_policy=retry_policy,
-        queue=queue,
-        sources=(),
-        stopping=stopping,
-    )
-    return Wired(agent, queue, state.records, runs, stopping)
+    return wire(node.settings, stopping, parts), queue

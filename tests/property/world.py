@@ -1,4 +1,4 @@
-"""One simulated storage, its users, and the nodes that listen to it: real queue, runner and agent, simulated time.
+"""One simulated storage, its users, and the nodes that listen to it: real queue, reconciler and agent, simulated time.
 
 What users and fate do are methods here, for the state machine and for the scenarios; what nodes do happens when the
 hub is told to go on, and everything they do is shown to the referee.
@@ -43,7 +43,7 @@ class Watched(Bucket):
 
 
 class World:
-    """`budget` attempts a node. `scratch` is where the real runner makes its working directories."""
+    """`budget` attempts a node. `scratch` is where the real attempt makes its working directories."""
 
     def __init__(self, nodes: int, scratch: Path, seed: int = 0) -> None:
         self.hub = Hub()
@@ -254,7 +254,7 @@ def split(url: str) -> tuple[str, Kind]:
 
 
 class _Unexpected(logging.Handler):
-    """The agent outlives whatever is raised in a look, and logs it; a test does not."""
+    """The agent outlives whatever is raised in a reconcile, and logs it; a test does not."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info and record.exc_info[1]:

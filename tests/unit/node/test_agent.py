@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from poltergust.base.stopping import Stopping
+from poltergust.luigi_run import GraphStatus
 from poltergust.node.agent import Agent
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord
 from poltergust.path.state import PathState
+from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
-from poltergust.runs.retry_policy import RetryPolicy
-from poltergust.runs.run import Runs
+from poltergust.runs.retry_policy import NOTHING_LEFT, Result
+from poltergust.runs.settings import RunSettings
 from poltergust.sources import Changed, SourceState
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
 
+URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://bucket/pipeline")
 
 
-class Looks:
-    """A runner that only notes what it was given; holds the first until told."""
+class Reconciles:
+    """A reconciler that only notes what it was given; holds the first until told."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def look(self, item: Item) -> float | None:
+    def reconcile(self, item: Item) -> Result:
         self.names.append(item.name)
         self.go_on.wait(60)
-        return None
+        return NOTHING_LEFT
 
 
 class Hanging:
@@ -60,24 +65,22 @@ class Hanging:
 class Parts:
     """An agent on a bucket in memory; `away`: the storage cannot be listed."""
 
-    def __init__(self, scheduler_url: str | None = "http://scheduler:8082") -> None:
+    def __init__(self, scheduler_url: str | None = URL) -> None:
         self.bucket = Bucket(time.time)
         self.away = False
-        self.looks, self.source, self.stopping, self.queue = Looks(), Hanging(), Stopping(), WorkQueue()
+        self.reconciler, self.source, self.stopping, self.queue = Reconciles(), Hanging(), Stopping(), WorkQueue()
         store = MemoryStore(self.bucket, self._gate)
-        records = PathState(store, PATH, "node").records
+        scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(0, True))
+        context = RunContext(
+            RunSettings(), PathState(store, PATH, "node", "i"), scheduler, self.stopping, scratch=Path("unused")
+        )
         self.agent = Agent(
             Settings(PATH, "node", scheduler_url, parallel=1),
-            instance="i",
-            scheduler_url="http://scheduler:8082",
-            store=store,
-            records=records,
-            runs=Runs(records, "node", "", time.monotonic),
-            runner=cast(Reconciler, self.looks),
-            retry_policy=RetryPolicy(),
+            context,
+            runs=Runs(context),
+            reconciler=cast(Reconciler, self.reconciler),
             queue=self.queue,
             sources=[self.source],
-            stopping=self.stopping,
         )
 
     def _gate(self, call: Call) -> Fault | None:
@@ -100,20 +103,20 @@ def started(target: object) -> threading.Thread:
 
 
 def test_nothing_is_taken_any_more_while_a_source_takes_its_time_to_stop(parts: Parts) -> None:
-    parts.looks.go_on.clear()
+    parts.reconciler.go_on.clear()
     parts.put("first")
     parts.put("second")
     thread = started(parts.agent.run)
-    wait_until(lambda: bool(parts.looks.names) and parts.queue.waiting() == ("second",), "one taken, one waiting")
+    wait_until(lambda: bool(parts.reconciler.names) and parts.queue.waiting() == ("second",), "one taken, one waiting")
     parts.stopping.request()
     wait_until(parts.source.stopping.is_set, "the source to be asked to stop")
-    parts.looks.go_on.set()
+    parts.reconciler.go_on.set()
     wait_until(lambda: not parts.queue.processing(), "the first to be done")
     assert parts.queue.stopped
     parts.source.may_stop.set()
     thread.join(60)
     assert not thread.is_alive()
-    assert parts.looks.names == ["first"]
+    assert parts.reconciler.names == ["first"]
 
 
 def test_a_pass_can_be_stopped_while_the_storage_does_not_answer(parts: Parts) -> None:
@@ -124,7 +127,7 @@ def test_a_pass_can_be_stopped_while_the_storage_does_not_answer(parts: Parts) -
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize(("scheduler", "taken"), [("http://scheduler:8082", ["x"]), (None, [])])
+@pytest.mark.parametrize(("scheduler", "taken"), [(URL, ["x"]), (None, [])])
 def test_a_pass_with_a_scheduler_of_its_own_takes_nothing_beside_another_node(
     scheduler: str | None, taken: list[str]
 ) -> None:
@@ -133,4 +136,4 @@ def test_a_pass_with_a_scheduler_of_its_own_takes_nothing_beside_another_node(
     other.save_node(NodeRecord("other", "j", "1", "h", 1, "http://head:8082", False, True, "ready"))
     parts.put("x")
     parts.agent.run_pass()
-    assert parts.looks.names == taken
+    assert parts.reconciler.names == taken

@@ -63,7 +63,7 @@ def test_ages_of_what_never_happened_are_left_out() -> None:
 def test_endings_are_counted_by_outcome_reason_and_who_renamed() -> None:
     metrics = Metrics()
     for ending in (RenameResult.REFUSED, RenameResult.WON, RenameResult.LOST, RenameResult.WON):
-        metrics.ended(RUN, DONE, ending)
+        metrics.renamed(RUN, DONE, ending)
     labels = {"outcome": "done", "reason": "complete"}
     assert value(metrics, "poltergust_runs_total", rename="won", **labels) == 2
     assert value(metrics, "poltergust_runs_total", rename="lost", **labels) == 1

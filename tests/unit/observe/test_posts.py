@@ -50,7 +50,7 @@ def end(
     posts: OutcomePosts, name: str = "x", ending: RenameResult = RenameResult.WON, verdict: Verdict = FAILED
 ) -> None:
     run = Run(Config(name, "17", b""), RunRecord(name, "17", "here", started=12.5), began=0.0)
-    posts.ended(run, verdict, ending)
+    posts.renamed(run, verdict, ending)
 
 
 def test_the_winner_posts_once_and_signs(web: Receiver) -> None:

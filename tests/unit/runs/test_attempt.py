@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -17,15 +17,15 @@ from poltergust.base.redaction import MASK
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
 from poltergust.environments import Environment
-from poltergust.luigi_run import Report
-from poltergust.node.settings import Settings
+from poltergust.luigi_run import GraphStatus, Report
 from poltergust.path import layout
 from poltergust.path.outcome import Config
 from poltergust.path.records import RunRecord
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
+from poltergust.runs.context import RunContext, SharedScheduler
 from poltergust.runs.run import Run
-from poltergust.runs.stop_condition import StopCondition
+from poltergust.runs.settings import RunSettings
 from poltergust.stores.folder import FolderStore
 from poltergust.workqueue import Item, WorkQueue
 
@@ -68,55 +68,44 @@ class Environments:
         yield Environment("key", Path("/env"), Path("/env/bin/python"), "3.11.0", built=False, seconds=0.0)
 
 
-class BrokenWatch:
-    """Something nobody thought of."""
-
-    def reason(self) -> Reason | None:
-        raise RuntimeError("unforeseen")
+def unforeseen(event: threading.Event, seconds: float) -> None:
+    raise RuntimeError("something nobody thought of")
 
 
-class Attempt:
-    """A pipeline on a folder, and what one attempt at the run `x` in it came to."""
+class Attempted:
+    """A run `x` on a folder, and what one attempt at it came to."""
 
     def __init__(self, folder: Path, error: Exception | None = None) -> None:
         path = layout.WatchedPath(str(folder / "pipeline"))
         spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "of-the-environment-file"})
-        store = FolderStore(Path(path.state_prefix))
-        state = PathState(store, path, "node")
         self.process = Process()
         self.log = Path(path.log("x", "1", "node"))
-        pipeline = Attempts(
-            settings=Settings(path, "node", "http://scheduler:8082", cache=folder / "cache"),
-            scheduler_url="http://scheduler:8082",
-            nonce="nonce",
-            environments=Environments(error),
-            locks=None,
-            launch=lambda *_request, **_rest: self.process,
-            failure_reset=state.failure_reset,
-            records=state.records,
-            open_log=lambda config, redact: state.run_log(config.name, config.generation, redact=redact, limit=10_000),
-            stopping=Stopping(),
-            clock=time.monotonic,
+        context = RunContext(
+            RunSettings(),
+            PathState(FolderStore(Path(path.state_prefix)), path, "node", "instance"),
+            SharedScheduler("http://scheduler:8082", "http://scheduler:8082", lambda root: GraphStatus(0, True)),
+            Stopping(),
+            scratch=folder / "work",
+            wait=unforeseen,
         )
+        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process)
         run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
-        item = Item(WorkQueue(), "x", time.monotonic())
-        item.wake.set()
         self.error: Exception | None = None
         try:
-            pipeline.attempt(run, TASK, spec, item, cast(StopCondition, BrokenWatch()))
+            attempts.attempt(run, Item(WorkQueue(), "x", time.monotonic()), TASK, spec)
         except (RunError, RuntimeError) as raised:
             self.error = raised
 
 
 def test_no_process_is_left_alone_by_an_error_of_our_own(tmp_path: Path) -> None:
-    attempt = Attempt(tmp_path)
+    attempt = Attempted(tmp_path)
     assert isinstance(attempt.error, RuntimeError)
     assert attempt.process.stopped
 
 
 @pytest.mark.parametrize("secret", ["of-the-task-file", "of-the-environment-file"])
 def test_an_error_of_the_environment_tells_no_secret_of_either_file(tmp_path: Path, secret: str) -> None:
-    attempt = Attempt(tmp_path, NodeError(Reason.INSTALL_FAILED, f"401 for https://index/{secret}/pandas"))
+    attempt = Attempted(tmp_path, NodeError(Reason.INSTALL_FAILED, f"401 for https://index/{secret}/pandas"))
     text = f"{tmp_path}/e.yaml: 401 for https://index/{MASK}/pandas"
     assert str(attempt.error) == text
     assert text in attempt.log.read_text()

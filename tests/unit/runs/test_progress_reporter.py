@@ -12,7 +12,11 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
 from poltergust.path.records import Records, RunRecord
 from poltergust.path.state import PathState
-from poltergust.runs.run import FIRST_TOLD, LAST_TOLD, ProgressReporter, Run
+from poltergust.runs.progress_reporter import FIRST_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, ProgressReporter
+from poltergust.runs.run import Run
+from poltergust.stores import Stores
+
+Reporting = tuple["Luigi", ProgressReporter, Records, list[float]]
 
 
 class Luigi:
@@ -38,26 +42,28 @@ class Luigi:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> tuple[Luigi, ProgressReporter, Records, list[float]]:
+def reporting(tmp_path: Path) -> Reporting:
     (tmp_path / "p").mkdir()
     path = WatchedPath(str(tmp_path / "p"))
-    records = PathState.open(path, "node-1").records
+    records = PathState(Stores(path.state_prefix).of(path.root), path, "node-1").records
     now = [100.0]
     run = Run(Config("x", "1", b""), RunRecord("x", "1", "node-1"), began=0.0)
     luigi = Luigi()
     return luigi, ProgressReporter(run, records, luigi, lambda: now[0]), records, now
 
 
-def test_nothing_is_written_before_there_are_counts(told: tuple[Luigi, ProgressReporter, Records, list[float]]) -> None:
-    _, reporter, records, _ = told
+def test_nothing_is_written_before_there_are_counts(
+    reporting: Reporting,
+) -> None:
+    _, reporter, records, _ = reporting
     reporter.report()
     assert records.load_run("x", "1") is None
 
 
 def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
-    told: tuple[Luigi, ProgressReporter, Records, list[float]],
+    reporting: Reporting,
 ) -> None:
-    luigi, reporter, records, now = told
+    luigi, reporter, records, now = reporting
     luigi.counts = Progress(pending=1000)
     reporter.report()
     record = records.load_run("x", "1")
@@ -77,13 +83,13 @@ def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
             seen = record.progress.pending
             written.append(second + 1)
     gaps = [later - earlier for earlier, later in zip([0, *written], written, strict=False)]
-    assert gaps[0] == FIRST_TOLD
+    assert gaps[0] == FIRST_INTERVAL_SECONDS
     assert gaps == sorted(gaps)
-    assert gaps[-1] == LAST_TOLD
+    assert gaps[-1] == MAX_INTERVAL_SECONDS
 
 
-def test_the_same_counts_are_not_written_again(told: tuple[Luigi, ProgressReporter, Records, list[float]]) -> None:
-    luigi, reporter, records, now = told
+def test_the_same_counts_are_not_written_again(reporting: Reporting) -> None:
+    luigi, reporter, records, now = reporting
     luigi.counts = Progress(running=1)
     reporter.report()
     first = [seen.updated for seen in records.runs("x", "1")]

@@ -1,11 +1,12 @@
-"""The runner around one attempt: what it leaves in the records, whom it takes to be still at a run, when it comes
-again. The attempt itself is given, the storage is in memory."""
+"""The reconciler around one attempt: what it leaves in the records, which nodes it takes to be still trying, when the
+name is reconciled again. The attempt itself is given, the storage is in memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -14,70 +15,60 @@ from poltergust.base.reasons import Reason
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
 from poltergust.luigi_run import GraphStatus
-from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
+from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
-from poltergust.runs.retry_policy import FIRST_RETRY, RetryPolicy
-from poltergust.runs.run import Run, Runs, Verdict
+from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS
+from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
-from poltergust.runs.stop_condition import StopCondition
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Bucket, MemoryStore
 
+URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://bucket/pipeline")
 TASK = b"environment: gs://bucket/environment/e.yaml\ntask: {name: T, module: m}\n"
 
 
 class Scripted:
-    """A pipeline whose attempts end as the test says."""
+    """Attempts that end as the test says."""
 
     def __init__(self) -> None:
         self.verdict = Verdict(Reason.COMPLETE, "the root task is complete")
 
-    def attempt(
-        self, run: Run, task: TaskFile, spec: EnvironmentSpec, item: Item, stop_condition: StopCondition
-    ) -> Verdict:
+    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
         return self.verdict
 
 
 class Node:
-    """One node's runner on `bucket`."""
+    """One node's reconciler on `bucket`."""
 
     def __init__(self, bucket: Bucket, name: str, retries: int = 0) -> None:
+        self._name = name
         store = MemoryStore(bucket)
-        settings = Settings(PATH, name, "http://scheduler:8082", runs=RunSettings(retries=retries))
-        self.pipeline = Scripted()
-        state = PathState(store, PATH, name)
+        self.attempts = Scripted()
+        state = PathState(store, PATH, name, "i")
         self.records = state.records
-        self.runs = Runs(self.records, name, "http://scheduler:8082", time.monotonic)
+        scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(running=1, runnable=False))
+        context = RunContext(RunSettings(retries=retries), state, scheduler, Stopping(), scratch=Path("unused"))
+        self.runs = Runs(context)
         self._queue = WorkQueue()
-        self.runner = Reconciler(
-            settings,
-            store=lambda url: store,
-            records=self.records,
-            runs=self.runs,
-            outcomes=state.outcomes,
-            pipeline=cast(Attempts, self.pipeline),
-            standing=lambda root: GraphStatus(running=1, runnable=False),
-            retry_policy=RetryPolicy(),
-            stopping=Stopping(),
-            clock=time.monotonic,
-        )
+        self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), lambda url: store)
         self.beat()
 
     def beat(self) -> None:
-        self.records.save_node(NodeRecord(self.records._node, "i", "1", "h", 1, "", False, True, "ready"))
+        self.records.save_node(NodeRecord(self._name, "i", "1", "h", 1, "", False, True, "ready"))
 
-    def look(self, name: str = "x") -> float | None:
+    def reconcile(self, name: str = "x") -> float | None:
         self._queue.add(name)
         item = self._queue.get()
         assert item is not None
         try:
-            return self.runner.look(item)
+            return self.reconciler.reconcile(item).requeue_after
         finally:
             self._queue.done(item)
 
@@ -108,22 +99,22 @@ FAILED = Verdict(Reason.INSTALL_FAILED, "no compiler")
 def test_the_last_node_to_give_up_says_error(bucket: Bucket, put: Callable[..., str]) -> None:
     put()
     first, second = Node(bucket, "first"), Node(bucket, "second")
-    first.pipeline.verdict = second.pipeline.verdict = FAILED
-    assert first.look() is None
+    first.attempts.verdict = second.attempts.verdict = FAILED
+    assert first.reconcile() is None
     assert PATH.of("x", Kind.ERROR) not in bucket.objects
-    second.look()
+    second.reconcile()
     assert PATH.of("x", Kind.ERROR) in bucket.objects
 
 
-def test_a_node_that_was_stopped_and_is_back_is_still_at_it(bucket: Bucket, put: Callable[..., str]) -> None:
+def test_a_node_that_was_stopped_and_started_again_is_still_trying(bucket: Bucket, put: Callable[..., str]) -> None:
     generation = put()
     back, other = Node(bucket, "back"), Node(bucket, "other")
-    back.pipeline.verdict = Verdict(Reason.DRAINED, "this node was asked to stop")
-    assert back.look() is None
+    back.attempts.verdict = Verdict(Reason.DRAINED, "this node was asked to stop")
+    assert back.reconcile() is None
     assert back.record(generation).state is State.ENDED
-    back.beat()  # its next life says so before it looks at anything
-    other.pipeline.verdict = FAILED
-    assert other.look() is None
+    back.beat()  # its next life says so before it reconciles anything
+    other.attempts.verdict = FAILED
+    assert other.reconcile() is None
     assert PATH.of("x", Kind.CONFIG) in bucket.objects, "it may yet succeed where the other could not"
 
 
@@ -132,9 +123,9 @@ def test_another_names_records_are_not_this_runs(bucket: Bucket, put: Callable[.
     generation = put()
     node, other = Node(bucket, "node"), Node(bucket, "other")
     other.records.save_run(RunRecord(f"x/{generation}", "1", "other", state=State.GAVE_UP))
-    node.pipeline.verdict = FAILED
-    assert node.look() is None
-    assert PATH.of("x", Kind.CONFIG) in bucket.objects, "the other node has not looked at x yet"
+    node.attempts.verdict = FAILED
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.CONFIG) in bucket.objects, "the other node has not reconciled x yet"
 
 
 def test_the_record_of_a_run_ends_when_another_node_brought_it_to_its_outcome(
@@ -142,11 +133,11 @@ def test_the_record_of_a_run_ends_when_another_node_brought_it_to_its_outcome(
 ) -> None:
     generation = put()
     waits, wins = Node(bucket, "waits"), Node(bucket, "wins")
-    waits.pipeline.verdict = Verdict(Reason.OTHERS_RUN, "other nodes run 1 task(s): T")
-    assert waits.look() is not None
+    waits.attempts.verdict = Verdict(Reason.OTHERS_RUN, "other nodes run 1 task(s): T")
+    assert waits.reconcile() is not None
     assert waits.record(generation).state is State.WAITING
-    wins.look()
-    assert waits.look() is None
+    wins.reconcile()
+    assert waits.reconcile() is None
     assert (waits.record(generation).state, waits.record(generation).reason) == (State.ENDED, "config-gone")
     assert not waits.runs.knows("x")
 
@@ -154,22 +145,22 @@ def test_the_record_of_a_run_ends_when_another_node_brought_it_to_its_outcome(
 def test_why_a_node_gave_up_stays_in_its_record(bucket: Bucket, put: Callable[..., str]) -> None:
     generation = put()
     gives_up, wins = Node(bucket, "gives-up"), Node(bucket, "wins")
-    gives_up.pipeline.verdict = FAILED
-    gives_up.look()
-    wins.look()
-    gives_up.look()
+    gives_up.attempts.verdict = FAILED
+    gives_up.reconcile()
+    wins.reconcile()
+    gives_up.reconcile()
     assert (gives_up.record(generation).state, gives_up.record(generation).text) == (State.GAVE_UP, "no compiler")
 
 
 def test_a_newer_generation_does_not_inherit_the_delays_of_the_older(bucket: Bucket, put: Callable[..., str]) -> None:
     put()
     node = Node(bucket, "node", retries=100)
-    node.pipeline.verdict = replace(FAILED)
+    node.attempts.verdict = replace(FAILED)
     for _ in range(8):
-        delay = node.look()
+        delay = node.reconcile()
     assert delay is not None
-    assert delay > FIRST_RETRY
+    assert delay > FIRST_RETRY_SECONDS
     put(TASK + b"# repaired\n")
-    delay = node.look()
+    delay = node.reconcile()
     assert delay is not None
-    assert delay <= FIRST_RETRY
+    assert delay <= FIRST_RETRY_SECONDS

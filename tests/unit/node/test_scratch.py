@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.node.wiring import working_directories
+from poltergust.node.scratch import working_directories
 
 
 def test_what_a_killed_agent_left_goes(tmp_path: Path) -> None:

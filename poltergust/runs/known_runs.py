@@ -1,0 +1,66 @@
+"""The runs that this node remembers."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from poltergust.base.reasons import Reason
+from poltergust.path.layout import Kind
+from poltergust.path.outcome import Config
+from poltergust.path.records import RunRecord, State
+from poltergust.runs.context import RunContext
+from poltergust.runs.run import Run, Verdict, reason_of
+
+
+class Runs:
+    """By name. An entry leaves when its run has ended here. Safe to use from several threads."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._known: dict[str, Run] = {}
+
+    def of(self, config: Config) -> Run:
+        """The run of this very config: the one known, or a new one, restored from its record if there is one."""
+        with self._lock:
+            known = self._known.get(config.name)
+        if known is not None and known.config.generation == config.generation:
+            return known
+        run = self._restore(config)
+        with self._lock:
+            self._known[config.name] = run
+        return run
+
+    def knows(self, name: str) -> bool:
+        with self._lock:
+            return name in self._known
+
+    def get(self, name: str) -> Run | None:
+        """The run of that name that is known, whichever generation it is of."""
+        with self._lock:
+            return self._known.get(name)
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self._known.pop(name, None)
+
+    def all(self) -> list[Run]:
+        with self._lock:
+            return list(self._known.values())
+
+    def _restore(self, config: Config) -> Run:
+        context = self._context
+        records, now = context.state.records, context.clock.monotonic()
+        record = records.load_run(config.name, config.generation)
+        if record is None:
+            record = RunRecord(config.name, config.generation, context.node)
+        run = Run(config, replace(record, node=context.node, scheduler=context.scheduler.shown_url), began=now)
+        server_time = records.server_time()
+        if record.started is not None and server_time is not None:
+            run.began -= max(0.0, server_time - record.started)
+        if record.state is State.FINISHED and record.outcome is not None:
+            # The outcome was known when the agent died or the storage refused: only the rename is left.
+            otherwise = Reason.COMPLETE if record.outcome == Kind.DONE.value else Reason.GAVE_UP
+            run.verdict = Verdict(reason_of(record.reason) or otherwise, record.text)
+        return run

@@ -1,4 +1,4 @@
-"""Back-off: how long to leave a name alone after it failed again. Apart from the queue, as policy is from mechanism."""
+"""The one back-off: how long to leave something alone after it failed again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Backoff:
 
     A delay is drawn from the upper part of its step, ``[(1 - jitter) * step, step]``: nodes that failed together do not
     come back together, and with `jitter` of at most a half no delay is shorter than the one before it, until the limit.
-    Memory: one number per name that failed and was not forgotten.
+    Memory: one number per name that failed and was not forgotten. Where only one thing can fail, it needs no name.
     """
 
     def __init__(
@@ -38,18 +38,19 @@ class Backoff:
         # How often each name failed since it was last forgotten; at least 1.
         self._failures: dict[str, int] = {}
 
-    def delay(self, name: str) -> float:
+    def delay(self, name: str = "") -> float:
         """Count one more failure of `name`; seconds to wait after it."""
         with self._lock:
             failures = self._failures[name] = self._failures.get(name, 0) + 1
         step: float = min(self._limit, self._first * 2.0 ** min(failures - 1, _LARGEST_EXPONENT))
         return step * (1 - self._jitter * self._draw())
 
-    def failures(self, name: str) -> int:
+    def failures(self, name: str = "") -> int:
+        """How often it failed since it was last forgotten; 0 for a name that did not."""
         with self._lock:
             return self._failures.get(name, 0)
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str = "") -> None:
         """It went well, or nobody will ask again: the next failure is the first."""
         with self._lock:
             self._failures.pop(name, None)

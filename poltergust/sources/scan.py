@@ -6,24 +6,24 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from poltergust.base.backoff import Backoff
 from poltergust.base.clock import Clock, SystemClock
 from poltergust.base.errors import PoltergustError
+from poltergust.base.loops import Loop
 from poltergust.sources import Changed, SourceState
 
 log = logging.getLogger(__name__)
 
-_FIRST_RETRY = 1.0
-"""Seconds to wait after a scan that failed; doubled each time, up to the interval or this:"""
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 1.0, 60.0
+"""How long to wait after a scan that failed, at first and after many failures; never longer than the interval."""
 
-_LAST_RETRY = 60.0
-
-_JITTER = 0.1
+_JITTER_SHARE = 0.1
 """Share of the interval by which each wait is shorter at random: nodes started together do not scan together."""
 
-_STOP = 2.0
-"""Seconds `stop` waits for a listing."""
+_STOP_SECONDS = 2.0
+"""How long `stop` waits for a listing."""
 
 
 @dataclass(frozen=True)
@@ -59,77 +59,56 @@ class Scan:
         self._draw = draw
         # Set once a whole scan went through: by then everything that was there is in the queue.
         self.first_done = threading.Event()
-        self._thread: threading.Thread | None = None
-        # Guards the rest; notified when a scan is requested and at the end.
-        self._condition = threading.Condition()
-        self._requested = False
-        self._stopping = False
+        self._changed: Changed = lambda _: None
+        retry = Backoff(min(_FIRST_RETRY_SECONDS, interval), min(_LAST_RETRY_SECONDS, interval), draw=draw)
+        self._loop = Loop("scan", self._scan, failed=self._failed, backoff=retry, clock=self._clock)
+        # Guards the rest, and `changed`: none is called after `stop`.
+        self._lock = threading.Lock()
+        self._stopped = False
         self._last = ScanState()
-        # When a scan last found anything to tell (monotonic seconds).
+        # When a scan last found anything (monotonic seconds).
         self._last_event: float | None = None
 
     def start(self, changed: Changed) -> None:
         """Returns at once; the first scan runs in a thread."""
-        self._thread = threading.Thread(target=self._run, args=[changed], name="scan", daemon=True)
-        self._thread.start()
+        self._changed = changed
+        self._loop.start()
 
     def stop(self) -> None:
-        """Returns at once if nothing is under way. A listing that hangs in the store is left behind: its thread says
+        """Returns at once if nothing is under way. A listing that hangs in the store is left behind: its thread reports
         nothing more and ends at its next name."""
-        with self._condition:
-            self._stopping = True
-            self._condition.notify_all()
-        if self._thread is not None:
-            self._thread.join(_STOP)
+        with self._lock:
+            self._stopped = True
+        self._loop.stop(_STOP_SECONDS)
 
     def request(self) -> None:
         """Scan now; if a scan is under way, once more after it."""
-        with self._condition:
-            self._requested = True
-            self._condition.notify_all()
+        self._loop.wake()
 
     def state(self) -> SourceState:
-        with self._condition:
-            return SourceState(not self._stopping and not self._last.problem, self._last_event, self._last.problem)
+        with self._lock:
+            return SourceState(not self._stopped and not self._last.problem, self._last_event, self._last.problem)
 
     def scanning(self) -> bool:
         """Whether its thread lives."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._loop.alive
 
     def last(self) -> ScanState:
-        with self._condition:
+        with self._lock:
             return self._last
 
     # The thread.
 
-    def _run(self, changed: Changed) -> None:
-        failures = 0
-        while True:
-            with self._condition:
-                self._requested = False
-                if self._stopping:
-                    return
-            try:
-                self._scan(changed)
-                failures = 0
-                delay = self._interval * (1 - _JITTER * self._draw())
-            except Exception as error:  # noqa: BLE001  the store's errors or others: no scan ends without a word
-                failures += 1
-                self._failed(error)
-                step = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 30), _LAST_RETRY, self._interval)
-                delay = step * (1 - self._draw() / 2)
-            self._rest(delay)
-
-    def _scan(self, changed: Changed) -> None:
+    def _scan(self) -> float:
         began, found = self._clock.monotonic(), 0
         for url in self._list_configs():
-            with self._condition:
-                if self._stopping:
-                    return
-                changed(url)  # under the lock, so that none comes after `stop`
+            with self._lock:
+                if self._stopped:
+                    return 0.0
+                self._changed(url)
             found += 1
         now = self._clock.monotonic()
-        with self._condition:
+        with self._lock:
             if self._last.problem:
                 log.info("the path can be listed again")
             self._last = ScanState(now, now - began, found, self._last.scans + 1, self._last.failures)
@@ -137,19 +116,14 @@ class Scan:
                 self._last_event = now
         self.first_done.set()
         log.debug("scan found %d configs in %.3f s", found, now - began)
+        return self._interval * (1 - _JITTER_SHARE * self._draw())
 
     def _failed(self, error: Exception) -> None:
+        """The store's errors or others: no scan ends without being reported."""
         expected = isinstance(error, PoltergustError)
         problem = " ".join(str(error).split()) if expected else f"the scan failed: {type(error).__name__}: {error}"
-        with self._condition:
+        with self._lock:
             news = problem != self._last.problem
-            last = self._last
-            self._last = ScanState(last.ended, last.seconds, last.found, last.scans, last.failures + 1, problem)
+            self._last = replace(self._last, failures=self._last.failures + 1, problem=problem)
         if news:
             log.warning("%s; tried again", problem, exc_info=None if expected else error)
-
-    def _rest(self, delay: float) -> None:
-        with self._condition:
-            end = self._clock.monotonic() + delay
-            while not (self._stopping or self._requested) and (now := self._clock.monotonic()) < end:
-                self._clock.wait(self._condition, end - now)

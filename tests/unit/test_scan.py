@@ -68,7 +68,7 @@ def scanning(listing: Listing, clock: HandClock, interval: float = 300, jitter: 
     scan = Scan(listing, interval, clock=clock, draw=lambda: jitter)
     yield scan
     scan.stop()
-    assert "scan" not in {thread.name for thread in threading.enumerate()}
+    assert "poltergust-scan" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.fixture

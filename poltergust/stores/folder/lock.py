@@ -1,26 +1,26 @@
 """The lock beside the path: one at a time changes configs on condition, among threads, processes and NFS clients.
 
 flock works across machines on NFS since Linux 2.6.12 (flock(2)), where it excludes processes but not the threads of
-one, hence the thread lock around it. The lock file may be deleted at any time with everything else beside the path:
-whoever got hold of a deleted one notices and takes the new one.
+one, hence the thread lock around it. The lock file may be deleted at any time with everything else beside the path.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from poltergust.base.errors import Temporary
+from poltergust.base.flock import FileLock
 from poltergust.base.reasons import Reason
 from poltergust.stores.text import shown
 
-_PATIENCE = 30.0  # seconds; holders need milliseconds, so somebody who holds it longer was stopped or hangs
+_MAX_WAIT_SECONDS = 30.0
+"""Holders need milliseconds: a process that holds it longer was stopped or hangs."""
+
+_MAX_POLL_SECONDS = 0.05
 
 
 class FolderLock:
@@ -29,53 +29,27 @@ class FolderLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.Lock()
+        self._file = FileLock(path, mode=0o666)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        end = time.monotonic() + _PATIENCE
-        if not self._threads.acquire(timeout=_PATIENCE):
+        end = time.monotonic() + _MAX_WAIT_SECONDS
+        if not self._threads.acquire(timeout=_MAX_WAIT_SECONDS):
             raise self._busy()
         try:
-            descriptor = self._take(end)
-            try:
-                yield
-            finally:
-                os.close(descriptor)
+            self._take(end)
+            yield
         finally:
+            self._file.release()
             self._threads.release()
 
-    def _take(self, end: float) -> int:
+    def _take(self, end: float) -> None:
         pause = 0.001
-        while True:
-            descriptor = self._open()
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._still_there(descriptor):
-                    return descriptor
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    os.close(descriptor)
-                    raise
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
+        while not self._file.try_exclusive():
             if time.monotonic() > end:
                 raise self._busy()
             time.sleep(pause)
-            pause = min(pause * 1.5, 0.05)
-
-    def _open(self) -> int:
-        while True:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # the folder was deleted in between: make it again
-                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    def _still_there(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
-        except FileNotFoundError:
-            return False
+            pause = min(pause * 1.5, _MAX_POLL_SECONDS)
 
     def _busy(self) -> Temporary:
         return Temporary(

@@ -29,7 +29,7 @@ def watching(root: Path, *, force_polling: bool | None = None) -> Iterator[tuple
     if root.is_dir():
         (root / "after-stop.yaml").touch()
     assert len(heard) == count
-    assert "folder-source" not in {thread.name for thread in threading.enumerate()}
+    assert "poltergust-folder-source" not in {thread.name for thread in threading.enumerate()}
 
 
 def wait_for(heard: list[str], path: Path) -> None:

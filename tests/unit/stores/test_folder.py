@@ -289,7 +289,7 @@ def test_a_file_system_without_hard_links_still_puts_back(
 def test_a_lock_that_is_not_given_back_is_a_passing_failure(
     store: FolderStore, side: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "_MAX_WAIT_SECONDS", 0.2)
     generation = store.read(str(config)).generation
     side.mkdir()
     with (side / "lock").open("w") as held:

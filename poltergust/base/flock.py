@@ -1,8 +1,8 @@
 """A lock file: exclusive or shared, between threads and processes, dropped by the kernel when its holder dies.
 
 `flock` locks belong to the open file, so they hold between threads and between processes alike (flock(2); on NFS only
-between processes), and a SIGKILL drops them too. The lock file may be removed while others wait for it: whoever locked a
-file that is no longer the one at its path notices and takes the new one.
+between processes), and a SIGKILL drops them too. The lock file may be removed while others wait for it: whoever locked
+a file that is no longer the one at its path notices and takes the new one.
 """
 
 from __future__ import annotations

@@ -8,21 +8,21 @@ in records and logs.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from poltergust.base.errors import RunError
+from poltergust.base.loops import Loop
 from poltergust.path.liveness import HEARTBEAT_SECONDS, LIVE_SECONDS
 from poltergust.path.records import NodeRecord, Records
 
 log = logging.getLogger(__name__)
 
-SPACING = 2.0
+SPACING_SECONDS = 2.0
 """Least seconds between two writes: Cloud Storage takes about one a second for one object."""
 
-AGAIN = 10.0
+RETRY_SECONDS = 10.0
 """Seconds until the next try after a beat that could not be written."""
 
 
@@ -34,13 +34,11 @@ class Heartbeat:
         self._records = records
         self._describe = describe
         self._embedded = embedded
-        self._changed = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poltergust-heartbeat", daemon=True)
+        self._loop = Loop("heartbeat", self._turn)
         self._written: NodeRecord | None = None  # without what changes all the time
         self._due = time.monotonic()  # the next beat, whether or not anything changed
         self._duplicate_seen = float("-inf")
-        self.turned = time.monotonic()  # when the thread last came round
+        self.turned = time.monotonic()  # when the thread last ended a turn
         self.conflicting_nodes = ""
         self.duplicate_node = ""
         self.problem = ""
@@ -48,36 +46,34 @@ class Heartbeat:
     def start(self) -> None:
         """The first beat is written before this returns, so that others see this node before it takes anything."""
         self._beat(self._describe())
-        self._thread.start()
+        self._loop.start(self._until_due())
 
     def changed(self) -> None:
         """Something in the description may have changed: look soon, and write if it has."""
-        self._changed.set()
+        self._loop.wake()
 
     def stop(self, *, gone: bool = True) -> None:
         """On a clean stop the node is `gone`, and says so by leaving no heartbeat (a twin's is not ours to remove)."""
-        self._stopping.set()
-        self._changed.set()
-        self._thread.join()
+        self._loop.stop()
         if gone and not self.duplicate_node:
             self._records.drop_node()
 
-    def _run(self) -> None:
-        while True:
-            self.turned = time.monotonic()
-            self._changed.wait(max(0.0, self._due - self.turned))
-            if self._stopping.wait(SPACING):
-                return
-            self._changed.clear()
+    def _turn(self) -> float:
+        if not self._loop.stopping.wait(SPACING_SECONDS):
             record = self._describe()
-            if time.monotonic() >= self._due or _essence(record) != self._written:
+            if not self._until_due() or _essence(record) != self._written:
                 self._beat(record)
+        self.turned = time.monotonic()
+        return self._until_due()
+
+    def _until_due(self) -> float:
+        return max(0.0, self._due - time.monotonic())
 
     def _beat(self, record: NodeRecord) -> None:
         self._look_for_duplicate(record)
         if self._records.save_node(record) is None:
             self.problem = "this node's heartbeat cannot be written; other nodes take it for gone"
-            self._due = time.monotonic() + AGAIN
+            self._due = time.monotonic() + RETRY_SECONDS
         else:
             self.problem = ""
             self._written = _essence(record)
@@ -85,7 +81,7 @@ class Heartbeat:
         if self._embedded:
             self._look_for_others(record.node)
             if self.conflicting_nodes:  # nothing is taken until the others are gone: see soon that they are
-                self._due = min(self._due, time.monotonic() + AGAIN)
+                self._due = min(self._due, time.monotonic() + RETRY_SECONDS)
 
     def _look_for_duplicate(self, record: NodeRecord) -> None:
         """Whoever wrote this node's heartbeat since this agent did bears its name, and lives."""

@@ -21,14 +21,14 @@ from poltergust.base.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-AT_A_TIME = 16
+MAX_REQUESTS = 16
 """Requests served side by side; a further connection is closed at once."""
 
-SILENCE = 5.0
-"""Seconds a client may say nothing, or not read."""
+CLIENT_TIMEOUT_SECONDS = 5.0
+"""How long a client may say nothing, or not read."""
 
-LIMIT = 15.0
-"""Seconds for one connection in all."""
+CONNECTION_LIMIT_SECONDS = 15.0
+"""For one connection in all."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def __init__(self, address: tuple[str, int], pages: Mapping[str, Page]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.pages = pages
-        self._slots = threading.BoundedSemaphore(AT_A_TIME)
+        self._slots = threading.BoundedSemaphore(MAX_REQUESTS)
         self._lock = threading.Lock()
-        self._until: dict[socket.socket, float] = {}  # open connections, and when each has to be over
+        self._deadlines: dict[socket.socket, float] = {}  # of open connections, monotonic seconds
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -111,24 +111,24 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self.shutdown_request(request)
             return
         with self._lock:
-            self._until[request] = time.monotonic() + LIMIT
+            self._deadlines[request] = time.monotonic() + CONNECTION_LIMIT_SECONDS
         try:
             super().process_request(request, client_address)
         except BaseException:  # no thread to be had
-            self._over(request)
+            self._close(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._over(request)
+            self._close(request)
 
     def service_actions(self) -> None:
         """Called about twice a second by `serve_forever`: end what takes too long."""
         now = time.monotonic()
         with self._lock:
-            late = [request for request, until in self._until.items() if until < now]
+            late = [request for request, deadline in self._deadlines.items() if deadline < now]
         for request in late:
             try:
                 request.shutdown(socket.SHUT_RDWR)
@@ -139,14 +139,14 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         """A client that went away or was too slow is its own business."""
         log.debug("a request could not be answered", exc_info=True)
 
-    def _over(self, request: Any) -> None:
+    def _close(self, request: Any) -> None:
         with self._lock:
-            self._until.pop(request, None)
+            self._deadlines.pop(request, None)
         self._slots.release()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = SILENCE
+    timeout = CLIENT_TIMEOUT_SECONDS
     server: _Server
 
     def do_GET(self) -> None:

@@ -2,7 +2,7 @@
 
 In the background: no run waits for somebody's web server. One thread, a bounded queue, growing delays; what cannot be
 delivered is logged and dropped, never kept for ever. The body is signed with HMAC-SHA256, so that the receiver
-knows who speaks; `id` is the same for every try, so that a receiver whose answer was lost can tell a repetition.
+knows who sent it; `id` is the same for every try, so that a receiver whose answer was lost can tell a repetition.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hmac
 import http.client
 import json
 import logging
-import random
+import math
 import threading
 import time
 import urllib.error
@@ -24,7 +24,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from poltergust import __version__
+from poltergust.base.backoff import Backoff
 from poltergust.base.errors import UsageError
+from poltergust.base.loops import Loop
 from poltergust.path.outcome import RenameResult
 from poltergust.runs.run import Run, Verdict
 
@@ -33,26 +35,29 @@ log = logging.getLogger(__name__)
 SIGNATURE = "X-Poltergust-Signature-256"
 """Header: ``sha256=`` and the hexadecimal HMAC-SHA256 of the body's bytes, by the secret."""
 
-MOST = 1000
+MAX_WAITING = 1000
 """Outcomes that wait to be posted; beyond that the newest are logged and dropped."""
 
-TIMEOUT = 10.0
-FIRST_RETRY, LAST_RETRY = 1.0, 60.0
-GIVE_UP = 3600.0
-"""Seconds: for one request, between tries, and from an outcome to giving up."""
+REQUEST_TIMEOUT_SECONDS = 10.0
 
-FLUSH = 10.0
-"""Seconds that a stop gives what still waits."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+"""Between two tries of one outcome, at first and after many failures."""
 
-_AGAIN = (408, 425, 429)
-"""Refusals that pass (https://httpwg.org/specs/rfc9110.html); all others below 500 are for good."""
+GIVE_UP_SECONDS = 3600.0
+"""From an outcome to giving up."""
+
+FLUSH_SECONDS = 10.0
+"""How long a stop tries to deliver what still waits."""
+
+_TEMPORARY_REFUSALS = (408, 425, 429)
+"""HTTP codes that pass (https://httpwg.org/specs/rfc9110.html); all others below 500 are final."""
 
 
 @dataclass(frozen=True)
-class _Notice:
+class _Post:
     name: str
     body: bytes
-    until: float
+    until: float  # monotonic seconds; not tried again after that
 
 
 class OutcomePosts:
@@ -66,15 +71,14 @@ class OutcomePosts:
         path: str,
         node: str,
         result: Callable[[str], None] = lambda _: None,
-        give_up: float = GIVE_UP,
-        most: int = MOST,
+        give_up: float = GIVE_UP_SECONDS,
+        most: int = MAX_WAITING,
         hurry: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`hurry`: a stop waits no longer, asked again and again while it waits."""
+        """All durations in seconds. `hurry` is asked again and again while a stop waits: true ends the wait."""
         self._url = check_url(url)
-        self._host = (
-            urllib.parse.urlsplit(url).hostname or ""
-        )  # all of the URL that is ever logged: its path may be a key
+        # All of the URL that is ever logged: its path may be a key.
+        self._host = urllib.parse.urlsplit(url).hostname or ""
         self._secret = secret.encode() if secret else None
         self._path = path
         self._node = node
@@ -83,39 +87,46 @@ class OutcomePosts:
         self._most = most
         self._hurry = hurry
         self._opener = urllib.request.build_opener(_NoRedirect, *_proxies(self._host))
-        self._changed = threading.Condition()
-        self._waiting: deque[_Notice] = deque()
+        # Guards the two below.
+        self._lock = threading.Lock()
+        self._waiting: deque[_Post] = deque()
         self._closing: float | None = None  # when a stop no longer waits, monotonic seconds
-        self._thread = threading.Thread(target=self._run, name="poltergust-notify", daemon=True)
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, jitter=0.25)
+        self._loop = Loop("posts", self._turn)
 
     def start(self) -> None:
         signed = "signed" if self._secret else "unsigned, set POLTERGUST_NOTIFY_SECRET to sign them"
         log.info("outcomes are posted to %s (%s)", self._host, signed)
-        self._thread.start()
+        self._loop.start()
 
     def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
         """See `RunObserver.renamed`: queues a notice if this node renamed a config; returns at once."""
         if result is not RenameResult.WON or verdict.outcome is None:
             return
-        notice = _Notice(run.name, self._body(run, verdict), time.monotonic() + self._give_up)
-        with self._changed:
-            if len(self._waiting) < self._most and self._closing is None:
-                self._waiting.append(notice)
-                self._changed.notify_all()
-                return
-        self._drop(notice, f"{self._most} others wait already" if self._closing is None else "this node stops")
+        post = _Post(run.name, self._body(run, verdict), time.monotonic() + self._give_up)
+        with self._lock:
+            closing = self._closing is not None
+            taken = len(self._waiting) < self._most and not closing
+            if taken:
+                self._waiting.append(post)
+            alone = len(self._waiting) == 1
+        if not taken:
+            self._drop(post, "this node stops" if closing else f"{self._most} others wait already")
+        elif alone:  # else the thread is on its way to it, and a delay after a failure is not to be cut short
+            self._loop.wake()
 
-    def stop(self, flush: float = FLUSH) -> None:
+    def stop(self, flush: float = FLUSH_SECONDS) -> None:
         """Try for `flush` seconds to deliver what waits; the rest is logged."""
-        with self._changed:
+        with self._lock:
             self._closing = time.monotonic() + flush
-            self._changed.notify_all()
-        while self._thread.is_alive() and self._over() > 0:
-            self._thread.join(0.1)
-        with self._changed:
+        self._loop.wake()
+        while self._remaining() > 0 and not self._loop.join(0.1):
+            pass
+        self._loop.request_stop()
+        with self._lock:
             left, self._waiting = list(self._waiting), deque()
-        for notice in left:
-            self._drop(notice, "this node stops")
+        for post in left:
+            self._drop(post, "this node stops")
 
     def _body(self, run: Run, verdict: Verdict) -> bytes:
         assert verdict.outcome is not None
@@ -136,40 +147,34 @@ class OutcomePosts:
         }
         return json.dumps(content, ensure_ascii=False).encode()
 
-    def _run(self) -> None:
-        delay = 0.0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing is not None)
-                if delay and self._closing is None:
-                    self._changed.wait_for(lambda: self._closing is not None, delay)
-                elif delay:
-                    self._changed.wait(min(FIRST_RETRY, max(0.0, self._over())))
-                if not self._waiting or self._over() <= 0:
-                    return
-                notice = self._waiting[0]
-            failure, again = self._post(notice.body)
-            if failure and again and time.monotonic() < notice.until:
-                if not delay:
-                    log.warning(
-                        "the outcome of %s cannot be posted to %s: %s; tried again", notice.name, self._host, failure
-                    )
-                delay = min(LAST_RETRY, max(FIRST_RETRY, delay * 2)) * (1 - random.random() / 4)
-                continue
-            delay = 0.0
-            with self._changed:
-                if self._waiting and self._waiting[0] is notice:
-                    self._waiting.popleft()
-            if failure:
-                self._drop(notice, failure)
-            else:
-                self._result("delivered")
+    def _turn(self) -> float | None:
+        with self._lock:
+            if self._closing is not None and (not self._waiting or self._remaining() <= 0):
+                return None
+            if not self._waiting:
+                return math.inf
+            post = self._waiting[0]
+        failure, temporary = self._post(post.body)
+        if failure and temporary and time.monotonic() < post.until:
+            if not self._backoff.failures():
+                log.warning("the outcome of %s cannot be posted to %s: %s; tried again", post.name, self._host, failure)
+            delay = self._backoff.delay()
+            return delay if self._closing is None else min(FIRST_RETRY_SECONDS, self._remaining())
+        self._backoff.forget()
+        with self._lock:
+            if self._waiting and self._waiting[0] is post:
+                self._waiting.popleft()
+        if failure:
+            self._drop(post, failure)
+        else:
+            self._result("delivered")
+        return 0.0
 
-    def _over(self) -> float:
-        """Seconds until a stop no longer waits."""
+    def _remaining(self) -> float:
+        """Seconds until a stop no longer waits; infinity while none was asked for."""
         if self._closing is None:
-            return float("inf")
-        return 0.0 if self._hurry() else self._closing - time.monotonic()
+            return math.inf
+        return 0.0 if self._hurry() else max(0.0, self._closing - time.monotonic())
 
     def _post(self, body: bytes) -> tuple[str, bool]:
         """What went wrong, empty if nothing, and whether it may pass."""
@@ -178,18 +183,18 @@ class OutcomePosts:
             headers[SIGNATURE] = signature(self._secret, body)
         request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
         try:
-            with self._opener.open(request, timeout=max(0.5, min(TIMEOUT, self._over()))):
+            with self._opener.open(request, timeout=max(0.5, min(REQUEST_TIMEOUT_SECONDS, self._remaining()))):
                 return "", False
         except urllib.error.HTTPError as error:
             error.close()
-            return f"HTTP {error.code}", error.code >= 500 or error.code in _AGAIN
+            return f"HTTP {error.code}", error.code >= 500 or error.code in _TEMPORARY_REFUSALS
         except urllib.error.URLError as error:
             return str(error.reason), True
         except (OSError, http.client.HTTPException) as error:
             return str(error) or type(error).__name__, True
 
-    def _drop(self, notice: _Notice, why: str) -> None:
-        log.error("the outcome of %s was not posted to %s: %s", notice.name, self._host, why)
+    def _drop(self, post: _Post, why: str) -> None:
+        log.error("the outcome of %s was not posted to %s: %s", post.name, self._host, why)
         self._result("undelivered")
 
 
@@ -217,7 +222,7 @@ def _proxies(host: str) -> list[urllib.request.BaseHandler]:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is a refusal: followed, the post would become a GET, and would go where nobody said it should."""
+    """A redirect is a refusal: followed, the post would become a GET, and would go to a host that nobody named."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
+
+from poltergust.base.loops import Loop
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 5.0
-"""Seconds between two questions."""
+INTERVAL_SECONDS = 5.0
+"""Between two questions."""
 
-DOUBT = 2
+MAX_UNANSWERED = 2
 """Questions without an answer after which it counts as gone: one that writes its state answers nobody meanwhile."""
 
 
 class SchedulerProbe:
     """`healthy` asks once, bounded in time; `url` without credentials, for the text."""
 
-    def __init__(self, healthy: Callable[[], bool], url: str, *, interval: float = INTERVAL) -> None:
+    def __init__(self, healthy: Callable[[], bool], url: str, *, interval: float = INTERVAL_SECONDS) -> None:
         self._healthy = healthy
-        self._text = f"the Luigi scheduler at {url} does not answer: start it, or mend the way to it"
+        self._text = f"the Luigi scheduler at {url} does not answer: start it, or repair the way to it"
         self._interval = interval
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poltergust-probe", daemon=True)
+        self._loop = Loop("probe", self._ask)
+        self._unanswered = 0
         self._problem = ""
 
     @property
@@ -32,23 +33,20 @@ class SchedulerProbe:
         return self._problem
 
     def start(self) -> None:
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """A question under way is left behind: its thread ends with it."""
-        self._stopping.set()
+        self._loop.request_stop()
 
-    def _run(self) -> None:
-        unanswered = 0
-        while True:
-            unanswered = 0 if self._healthy() else unanswered + 1
-            if self._stopping.is_set():
-                return
-            if unanswered == DOUBT:
-                log.warning("%s", self._text)
-                self._problem = self._text
-            elif not unanswered and self._problem:
-                log.info("the Luigi scheduler answers again")
-                self._problem = ""
-            if self._stopping.wait(self._interval):
-                return
+    def _ask(self) -> float:
+        self._unanswered = 0 if self._healthy() else self._unanswered + 1
+        if self._loop.stopping.is_set():
+            return 0.0
+        if self._unanswered == MAX_UNANSWERED:
+            log.warning("%s", self._text)
+            self._problem = self._text
+        elif not self._unanswered and self._problem:
+            log.info("the Luigi scheduler answers again")
+            self._problem = ""
+        return self._interval

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 
+from poltergust.base.backoff import Backoff
+from poltergust.base.loops import Loop
 from poltergust.observe.status import Status, summary, unhealthy
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0
-"""Seconds between two looks at the agent, at most."""
+MAX_INTERVAL_SECONDS = 1.0
+"""Between two messages about the agent, at most; also the longest time that one may take."""
 
-EXTENSION = 60
-"""Seconds by which a drain asks systemd to wait longer than TimeoutStopSec, again and again while it goes on."""
+EXTENSION_SECONDS = 60
+"""By so much a drain asks systemd to wait longer than TimeoutStopSec, again and again while it goes on."""
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What systemd hands to a service, and what no child of it may have."""
@@ -39,45 +40,44 @@ def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
 
 
 class Systemd:
-    """Tells systemd, in a thread, what `status` says. `address` is a socket's path, or an abstract name after ``@``."""
+    """Sends systemd, in a thread, what `status` says. `address` is a socket's path, or an abstract name after ``@``."""
 
     def __init__(self, address: str, watchdog: float | None, status: Callable[[], Status]) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._watchdog = watchdog
-        self._step = TICK if watchdog is None else min(TICK, watchdog / 4)
+        self._step = MAX_INTERVAL_SECONDS if watchdog is None else min(MAX_INTERVAL_SECONDS, watchdog / 4)
         self._status = status
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poltergust-systemd", daemon=True)
-        self._said: set[str] = set()
+        self._loop = Loop("systemd", self._turn, failed=self._failed, backoff=Backoff(self._step, self._step, jitter=0))
+        self._sent: set[str] = set()
         self._text = ""
         self._pinged = float("-inf")
         self._extended = float("-inf")
 
     def start(self) -> None:
-        self._thread.start()
+        self._loop.start(self._step)
 
     def stop(self) -> None:
         """Say that it is over, if nobody has: the agent may have failed before it drained."""
-        self._stopping.set()
-        self._thread.join(TICK * 5)
+        self._loop.stop(MAX_INTERVAL_SECONDS * 5)
         self._once("STOPPING=1")
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._step):
-            try:
-                self._look(self._status())
-            except Exception:  # no ping then, so that systemd sees that something is wrong
-                log.exception("this node's status cannot be told to systemd")
+    def _failed(self, error: Exception) -> None:
+        """No ping then, so that systemd sees that something is wrong."""
+        log.error("this node's status cannot be sent to systemd", exc_info=error)
 
-    def _look(self, status: Status) -> None:
+    def _turn(self) -> float:
+        self._send_changes(self._status())
+        return self._step
+
+    def _send_changes(self, status: Status) -> None:
         if status.state == "ready":
             self._once("READY=1")
         now = time.monotonic()
         if status.state == "draining":
             self._once("STOPPING=1")
-            if now - self._extended >= EXTENSION / 4:
+            if now - self._extended >= EXTENSION_SECONDS / 4:
                 self._extended = now
-                self._send(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}")
+                self._send(f"EXTEND_TIMEOUT_USEC={EXTENSION_SECONDS * 1_000_000}")
         text = summary(status)
         if text != self._text:
             self._text = text
@@ -86,26 +86,26 @@ class Systemd:
             self._ping(now, unhealthy(status))
 
     def _ping(self, now: float, wrong: list[str]) -> None:
-        """Only while all is well: what systemd does not hear of in time it starts again."""
+        """Only while all is well: systemd restarts what it does not hear of in time."""
         if not wrong:
             self._pinged = now
-            self._said.discard("stuck")
+            self._sent.discard("stuck")
             self._send("WATCHDOG=1")
-        elif "stuck" not in self._said:
-            self._said.add("stuck")
+        elif "stuck" not in self._sent:
+            self._sent.add("stuck")
             log.error("systemd's watchdog is no longer answered: %s", "; ".join(wrong))
 
     def _once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+        if line not in self._sent:
+            self._sent.add(line)
             self._send(line)
 
     def _send(self, line: str) -> None:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(TICK)
+                sender.settimeout(MAX_INTERVAL_SECONDS)
                 sender.sendto(line.encode(), self._address)
         except OSError as error:
-            level = logging.DEBUG if "unheard" in self._said else logging.WARNING
-            self._said.add("unheard")
-            log.log(level, "systemd cannot be told anything: %s", error.strerror or error)
+            level = logging.DEBUG if "not taken" in self._sent else logging.WARNING
+            self._sent.add("not taken")
+            log.log(level, "systemd does not take messages: %s", error.strerror or error)

@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterator
 
 from poltergust.base.errors import RunError
+from poltergust.base.loops import Loop
 from poltergust.path import layout
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Conflict, Entry, NotFound
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 3600.0
-"""Seconds between two passes on one path, whoever makes them."""
+INTERVAL_SECONDS = 3600.0
+"""Between two passes on one path, whoever makes them."""
 
-FIRST = 300.0
-"""Seconds after the start until the first look: a start has better things to do."""
+FIRST_DELAY_SECONDS = 300.0
+"""From the start to the first pass: a start has better things to do."""
 
-SOON = 60.0
-"""Seconds until the next pass when one was full."""
+FULL_PASS_DELAY_SECONDS = 60.0
+"""Until the next pass when one was full."""
 
-MOST = 1000
+MAX_REMOVALS = 1000
 """Objects removed in one pass."""
+
+STOP_SECONDS = 2.0
+"""How long a stop waits for a pass."""
 
 
 class Retention:
@@ -40,9 +43,9 @@ class Retention:
         at: StoredPath,
         keep: float,
         *,
-        most: int = MOST,
-        interval: float = INTERVAL,
-        first: float = FIRST,
+        most: int = MAX_REMOVALS,
+        interval: float = INTERVAL_SECONDS,
+        first: float = FIRST_DELAY_SECONDS,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._store = at.store
@@ -52,16 +55,15 @@ class Retention:
         self._interval = interval
         self._first = first
         self._draw = draw
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poltergust-keep", daemon=True)
+        self._loop = Loop("retention", self._turn)
+        self._full = False  # the last pass left something
 
     def start(self) -> None:
-        self._thread.start()
+        self._loop.start(self._first * (1 + self._draw()))
 
     def stop(self) -> None:
         """Returns at once or after one removal; a listing that hangs is left behind."""
-        self._stopping.set()
-        self._thread.join(2.0)
+        self._loop.stop(STOP_SECONDS)
 
     def tidy(self, *, go_on: bool = False) -> int | None:
         """One pass; how many objects went, None if another node made one less than an interval ago. `go_on`: this node
@@ -69,7 +71,7 @@ class Retention:
 
         Raises `RunError` if the storage does not answer.
         """
-        now = self._turn(go_on)
+        now = self._claim_pass(go_on)
         if now is None:
             return None
         # Configs first: what a config that lands later leaves behind is too young anyway.
@@ -77,17 +79,17 @@ class Retention:
         old = []
         for entry in self._old(now, standing):
             old.append(entry.url)
-            if len(old) == self._most or self._stopping.is_set():
+            if len(old) == self._most or self._loop.stopping.is_set():
                 break
         for removed, url in enumerate(old):
-            if self._stopping.is_set():
+            if self._loop.stopping.is_set():
                 return removed
             self._store.delete(url)
         if old:
             log.info("removed %d records and logs older than %.0f h (--keep)", len(old), self._keep / 3600)
         return len(old)
 
-    def _turn(self, go_on: bool) -> float | None:
+    def _claim_pass(self, go_on: bool) -> float | None:
         """Renew the mark if it is due: the server's time now, or None."""
         url = f"{self._path.state_prefix}kept"
         generation, updated = ABSENT, None
@@ -117,16 +119,14 @@ class Retention:
                 if now - entry.updated > self._keep and _name(kind, entry.url[len(prefix) :]) not in standing:
                     yield entry
 
-    def _run(self) -> None:
-        full, delay = False, self._first * (1 + self._draw())
-        while not self._stopping.wait(delay):
-            removed = None
-            try:
-                removed = self.tidy(go_on=full)
-            except RunError as error:
-                log.warning("old records are not removed now: %s", error)
-            full = removed is not None and removed >= self._most
-            delay = SOON if full else self._interval * (1 + self._draw() / 4)
+    def _turn(self) -> float:
+        removed = None
+        try:
+            removed = self.tidy(go_on=self._full)
+        except RunError as error:
+            log.warning("old records are not removed now: %s", error)
+        self._full = removed is not None and removed >= self._most
+        return FULL_PASS_DELAY_SECONDS if self._full else self._interval * (1 + self._draw() / 4)
 
 
 def _name(kind: str, key: str) -> str | None:

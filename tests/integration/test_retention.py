@@ -109,14 +109,14 @@ def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     store.write(path.run("old", "1", "n"), b"x")
     server.shift(KEEP + DAY)
     keeper = Retention(StoredPath(store, path), KEEP, first=0.01, interval=0.05)
-    turn, refusals = keeper._turn, [Temporary(Reason.STORAGE_UNAVAILABLE, "503")]
+    turn, refusals = keeper._claim_pass, [Temporary(Reason.STORAGE_UNAVAILABLE, "503")]
 
     def once(go_on: bool) -> float | None:
         if refusals:
             raise refusals.pop()
         return turn(go_on)
 
-    monkeypatch.setattr(keeper, "_turn", once)
+    monkeypatch.setattr(keeper, "_claim_pass", once)
     keeper.start()
     wait_until(lambda: here(server) == {f"{path.state_prefix}kept"}, "the old record to go")
     keeper.stop()

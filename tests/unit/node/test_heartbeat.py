@@ -22,8 +22,8 @@ RECORD = NodeRecord("n", "one", "1", "host", 7, "http://head:8082", False, True,
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "SPACING", 0.01)
-    monkeypatch.setattr(heartbeat, "AGAIN", 0.05)
+    monkeypatch.setattr(heartbeat, "SPACING_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.05)
 
 
 class Node:

@@ -68,7 +68,7 @@ def test_a_client_that_says_nothing_is_let_go(server: PageServer, monkeypatch: p
 
 
 def test_a_client_that_trickles_is_let_go_as_well(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_http, "LIMIT", 0.5)
+    monkeypatch.setattr(service_http, "CONNECTION_LIMIT_SECONDS", 0.5)
     with connect(server) as slow:
         slow.settimeout(0.1)
 
@@ -86,8 +86,8 @@ def test_a_client_that_trickles_is_let_go_as_well(server: PageServer, monkeypatc
 
 def test_only_so_many_at_a_time(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(connect(server)) for _ in range(service_http.AT_A_TIME)]
-        wait_until(lambda: len(server._server._until) == len(held), "every slot to be taken")
+        held = [stack.enter_context(connect(server)) for _ in range(service_http.MAX_REQUESTS)]
+        wait_until(lambda: len(server._server._deadlines) == len(held), "every slot to be taken")
         with connect(server) as late:
             assert late.recv(1) == b""
         assert held[0].send(b"GET / HTTP/1.0\r\n\r\n")

@@ -35,8 +35,8 @@ def web() -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posting, "FIRST_RETRY", 0.02)
-    monkeypatch.setattr(posting, "LAST_RETRY", 0.1)
+    monkeypatch.setattr(posting, "FIRST_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(posting, "LAST_RETRY_SECONDS", 0.1)
 
 
 def notices(url: str, results: Counter[str], **more: Any) -> OutcomePosts:
@@ -152,8 +152,8 @@ def test_the_queue_is_bounded_and_a_stop_says_what_it_leaves(caplog: pytest.LogC
 
 
 def test_a_stop_delivers_what_waits_for_its_next_try(web: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posting, "FIRST_RETRY", 3600.0)
-    monkeypatch.setattr(posting, "LAST_RETRY", 3600.0)
+    monkeypatch.setattr(posting, "FIRST_RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr(posting, "LAST_RETRY_SECONDS", 3600.0)
     web.answers.append(503)
     results: Counter[str] = Counter()
     posts = notices(web.url, results)

@@ -88,7 +88,7 @@ def test_a_status_that_cannot_be_had_is_no_ping(manager: Manager, caplog: pytest
 
     systemd = Systemd(manager.address, 0.2, broken)
     systemd.start()
-    wait_until(lambda: "cannot be told to systemd" in caplog.text, "the log")
+    wait_until(lambda: "cannot be sent to systemd" in caplog.text, "the log")
     systemd.stop()
     assert manager.has("STOPPING=1")
     assert not manager.has("WATCHDOG=1")
@@ -97,7 +97,7 @@ def test_a_status_that_cannot_be_had_is_no_ping(manager: Manager, caplog: pytest
 def test_nobody_listens_is_said_once_and_harms_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     systemd = Systemd(str(tmp_path / "none"), 0.1, status)
     systemd.start()
-    wait_until(lambda: "systemd cannot be told anything" in caplog.text, "the log")
+    wait_until(lambda: "systemd does not take messages" in caplog.text, "the log")
     systemd.stop()
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 

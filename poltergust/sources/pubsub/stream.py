@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
@@ -19,8 +20,47 @@ log = logging.getLogger(__name__)
 MAX_OUTSTANDING = 1000
 """Messages received and not acknowledged at which the server sends no more."""
 
-_CLOSE = 20.0
-"""Seconds for a stream to end after it was cancelled."""
+_CLOSE_SECONDS = 20.0
+"""For a stream to end after it was cancelled."""
+
+
+class StreamClient(pubsub_v1.SubscriberClient):  # type: ignore[misc]  # untyped base
+    """Google's client, whose acknowledgements fail only in the way that its streams expect.
+
+    A stream's threads take a `GoogleAPICallError` of these two calls for what it is: the message comes again. Any other
+    exception ends the thread with a traceback (`Thread-LeaseMaintainer` first), and there are two such: ValueError from
+    gRPC when `end_stream` has closed the channel under a call that is being retried, and RetryError from a server that
+    did not answer for a minute. The stream itself, and the check of the subscription beside it, notice that server.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closing = False
+
+    def close(self) -> None:
+        self._closing = True
+        super().close()
+
+    def acknowledge(self, *args: Any, **options: Any) -> None:
+        """See Google's."""
+        with self._harmless():
+            super().acknowledge(*args, **options)
+
+    def modify_ack_deadline(self, *args: Any, **options: Any) -> None:
+        """See Google's."""
+        with self._harmless():
+            super().modify_ack_deadline(*args, **options)
+
+    @contextlib.contextmanager
+    def _harmless(self) -> Iterator[None]:
+        try:
+            yield
+        except exceptions.RetryError as error:
+            raise exceptions.ServiceUnavailable(str(error)) from error  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            if not self._closing:
+                raise
+            raise exceptions.Cancelled("the channel was closed") from error  # type: ignore[no-untyped-call]
 
 
 def open_stream(client: Any, subscription: str, receive: Callable[[Any], None]) -> Any:
@@ -59,14 +99,14 @@ class _Inline(Scheduler):  # type: ignore[misc]  # untyped base
 
 def end_stream(future: Any, client: Any) -> None:
     """Cancel the stream and wait until its threads are gone; a second time with the channel closed under it, because a
-    server that is gone can hold up the last acknowledgements."""
+    server that is gone can hold up the last acknowledgements (see `StreamClient`)."""
     future.cancel()
     for last in (False, True):
         try:
-            future.result(_CLOSE)
+            future.result(_CLOSE_SECONDS)
         except FutureTimeout:
             if last:
-                log.warning("a stream did not end within %.0f s of its channel's end", _CLOSE)
+                log.warning("a stream did not end within %.0f s of its channel's end", _CLOSE_SECONDS)
             client.close()
             continue
         except (*Errors, exceptions.GoogleAPIError):
@@ -75,13 +115,13 @@ def end_stream(future: Any, client: Any) -> None:
             return
 
 
-def hush() -> None:
-    """Leave out of the log what Google's client says, with a traceback, when a stream is closed while it tries to reach
-    the server. May be called often: a filter that is there already is not added twice."""
+def silence_expected_errors() -> None:
+    """Leave out of the log what Google's client writes, with a traceback, when a stream is closed while it tries to
+    reach the server. May be called often: a filter that is there already is not added twice."""
     for name in ("google.api_core.bidi", "grpc._channel"):
-        logging.getLogger(name).addFilter(_worth_saying)
+        logging.getLogger(name).addFilter(_unexpected)
 
 
-def _worth_saying(record: logging.LogRecord) -> bool:
+def _unexpected(record: logging.LogRecord) -> bool:
     text = record.getMessage()
     return "Channel closed" not in text and "Background thread did not exit" not in text

@@ -20,7 +20,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from poltergust.base.errors import UsageError
-from poltergust.sources.pubsub import Named, Own, PubSubSource
+from poltergust.sources.pubsub import Named, Own, PubSubSource, stream
 from poltergust.sources.pubsub.stream import MAX_OUTSTANDING
 from tests.emulators import pubsub
 from tests.emulators.servers import free_port, wait_until
@@ -60,10 +60,16 @@ def listening(
     check_interval: float = 0.2,
     renew_after: float = 3600,
     changed: Callable[[str], None] | None = None,
+    longest_retry: float = 0.5,
 ) -> Iterator[tuple[PubSubSource, list[str]]]:
     heard: list[str] = []
     source = PubSubSource(
-        subscription, PREFIX, check_interval=check_interval, renew_after=renew_after, retry=(0.05, 0.5), draw=lambda: 0
+        subscription,
+        PREFIX,
+        check_interval=check_interval,
+        renew_after=renew_after,
+        retry=(0.05, longest_retry),
+        draw=lambda: 0,
     )
     source.start(changed or heard.append)
     try:
@@ -280,6 +286,43 @@ def test_an_emulator_killed_and_started_empty(tmp_path: Path, monkeypatch: pytes
             wait_until(lambda: heard, "the notification")
             kill()
         # Left with the server down: no hang, no traceback.
+
+
+def test_an_emulator_killed_before_a_message_is_acknowledged_kills_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Google's threads are in the middle of acknowledging it and of renewing its lease when the stream is given up."""
+    monkeypatch.setattr(stream, "_CLOSE_SECONDS", 1.0)
+    died: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    # Google's client does not hand on what it logs to the root's handlers.
+    monkeypatch.setattr(logging.getLogger("google"), "handlers", [caplog.handler])
+    caplog.set_level(logging.DEBUG, "google.cloud.pubsub_v1")
+
+    def logged(message: str) -> bool:
+        return message in [each.getMessage() for each in caplog.records]
+
+    port = free_port()
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+    with emulator_switch(tmp_path, port) as (start, kill):
+        subscription = Named("projects/project/subscriptions/node")
+
+        def start_with_subscription() -> str:
+            host = start()
+            pubsub.create_topic(host, PROJECT, "topic")
+            pubsub.create_subscription(host, PROJECT, "node", "topic")
+            return host
+
+        host = start_with_subscription()
+        # An outage is tolerated for longer than Google's client takes until it renews a lease: 9 s.
+        with listening(subscription, changed=lambda _: kill(), longest_retry=12.0) as (source, _):
+            pubsub.finalize(host, PROJECT, "topic", "bucket", "pipeline/a.config.yaml")
+            wait_until(lambda: logged("Renewing lease for 1 ack IDs."), "a renewal that nobody answers")
+            wait_until(lambda: logged("Finished stopping manager."), "the stream to be given up")
+            start_with_subscription()
+            wait_until(lambda: source.state().alive, "a new stream")
+    assert died == []
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING and each.exc_info]
 
 
 @contextmanager

@@ -39,7 +39,7 @@ SAMPLE = Path(__file__).with_name("samples") / "demo"
 def demo() -> None:
     """See it work on this machine: a temporary folder, an embedded scheduler and a small sample pipeline.
 
-    Drops a task file into the folder as a user would, shows what the node makes of it, and says where everything is.
+    Drops a task file into the folder as a user would, shows each phase of the run, and prints where everything is.
     """
     # Imported here: the parts bring much that `--help` should not wait for.
     from rich.console import Console
@@ -48,7 +48,7 @@ def demo() -> None:
     from poltergust.node.wiring import agent
     from poltergust.runs.settings import RunSettings
 
-    logging.getLogger("poltergust").setLevel(logging.CRITICAL)  # the screen is the demo's; the records tell the rest
+    logging.getLogger("poltergust").setLevel(logging.CRITICAL)  # only the demo writes to the screen
     folder = Path(tempfile.mkdtemp(prefix="poltergust-demo-"))
     shutil.copytree(SAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pipeline", "results"):
@@ -113,7 +113,7 @@ def _follow(
     stopping: Stopping,
     serving: threading.Thread,
 ) -> dict[str, object]:
-    """Show the run as its record and the scheduler tell it; the record at the end. Empty if it was interrupted."""
+    """Show the run from its record and the scheduler's counts. Returns the last record, empty if it was interrupted."""
     shown: set[str] = set()
     with screen.busy("environment", "creating a virtualenv, installing what the environment file asks for") as status:
         while True:

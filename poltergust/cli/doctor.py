@@ -1,4 +1,4 @@
-"""`poltergust doctor`: look at everything a node depends on, before it does."""
+"""`poltergust doctor`: check everything a node depends on, before it does."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Exit codes: 0 nothing failed (there may be warnings), 1 something failed, 2 usag
 _STYLES = {"ok": "green", "skip": "dim", "warn": "yellow", "fail": "bold red"}
 
 
-@click.command(short_help="Look at everything a node depends on.", epilog=EPILOG)
+@click.command(short_help="Check everything a node depends on.", epilog=EPILOG)
 @node_options
 @observe_options
 @option("--log-format", hidden=True)
 @option("--quick", is_flag=True, help="Only what takes no time and writes nothing; listen does this by itself.")
 @option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON", help="One line of JSON, its keys stable.")
 def doctor(quick: bool, as_json: bool, **options: Any) -> None:
-    """Look at everything a node depends on, with the options that `listen` would get (put `doctor` in its place).
+    """Check everything a node depends on, with the options that `listen` would get (put `doctor` in its place).
 
     Credentials, what the node may do on the path, settings of the bucket that are in the way, notifications, other
     nodes, scheduler, interpreters, disk and clock. It writes one small file beside the path and removes it again.
@@ -67,11 +67,11 @@ def doctor(quick: bool, as_json: bool, **options: Any) -> None:
 
 
 def _each(console: Console, probes: list[Probe], *, quiet: bool) -> Iterator[Check]:
-    """Probe by probe; on a terminal with a line that says what is being looked at."""
+    """Probe by probe; on a terminal with a line that says what is being checked."""
     from poltergust.doctor import examine
 
     for probe in probes:
-        with nullcontext() if quiet else console.status(f"looking at {probe.title}"):
+        with nullcontext() if quiet else console.status(f"checking {probe.title}"):
             found = list(examine(probe))
         yield from found
 

@@ -1,4 +1,4 @@
-"""`--wait` and `--follow`: stay with one config until it ended, and turn how into an exit code."""
+"""`--wait` and `--follow`: follow one config until it ended, and turn its outcome into an exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CODES = {Conclusion.DONE: exits.OK, Conclusion.ERROR: exits.RUN_ERROR}
 
 @dataclass(frozen=True)
 class Following:
-    """One config to stay with. `every`: seconds between looks, None for what the storage bears well."""
+    """One config to follow. `every`: seconds between reads of the storage; None: 2 for a bucket, 0.5 for a folder."""
 
     target: Target
     awaited: Awaited
@@ -38,7 +38,7 @@ class Following:
         return self.guarded(self.follow if logs else self.wait)
 
     def guarded(self, what: Callable[[], int]) -> int:
-        """Ctrl-C ends only the looking on."""
+        """Ctrl-C ends the command, not the run."""
         try:
             return what()
         except KeyboardInterrupt:

@@ -19,7 +19,7 @@ SECRET = "POLTERGUST_NOTIFY_SECRET"
 """Only ever in the environment: a command line can be read by everybody on the machine."""
 
 MIN_KEEP_SECONDS = 3600.0
-"""Seconds; less would take records from under the nodes that still read them."""
+"""With less, retention would remove records that live nodes still read."""
 
 MIN_LOG_LIMIT_BYTES = 1024
 

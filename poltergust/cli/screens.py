@@ -193,7 +193,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     progress = now.progress if now is not None else config.progress
     if progress is not None and progress.total:
         yield "tasks", wording.tasks(progress)
-    if config.standing not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the nodes and the counts say it already
+    if config.standing not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the table of nodes and the counts show it
         yield "status", wording.stands(config, view.nodes)
 
 

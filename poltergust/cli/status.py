@@ -41,7 +41,7 @@ One argument is the PATH where it begins with gs://, /, . or ~, or where no path
 @click.argument("name", metavar="[NAME]", required=False)
 @option("--path", metavar="PATH", help="The same as the argument PATH.")
 @option("--watch", is_flag=True, help="Keep it up to date until Ctrl-C, a NAME until it ended.")
-@option("--every", type=Duration(), default="2s", metavar="TIME", help="How often --watch looks.")
+@option("--every", type=Duration(), default="2s", metavar="TIME", help="How often --watch reads the path.")
 @option("--all", "show_all", is_flag=True, help=f"All outcomes, not only the {MAX_OUTCOMES_SHOWN} latest.")
 @option("--json", "as_json", is_flag=True, help="One JSON document on a line, as docs/commands.md describes it.")
 @scheduler_option
@@ -193,7 +193,7 @@ def _changed(console: Console, *, as_json: bool) -> Callable[[_Snapshot, str], N
 
 
 def _watch(snapshot: Callable[[], _Snapshot], every: float, report: Callable[[_Snapshot, str], None]) -> _Snapshot:
-    """Until it is over. A storage that does not answer is said and asked again."""
+    """Until it is over. While the storage does not answer, the note says so and it is asked again."""
     now: _Snapshot | None = None
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Where a command looks: the options `--path` and `--scheduler-url`, and the store and reader they make."""
+"""The path that a command works on: the options `--path` and `--scheduler-url`, and the store and reader they make."""
 
 from __future__ import annotations
 

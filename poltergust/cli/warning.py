@@ -1,4 +1,4 @@
-"""What goes wrong and is gone on without, said to a person: a line each on standard error."""
+"""Problems that do not end a command: each is one line on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poltergust.base.text import one_line
 
 
 class _Warnings(logging.Handler):
-    """To standard error as it is just then: a screen that changes puts its own in its place."""
+    """Writes to the standard error of the moment: a live screen replaces `sys.stderr` while it is shown."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

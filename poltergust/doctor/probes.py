@@ -23,7 +23,7 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Probe:
-    """`title` says what is looked at while it takes its time; `run` yields what was found, `name` is what an error of
+    """`title` is shown while it runs; `run` yields what was found, `name` is what an error of
     the probe itself is found under."""
 
     name: str
@@ -32,7 +32,7 @@ class Probe:
 
 
 def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
-    """In the order in which one would look. `quick` leaves out what writes, lists or waits."""
+    """In the order in which a person would check. `quick` leaves out what writes, lists or waits."""
     path = BucketProbes(settings) if is_cloud(settings.path.root) else FolderProbes(settings)
     every = [
         Probe("versions", "versions", machine.versions),
@@ -81,5 +81,5 @@ def _warn(settings: Settings) -> None:
             for check in examine(probe):
                 if check.verdict in (Severity.WARN, Severity.FAIL):
                     log.warning("%s: %s; %s", check.name, check.text, check.remedy)
-    except Exception:  # it is only a look around: the agent must not care
-        log.exception("the look around at the start failed; please report this")
+    except Exception:  # a check must never end the agent
+        log.exception("the checks at the start failed; please report this")

@@ -27,12 +27,12 @@ def scheduler(url: str | None) -> Iterator[Check]:
 
 
 def take_over(url: str | None) -> Iterator[Check]:
-    """Slow: waits until the scheduler forgets a worker that was announced and is never heard of again."""
+    """Slow: waits until the scheduler forgets a worker that was announced and never pings."""
     if url is None:
         return
     client = SchedulerClient(url, _TIMEOUT_SECONDS)
     if not client.healthy():
-        return  # said already
+        return  # `scheduler` reported it
     if client.takes_over_within(MAX_NOTICE_SECONDS):
         yield ok("take-over", f"a dead node is noticed within {MAX_NOTICE_SECONDS:.0f} s")
         return

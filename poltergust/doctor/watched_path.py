@@ -1,4 +1,4 @@
-"""The path: is it there, may this node do what it must, is it told of uploads, who else is there?
+"""The path: does it exist, has this node its rights, do notifications of uploads arrive, which nodes are alive?
 
 One class for each kind of path with the same probes. What both can do through `stores.Store` stands in the base.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from poltergust.stores.gs.examine import Bucket
 
 MAX_SKEW_SECONDS = 60.0
-"""Seconds that this machine's clock may be off before it is said: Google refuses tokens at about 5 minutes."""
+"""Seconds that this machine's clock may be off before a warning: Google refuses tokens at about 5 minutes."""
 
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse", "afs", "lustre", "virtiofs")
 
@@ -81,7 +81,7 @@ class _PathProbes:
         state, node = self._state, self._settings.node
         live = [(seen, age) for seen in state.records.nodes() if (age := _age(state, seen)) < LIVE_SECONDS]
         others = sorted(seen.record.node for seen, _ in live if seen.record.node != node)
-        yield from (self._namesake(seen.record) for seen, _ in live if seen.record.node == node)
+        yield from (self._same_name(seen.record) for seen, _ in live if seen.record.node == node)
         if others and self._settings.scheduler_url is None:
             yield fail(
                 "one-scheduler",
@@ -89,14 +89,14 @@ class _PathProbes:
                 "start all nodes with the same --scheduler-url",
             )
             return
-        strays = sorted(seen.record.node for seen, _ in live if seen.record.embedded and seen.record.node != node)
-        if strays:
+        embedded = sorted(seen.record.node for seen, _ in live if seen.record.embedded and seen.record.node != node)
+        if embedded:
             remedy = "start it again with the same --scheduler-url as all other nodes"
-            yield fail("one-scheduler", f"{', '.join(strays)} runs a scheduler of its own on this path", remedy)
+            yield fail("one-scheduler", f"{', '.join(embedded)} runs a scheduler of its own on this path", remedy)
             return
         yield ok("nodes", f"also alive on this path: {', '.join(others) or 'none'}")
 
-    def _namesake(self, record: NodeRecord) -> Check:
+    def _same_name(self, record: NodeRecord) -> Check:
         if record.host == socket.gethostname():
             return ok("node", f"{record.node} is this machine's own agent, process {record.pid}")
         return fail(
@@ -107,7 +107,7 @@ class _PathProbes:
 
 
 def _age(state: PathState, seen: Seen[NodeRecord]) -> float:
-    """Of a heartbeat, in seconds, by the storage server's clock where it tells."""
+    """Of a heartbeat, in seconds, by the storage server's clock if it gives one, else by this machine's."""
     try:
         blob = state.store.read(state.path.node(seen.record.node))
     except RunError:
@@ -189,20 +189,20 @@ class FolderProbes(_PathProbes):
         yield ok("folder", f"{folder} can be read and written, and so can {side}")
 
     def events(self) -> Iterator[Check]:
-        """Whether the file system tells of changes that other machines make."""
+        """Whether the file system reports changes that other machines make."""
         if not self._usable:
             return
         kind = _file_system(Path(self._path.root))
         if kind is not None and kind.split(".")[0] in _REMOTE:
             yield warn(
                 "events",
-                f"{self._path.root} is on {kind}, which does not tell of changes made by other machines",
+                f"{self._path.root} is on {kind}, which does not report changes made by other machines",
                 f"the scan finds them, every {self._settings.reconcile_interval:g} s: lower --reconcile-interval",
             )
         elif kind is None:
             yield skip("events", "the kind of file system is not known here")
         else:
-            yield ok("events", f"the file system ({kind}) tells of changes")
+            yield ok("events", f"the file system ({kind}) reports changes")
 
 
 def _file_system(folder: Path) -> str | None:

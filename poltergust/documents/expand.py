@@ -1,7 +1,7 @@
 """The tree as YAML means it: aliases followed, merge keys merged, keys single. Bounded, whatever the aliases multiply.
 
-Values below the top-level keys that begin with `x-` are the user's own: they are not looked at, only anchors in them
-can be used. Tags are refused everywhere else: what they would construct is nobody's business here.
+Values below the top-level keys that begin with `x-` are the user's own: they are not checked, only anchors in them
+can be used. Tags are refused everywhere else, because nothing is ever constructed from them.
 """
 
 from __future__ import annotations

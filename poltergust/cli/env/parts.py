@@ -63,7 +63,7 @@ def read(stores: Stores, url: str) -> EnvironmentSpec:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM end what runs, with all its processes; the value tells whether they came."""
+    """Ctrl-C and SIGTERM end the build with all its processes; the value returns True once one of them came."""
     from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.environments import Cancelled
 
@@ -72,7 +72,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         try:
             yield lambda: stopping.draining
         except Cancelled:
-            click.echo("poltergust: interrupted; nothing half-built is used", err=True)
+            click.echo("poltergust: interrupted; an unfinished environment is never used", err=True)
             raise click.exceptions.Exit(exits.INTERRUPTED) from None
 
 

@@ -186,7 +186,6 @@ class EnvironmentCache:
             options=options,
             placed=access.placed,
             settings=settings,
-            git_env=access.env,
             secrets=(*access.secrets, *settings.secrets, *hidden),
         )
         return plan, replace(run, env={**run.env, **access.env}, redact=Redactor((env,), plan.secrets))

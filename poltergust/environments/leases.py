@@ -21,11 +21,8 @@ _POLL_SECONDS = 0.05
 class Lease(FileLock):
     """A lock file that can be waited for until the caller is cancelled."""
 
-    def shared(self, cancelled: Callable[[], bool], waiting: Callable[[], None] = lambda: None) -> None:
-        """Wait for it; `waiting` is called once if it takes longer than a moment. Raises `Cancelled`."""
-        self._wait(self.try_shared, cancelled, waiting)
-
     def exclusive(self, cancelled: Callable[[], bool], waiting: Callable[[], None] = lambda: None) -> None:
+        """Wait for it; `waiting` is called once if it takes longer than a moment. Raises `Cancelled`."""
         self._wait(self.try_exclusive, cancelled, waiting)
 
     def _wait(self, attempt: Callable[[], bool], cancelled: Callable[[], bool], waiting: Callable[[], None]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from poltergust.environments import EnvironmentSpec
@@ -26,14 +25,13 @@ LUIGI = "luigi"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build. `placed` lines have no credentials; `git_env` gives them to git; `secrets` must not be shown."""
+    """What to build. `placed` lines have no credentials; `secrets` must not be shown."""
 
     spec: EnvironmentSpec
     interpreter: Interpreter
     options: VirtualenvOptions
     placed: tuple[Placed, ...]
     settings: UvSettings
-    git_env: Mapping[str, str]
     secrets: tuple[str, ...]
 
     @property

@@ -56,11 +56,10 @@ class Graph:
 
 @dataclass(frozen=True)
 class Worker:
-    """A Luigi worker the scheduler counts as alive. `last_active` is in seconds since 1970 by the scheduler's clock."""
+    """A Luigi worker the scheduler counts as alive."""
 
     worker_id: str
     host: str
-    last_active: float
     running: tuple[str, ...]
 
 
@@ -191,7 +190,6 @@ class SchedulerClient:
             Worker(
                 worker_id=str(worker["name"]),
                 host=str(worker.get("host", "")),
-                last_active=float(worker["last_active"]),
                 running=tuple(worker.get("running", ())),
             )
             for worker in answer

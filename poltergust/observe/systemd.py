@@ -24,9 +24,6 @@ MAX_INTERVAL_SECONDS = 1.0
 EXTENSION_SECONDS = 60
 """By so much a drain asks systemd to wait longer than TimeoutStopSec, again and again while it goes on."""
 
-VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""What systemd hands to a service, and what no child of it may have."""
-
 
 def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
     """How often systemd wants to hear of this process, None: not at all.

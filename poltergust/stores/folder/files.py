@@ -42,10 +42,6 @@ class Snapshot:
         found = os.fstat(descriptor)
         return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
-    def same_content_as(self, other: Snapshot) -> bool:
-        """Equal but for the change time, which a rename or a link of ours alters too."""
-        return (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
-
     def generation(self, digest: str) -> str:
         return f"{self.changed}-{digest}"
 

@@ -42,7 +42,7 @@ def test_leases(tmp_path: Path) -> None:
     three.remove()
     assert one.try_exclusive(), "a removed lease guards nothing any more"
     with pytest.raises(Cancelled):
-        two.shared(lambda: True)
+        two.exclusive(lambda: True)
     three.release()
     one.release()
     assert leases.holders(path) == ()

@@ -7,15 +7,16 @@ READY := $(VENV)/.ready
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format schemas setup clean requirements
+.PHONY: help demo test coverage check format schemas setup clean requirements
 
 help:
 	@echo "make demo    see Poltergust run a pipeline on this machine"
 	@echo "make test    run every test (what is missing on this machine is skipped, with how to get it)"
-	@echo "make check   ruff, mypy, import-linter, vermin, shellcheck, terraform fmt"
+	@echo "make check   ruff, mypy, import-linter, vermin, vulture, deptry, shellcheck, terraform fmt"
+	@echo "make coverage  run every test and print which part of the package they execute"
 	@echo "make format  let ruff and terraform format the sources"
 	@echo "make schemas write the JSON Schemas of the two files again, from the keys that the parsers know"
-	@echo "make requirements  pin the development dependencies to their newest releases"
+	@echo "make requirements  pin the development dependencies; UPGRADE=--upgrade for the newest of all"
 	@echo "make clean   remove what the others made"
 
 setup: $(READY)
@@ -36,12 +37,21 @@ test: $(READY)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
 	status=$$?; echo $$status >.pytest_cache/exit-status; exit $$status
 
+# Agents and commands that tests start count as well: see [tool.coverage.run] in pyproject.toml.
+coverage: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run --data-file=$(CURDIR)/.coverage -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
+	status=$$?; $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- poltergust/luigi_run/inside
+	$(BIN)/vulture
+	$(BIN)/deptry .
+	$(BIN)/pre-commit validate-config
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra && terraform fmt -check -recursive clusters; \
 	elif [ "$$CI" = true ]; then echo "terraform is missing"; exit 1; \
@@ -57,7 +67,7 @@ schemas: $(READY)
 
 requirements:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links \
-		--group dev pyproject.toml --output-file requirements/dev.txt --upgrade
+		--group dev pyproject.toml --output-file requirements/dev.txt $(UPGRADE)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist

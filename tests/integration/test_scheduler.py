@@ -27,7 +27,7 @@ import os, sys, time
 from pathlib import Path
 import luigi
 
-class Leaf(luigi.GraphTask):
+class Leaf(luigi.Task):
     name = luigi.Parameter()
     def output(self):
         return luigi.LocalTarget(f"leaf-{self.name}")
@@ -45,7 +45,7 @@ class Data(luigi.ExternalTask):
     def output(self):
         return luigi.LocalTarget("data")
 
-class Root(luigi.GraphTask):
+class Root(luigi.Task):
     leaves = luigi.ListParameter()
     data = luigi.BoolParameter()
     def requires(self):

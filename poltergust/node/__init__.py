@@ -1,1 +1,9 @@
-"""One node's life: settings, wiring, agent, heartbeat, polling pass."""
+"""One node's life. `agent.py` is the page to read first; beside it
+
+- `settings.py`: everything a user can set for one agent,
+- `wiring.py`: which concrete part stands behind each interface,
+- `workers.py`: the threads that reconcile names,
+- `heartbeat.py` and `description.py`: what the node says of itself,
+- `scratch.py`: where its runs have their working directories,
+- `polling.py`: one pass, as a Luigi task.
+"""

@@ -49,11 +49,11 @@ class Heartbeat:
         self._loop.start(self._until_due())
 
     def changed(self) -> None:
-        """Something in the description may have changed: look soon, and write if it has."""
+        """Something in the description may have changed: it is compared soon, and written if it did."""
         self._loop.wake()
 
     def stop(self, *, gone: bool = True) -> None:
-        """On a clean stop the node is `gone`, and says so by leaving no heartbeat (a twin's is not ours to remove)."""
+        """On a clean stop the node is `gone`, and says so by leaving no heartbeat; a duplicate node's stays."""
         self._loop.stop()
         if gone and not self.duplicate_node:
             self._records.drop_node()

@@ -1,8 +1,8 @@
 """`luigi RunTasks --module poltergust --path=…`: one polling pass, the entry point of Poltergust's first version.
 
-The shell loop people have (`while true; do luigi RunTasks …; sleep 1; done`) keeps working, on the same runner. A pass
-looks at every config once, runs what is to be run side by side, goes on looking for changes while anything runs, and
-ends when nothing does. What must be tried again is tried by the next pass.
+The shell loop people have (`while true; do luigi RunTasks …; sleep 1; done`) keeps working, with the same agent. A
+pass reconciles every config once, runs what is to be run side by side, goes on scanning for changes while anything
+runs, and ends when nothing does. What must be tried again is tried by the next pass.
 
 Luigi finds the task by its name after `import poltergust`, which is why the package imports this module, but only when
 Luigi is already loaded: it takes 0.2 s that no other command should wait for.
@@ -24,8 +24,8 @@ from poltergust.base.redaction import Redactor
 from poltergust.base.stopping import Stopping, signals_stop
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 
-SCAN_INTERVAL = 10.0
-"""Seconds between looks for new and changed configs while a pass runs."""
+SCAN_INTERVAL_SECONDS = 10.0
+"""Between two scans for new and changed configs while a pass runs."""
 
 
 class RunTasks(luigi.Task):
@@ -48,7 +48,7 @@ class RunTasks(luigi.Task):
             path=parse_path(str(self.path)),
             node=parse_node(str(self.hostname) or None),
             scheduler_url=_scheduler_url(luigi.interface.core()),  # type: ignore[no-untyped-call]
-            reconcile_interval=SCAN_INTERVAL,
+            reconcile_interval=SCAN_INTERVAL_SECONDS,
             cache=default_cache(),
             environ=dict(os.environ),
         )

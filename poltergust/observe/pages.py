@@ -1,4 +1,4 @@
-"""The pages of the service face, made from a `Status`.
+"""The pages that operators and Prometheus read, made from a `Status`.
 
 `/healthz` says whether this process should be started again, `/readyz` whether a config that lands now is served; both
 are 200 or 503 with a reason on each line. `/status.json` is all of it for programs, `/` for people, `/metrics` for

@@ -40,8 +40,8 @@ class Node:
         self.faults: list[Planned] = []
         self.held: set[str] = set()  # operations that wait until the test lets them go on
         self.inbox: list[str] = []  # notifications under way to it
-        self.told: dict[str, int] = {}  # name to the step of its last notification, or scan
-        self.looked: dict[str, int] = {}  # name to the step in which it last asked for the config
+        self.notified: dict[str, int] = {}  # name to the step of its last notification, or scan
+        self.read_configs: dict[str, int] = {}  # name to the step in which it last asked for the config
         self.runs: list[FakeRun] = []
         self.ran: dict[str, int] = {}  # name to the generation it last set out to run
         self.visible_since: int | None = None  # the step since when its heartbeat says that it takes runs
@@ -52,7 +52,7 @@ class Node:
         world = self.world
         self.life += 1
         self.up, self.draining = True, False
-        self.told, self.runs, self.inbox, self.ran = {}, [], [], {}
+        self.notified, self.runs, self.inbox, self.ran = {}, [], [], {}
         world.referee.restarts(self.name)
         self.stopping = Stopping()
         self.agent, self.queue = new_agent(self, self.stopping)
@@ -113,7 +113,7 @@ class Node:
             self.agent.changed(url)
             name = self.path.name_of(url)
             if name is not None and not self.draining:
-                self.told[name] = self._tick()
+                self.notified[name] = self._tick()
 
     def scan(self) -> None:
         if self.up and not self.draining:
@@ -127,20 +127,20 @@ class Node:
             pass  # the real scan tries again later, and so will this test
 
     def check_awake(self) -> None:
-        """At rest: every name it was told of it has looked at since, or will."""
+        """At rest: every name it was notified of it has reconciled since, or will."""
         if not self.up or self.draining or self.held:
             return
         to_come = {*self.queue.waiting(), *self.queue.delayed()}
-        # While a process is being stopped nobody looks; the name comes back when it has ended.
+        # While a process is being stopped nobody reconciles; the name comes back when it has ended.
         busy = [run.generation for run in self.runs if run.stopped]
-        # While an environment is built somebody looks twice a second.
+        # While an environment is built somebody asks twice a second.
         busy += [
             task.generation for task in self.world.hub.tasks if task.owner is self and task.resting and task.generation
         ]
         to_come |= {self.world.referee.uploads[generation].name for generation in busy}
-        for name, told in self.told.items():
-            looked = self.looked.get(name, -1) > told or name in to_come
-            assert looked, f"{self.name} was told of {name} and will not look"
+        for name, notified in self.notified.items():
+            reconciled = self.read_configs.get(name, -1) > notified or name in to_come
+            assert reconciled, f"{self.name} was notified of {name} and will not reconcile it"
 
     def remembers(self, generation: int) -> bool:
         """Whether it needs no record to know of this run."""
@@ -165,7 +165,7 @@ class Node:
         if call.operation == "read" and call.url.startswith(self.path.prefix):
             name = self.path.name_of(call.url)
             if name is not None:
-                self.looked[name] = self._tick()
+                self.read_configs[name] = self._tick()
         fault = self._fault(call)
         if fault is not None:
             self._suffers(call, fault, task)

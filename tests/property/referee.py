@@ -110,14 +110,14 @@ class Referee:
         elif row is ReasonKind.NODE:
             self._charge(node, generation, step)
 
-    def died(self, node: str, attempt: int | None, looked_at: int | None, step: int) -> None:
-        """The agent died in the middle of an attempt at a generation, or while it looked at one."""
+    def died(self, node: str, attempt: int | None, reconciled: int | None, step: int) -> None:
+        """The agent died in the middle of an attempt at a generation, or while it reconciled one."""
         if attempt is not None:
             self._charge(node, attempt, step)
-        elif looked_at is not None:
+        elif reconciled is not None:
             # It may have counted an attempt that it did not come to, or not yet have said that one does not count.
-            self.seen[node, looked_at].uncertain += 1
-            self._perhaps_spent(node, looked_at, step)
+            self.seen[node, reconciled].uncertain += 1
+            self._perhaps_spent(node, reconciled, step)
 
     def restarts(self, node: str) -> None:
         self.owed = {owed for owed in self.owed if owed[0] != node}
@@ -199,7 +199,7 @@ class Referee:
             return
         for other, since in others.items():
             if other != node and since < seen.spent_at and self.seen[other, ran.generation].spent_at is None:
-                self._broken(f"{node} gave {ran.generation} up for all while {other} is still at it")
+                self._broken(f"{node} gave {ran.generation} up for all while {other} still tries")
 
     def removes(self, node: str, generation: int | None, kind: Kind, name: str, version: Version) -> None:
         if kind is Kind.CONFIG:

@@ -70,18 +70,18 @@ def test_a_refused_rename_is_tried_again_and_nothing_else(one: World, restarted:
     assert kinds(one) == {Kind.DONE}
 
 
-def test_a_node_gives_up_for_all_only_when_no_other_is_at_it(two: World) -> None:
+def test_a_node_gives_up_for_all_only_when_no_other_still_tries(two: World) -> None:
     first, second = two.nodes
     two.upload("a", DATA)
     deliver(two)
     spend(two, first)
     scan(two)
-    assert kinds(two) == {Kind.CONFIG}, "the other node is still at it"
+    assert kinds(two) == {Kind.CONFIG}, "the other node still tries"
     spend(two, second)
     assert kinds(two) == {Kind.ERROR}
 
 
-def test_a_node_that_gave_up_looks_again_when_the_others_are_gone(two: World) -> None:
+def test_a_node_that_gave_up_reconciles_again_when_the_others_are_gone(two: World) -> None:
     first, second = two.nodes
     two.upload("a", DATA)
     deliver(two)

@@ -1,4 +1,4 @@
-"""The outcome table under everything that can happen at once: queue, runner and agent of up to three nodes on one
+"""The outcome table under everything that can happen at once: queue, reconciler and agent of up to three nodes on one
 simulated storage, against the referee's model, over generated interleavings of what users, nodes and fate do.
 
 The default run is a slice; POLTERGUST_LONG=1 runs thousands. Both are derandomized: the same code sees the same cases.

@@ -32,7 +32,7 @@ PATH = layout.WatchedPath("gs://bucket/pipeline")
 
 
 class Reconciles:
-    """A reconciler that only notes what it was given; holds the first until told."""
+    """A reconciler that only notes what it was given; holds the first until `go_on`."""
 
     def __init__(self) -> None:
         self.names: list[str] = []

@@ -58,7 +58,7 @@ def bucket() -> Bucket:
     return Bucket(time.time)
 
 
-def test_cheap_looks_cost_no_write(bucket: Bucket) -> None:
+def test_changes_of_what_waits_cost_no_write(bucket: Bucket) -> None:
     node = Node(bucket)
     node.heartbeat.start()
     for waiting in range(20):
@@ -129,7 +129,7 @@ def test_two_of_one_name_with_schedulers_of_their_own_take_nothing(bucket: Bucke
         node.heartbeat.stop()
 
 
-def test_what_an_earlier_life_left_is_no_twin(bucket: Bucket) -> None:
+def test_what_an_earlier_agent_left_is_no_duplicate_node(bucket: Bucket) -> None:
     killed = Node(bucket, "one")
     killed.heartbeat._beat(killed.says)
     again = Node(bucket, "two")
@@ -140,7 +140,7 @@ def test_what_an_earlier_life_left_is_no_twin(bucket: Bucket) -> None:
     again.heartbeat.stop()
 
 
-def test_embedded_beside_another_live_node_is_a_crowd_until_that_is_gone(bucket: Bucket) -> None:
+def test_an_embedded_scheduler_beside_another_live_node_is_a_conflict_until_that_is_gone(bucket: Bucket) -> None:
     mine, other = Node(bucket, embedded=True), Node(bucket, node="m")
     other.heartbeat.start()
     mine.heartbeat.start()

@@ -31,6 +31,11 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
+def shown(text: str, limit: int = 300) -> str:
+    """Somebody else's text for a message, such as a URL: at most `limit` characters of it, `escaped`."""
+    return escaped(cut(text, limit))
+
+
 def cut(text: str, limit: int) -> str:
     """At most `limit` characters of `text`; the last one is `CUT` where some are left out."""
     return text if len(text) <= limit else text[: limit - 1] + CUT

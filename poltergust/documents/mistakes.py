@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from poltergust.base.errors import Permanent
 from poltergust.base.reasons import Reason
-from poltergust.base.text import cut, escaped
+from poltergust.base.text import escaped, shown
 
 MAX_SHOWN = 40
 """Characters of a user's own text that a message shows at most."""
@@ -42,7 +42,7 @@ def mistake(at: Location, reason: Reason, message: str, key: str = "") -> Docume
 
 def show(text: str) -> str:
     """A user's own text in quotes: one line, shortened, and without the user part of a URL (it may be a token)."""
-    return f'"{escaped(cut(_URL_USER.sub("//***@", text), MAX_SHOWN))}"'
+    return f'"{shown(_URL_USER.sub("//***@", text), MAX_SHOWN)}"'
 
 
 def shown_path(path: str) -> str:

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import without_credentials
+from poltergust.base.text import cut
 from poltergust.environments.commands import CommandResult
 from poltergust.environments.lines import Line, requirement_name
 
@@ -114,7 +115,7 @@ def last_words(lines: Sequence[str]) -> str:
     said = kept[starts[0] :][:8] if starts else kept[-4:]
     text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in said)
     text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)
-    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
+    return cut(text, MAX_CHARACTERS)
 
 
 def _conflict(text: str) -> bool:

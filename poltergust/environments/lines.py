@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import without_credentials
+from poltergust.base.text import cut
 from poltergust.environments import Dependency
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip's rule: upper case only
@@ -223,7 +224,7 @@ def _first_line(text: str) -> str:
 
 def _invalid(origin: str, why: str, text: str) -> Permanent:
     text = without_credentials(text)
-    shown = text if len(text) <= 120 else text[:117] + "…"
+    shown = cut(text, 120)
     return Permanent(
         Reason.DEPENDENCY_INVALID,
         f"dependencies, {origin}: {why}: {shown!r} is not a line of a requirements file that pip or uv can install",

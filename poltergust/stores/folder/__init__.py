@@ -16,6 +16,7 @@ from pathlib import Path
 
 from poltergust.base.errors import Temporary
 from poltergust.base.reasons import Reason
+from poltergust.base.text import shown
 from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound
 from poltergust.stores.folder import claims
 from poltergust.stores.folder.files import (
@@ -30,7 +31,6 @@ from poltergust.stores.folder.files import (
     write_new,
 )
 from poltergust.stores.folder.lock import FolderLock
-from poltergust.stores.text import shown
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
+from poltergust.base.text import shown
 from poltergust.stores import Conflict, Denied, NotFound
 from poltergust.stores.folder.files import HIDDEN_PREFIX, Snapshot, digest, opened, rename_new, write_all
-from poltergust.stores.text import shown
 
 _INTENT = "intent"
 _MARK = f"{HIDDEN_PREFIX}claim-"

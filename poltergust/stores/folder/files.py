@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from poltergust.base.errors import NodeError, Permanent, PoltergustError, Temporary
 from poltergust.base.reasons import Reason
+from poltergust.base.text import shown
 from poltergust.stores import Denied, NotFound
-from poltergust.stores.text import shown
 
 HIDDEN_PREFIX = ".poltergust-"
 """How the folder store's own short-lived files begin: nothing so named, or below a folder so named, is listed."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from poltergust.base.errors import Temporary
 from poltergust.base.flock import FileLock
 from poltergust.base.reasons import Reason
-from poltergust.stores.text import shown
+from poltergust.base.text import shown
 
 _MAX_WAIT_SECONDS = 30.0
 """Holders need milliseconds: a process that holds it longer was stopped or hangs."""

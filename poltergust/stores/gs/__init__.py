@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from poltergust.base.errors import RunError, Temporary
 from poltergust.base.reasons import Reason
+from poltergust.base.text import shown
 from poltergust.base.urls import split_cloud
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
 from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
 from poltergust.stores.gs.copying import Copier
-from poltergust.stores.text import content_type, shown
+from poltergust.stores.media_types import content_type
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from poltergust.base.errors import PoltergustError, Temporary, UsageError
 from poltergust.base.reasons import Reason
+from poltergust.base.text import shown
 from poltergust.stores import Conflict, Denied, NotFound
-from poltergust.stores.text import shown
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from poltergust.base.text import shown
 from poltergust.stores import Conflict, NotFound
 from poltergust.stores.gs.calls import TIMEOUT, Lost, ask
-from poltergust.stores.text import shown
 
 
 class Copier:

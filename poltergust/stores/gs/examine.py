@@ -17,9 +17,9 @@ from google.auth import credentials as google_credentials
 
 from poltergust.base.checks import Check, fail, ok, skip, warn
 from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.base.text import shown
 from poltergust.base.urls import split_cloud
 from poltergust.stores.gs.calls import TRANSPORT, connect, refuses_call, status_error, translated
-from poltergust.stores.text import shown
 
 PERMISSIONS = {
     "storage.objects.list": "find configs",

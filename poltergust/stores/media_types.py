@@ -1,8 +1,6 @@
-"""Wording that both stores share: how a URL looks in a message, and what type an object's content has."""
+"""The media type of an object, by its name."""
 
 from __future__ import annotations
-
-from poltergust.base.text import cut, escaped
 
 _TYPES = {
     ".yaml": "text/yaml; charset=utf-8",
@@ -10,11 +8,6 @@ _TYPES = {
     ".log": "text/plain; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
-
-
-def shown(text: str, limit: int = 300) -> str:
-    """`text` on one line and safe on a terminal: what cannot be printed is escaped, what is too long is cut."""
-    return escaped(cut(text, limit))
 
 
 def content_type(name: str) -> str:

@@ -20,14 +20,14 @@ from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
-from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
 from poltergust.workqueue import Item, WorkQueue
-from tests.emulators.memory import Bucket, MemoryStore
+from tests.emulators.memory import Bucket, Fault, MemoryStore
 
 URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://bucket/pipeline")
@@ -39,9 +39,22 @@ class Scripted:
 
     def __init__(self) -> None:
         self.verdict = Verdict(Reason.COMPLETE, "the root task is complete")
+        self.error: Exception | None = None
 
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
+        if self.error is not None:
+            raise self.error
         return self.verdict
+
+
+class Observer(RunObserver):
+    """Fails when a bug is wanted outside of any attempt."""
+
+    broken = False
+
+    def reconciled(self, verdict: Verdict) -> None:
+        if self.broken:
+            raise RuntimeError("unforeseen")
 
 
 class Node:
@@ -49,12 +62,15 @@ class Node:
 
     def __init__(self, bucket: Bucket, name: str, retries: int = 0) -> None:
         self._name = name
-        store = MemoryStore(bucket)
-        self.attempts = Scripted()
+        self.away = False  # the storage does not answer
+        store = MemoryStore(bucket, lambda call: Fault.UNAVAILABLE if self.away else None)
+        self.attempts, self.observer = Scripted(), Observer()
         state = PathState(store, PATH, name, "i")
         self.records = state.records
         scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(running=1, runnable=False))
-        context = RunContext(RunSettings(retries=retries), state, scheduler, Stopping(), scratch=Path("unused"))
+        context = RunContext(
+            RunSettings(retries=retries), state, scheduler, Stopping(), Path("unused"), observer=self.observer
+        )
         self.runs = Runs(context)
         self._queue = WorkQueue()
         self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), lambda url: store)
@@ -164,3 +180,54 @@ def test_a_newer_generation_does_not_inherit_the_delays_of_the_older(bucket: Buc
     delay = node.reconcile()
     assert delay is not None
     assert delay <= FIRST_RETRY_SECONDS
+
+
+def test_while_the_storage_does_not_answer_nothing_is_decided_and_the_delays_grow(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    generation = put()
+    node = Node(bucket, "node")
+    node.away = True
+    delays = [node.reconcile() for _ in range(8)]
+    assert all(delays)
+    assert delays[-1] == max(delay for delay in delays if delay is not None)
+    node.away = False
+    assert node.records.load_run("x", generation) is None
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.DONE) in bucket.objects
+
+
+def test_a_bug_that_an_attempt_shows_counts_as_a_failure_of_this_node(
+    bucket: Bucket, put: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    generation = put()
+    node = Node(bucket, "node", retries=1)
+    node.attempts.error = RuntimeError("unforeseen")
+    assert node.reconcile()
+    record = node.record(generation)
+    assert (record.state, record.reason, record.attempts) == (State.RETRYING, "internal-error", 1)
+    assert "unexpected; please report this" in caplog.text
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+
+
+def test_a_bug_outside_of_any_attempt_is_logged_and_the_name_reconciled_again(
+    bucket: Bucket, put: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    put()
+    node = Node(bucket, "node", retries=1)
+    node.observer.broken = True
+    assert node.reconcile()
+    assert "unexpected; please report this" in caplog.text
+    node.observer.broken = False
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.DONE) in bucket.objects
+
+
+def test_a_generation_that_was_replaced_meanwhile_is_reconciled_again_at_once(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    put()
+    node = Node(bucket, "node")
+    node.attempts.verdict = Verdict(Reason.NEWER_GENERATION, "stopped: the config is gone or was replaced")
+    assert node.reconcile() == 0.0

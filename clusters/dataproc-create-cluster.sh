@@ -6,47 +6,58 @@ HERE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 readonly HERE
 # shellcheck source=clusters/lib.sh
 source "${HERE}/lib.sh"
+# shellcheck source=clusters/checks.sh
+source "${HERE}/checks.sh"
+
+readonly ATTEMPTS=3 DISK_GB=100
 
 usage() {
   cat <<'TEXT'
 usage: dataproc-create-cluster.sh CLUSTER WORKERS [options]
 
-Makes the bucket if it is missing, applies the wiring for the workers that will exist, uploads the initialization
-action, creates the cluster (or adds workers to it), waits until every worker's heartbeat is there, and opens ssh with
-the Luigi scheduler's page on http://localhost:8082. Run again it does what is missing.
+Looks at the project first and says what is missing, with the command that adds it. Then makes the bucket if it is
+missing, applies the wiring for the workers that will exist, uploads the initialization action and a wheel of this
+source tree, creates the cluster (or adds workers to it), waits until every worker's heartbeat is there, and opens ssh
+with the Luigi scheduler's page on http://localhost:8082. Run again it does what is missing.
 
   --project PROJECT            default: the one gcloud is set to
   --region REGION              default: us-central1
-  --bucket BUCKET              default: PROJECT-CLUSTER
+  --bucket BUCKET              default: CLUSTER if the project has that bucket, else PROJECT-CLUSTER
   --prefix PREFIX              where task files are dropped; default: pipeline
-  --version VERSION            Poltergust's version on the nodes; default: that of this source tree
-  --wheel FILE                 instead: this wheel, put in the bucket
+  --wheel FILE                 instead of this source tree: that wheel of Poltergust
+  --secondary-workers N        so many secondary workers beside the WORKERS; default: 0
+  --autoscaling-policy POLICY  let Dataproc add and remove workers by that policy of the region
+  --preemptible TYPE           what secondary workers are: spot (default), preemptible or non-preemptible
   --master-machine-type TYPE   default: e2-standard-2
   --worker-machine-type TYPE   default: e2-standard-4
   --image-version VERSION      default: 2.2-debian12
   --subnet SUBNET              default: the project's default network
-  --public-ip                  give the machines public addresses: without, they need Cloud NAT to install packages
-  --iap                        ssh through the Identity-Aware Proxy
+  --public-ip                  public addresses; default where the network has no Cloud NAT
+  --internal-ip                no public addresses; default where the network has Cloud NAT, which it needs
+  --iap                        ssh through the Identity-Aware Proxy; default without public addresses
   --no-ssh                     end when the workers are there
+  --recreate                   delete the cluster first, whatever its state; bucket and wiring stay
   --timeout SECONDS            how long to wait for the workers' heartbeats; default: 900
   --state-dir DIR              where Terraform's state is kept; default: ~/.local/state/poltergust/PROJECT/CLUSTER
-  --dry-run                    print what would be run, and run nothing
+  --dry-run                    look, print what would be run, and change nothing
   -h, --help                   this text
 
-Needs gcloud (logged in, and with application-default credentials for Terraform) and terraform.
-Undone by dataproc-delete-cluster.sh.
+Needs gcloud (logged in, and with application-default credentials for Terraform), terraform, and uv or Python's pip to
+build the wheel. Undone by dataproc-delete-cluster.sh.
 TEXT
 }
 
 parse() {
   local -a words=()
-  PROJECT='' REGION=us-central1 BUCKET='' PREFIX=pipeline VERSION='' WHEEL='' SUBNET='' STATE_DIR=''
-  MASTER_TYPE=e2-standard-2 WORKER_TYPE=e2-standard-4 IMAGE=2.2-debian12
-  PUBLIC_IP=false IAP=false SSH=true TIMEOUT=900 DRY_RUN=false
+  PROJECT='' REGION=us-central1 BUCKET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
+  MASTER_TYPE=e2-standard-2 WORKER_TYPE=e2-standard-4 IMAGE=2.2-debian12 SECONDARY_WORKERS=0 AUTOSCALING='' KIND=spot
+  PUBLIC_IP=unset IAP=false SSH=true RECREATE=false TIMEOUT=900 DRY_RUN=false
   while (($# > 0)); do
     case "$1" in
       -h | --help) usage && exit 0 ;;
       --public-ip) PUBLIC_IP=true ;;
+      --internal-ip) PUBLIC_IP=false ;;
+      --recreate) RECREATE=true ;;
       --iap) IAP=true ;;
       --no-ssh) SSH=false ;;
       --dry-run) DRY_RUN=true ;;
@@ -63,8 +74,10 @@ parse() {
           --region) REGION="$2" ;;
           --bucket) BUCKET="${2#gs://}" ;;
           --prefix) PREFIX="${2%/}" ;;
-          --version) VERSION="$2" ;;
           --wheel) WHEEL="$2" ;;
+          --secondary-workers) SECONDARY_WORKERS="$2" ;;
+          --autoscaling-policy) AUTOSCALING="$2" ;;
+          --preemptible) KIND="$2" ;;
           --master-machine-type) MASTER_TYPE="$2" ;;
           --worker-machine-type) WORKER_TYPE="$2" ;;
           --image-version) IMAGE="$2" ;;
@@ -85,65 +98,128 @@ parse() {
   [[ "${WORKERS}" =~ ^([2-9]|[1-9][0-9]{1,3})$ ]] || die "WORKERS '${WORKERS}': a number of at least 2"
   [[ "${TIMEOUT}" =~ ^[0-9]{1,6}$ ]] || die "--timeout '${TIMEOUT}': a number of seconds"
   [[ "${PREFIX}" =~ ^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$ ]] || die "--prefix '${PREFIX}': a folder's name, such as pipeline"
-  [[ -z "${VERSION}" || -z "${WHEEL}" ]] || die "--version and --wheel exclude each other"
+  [[ "${SECONDARY_WORKERS}" =~ ^[0-9]{1,4}$ ]] || die "--secondary-workers '${SECONDARY_WORKERS}': a number"
+  [[ "${KIND}" =~ ^(spot|preemptible|non-preemptible)$ ]] ||
+    die "--preemptible '${KIND}': spot, preemptible or non-preemptible"
   [[ -z "${WHEEL}" || -f "${WHEEL}" ]] || die "--wheel '${WHEEL}': no such file"
-  [[ -n "${VERSION}" ]] || VERSION="$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "${HERE}/../poltergust/__init__.py")"
-  [[ "${VERSION}" =~ ^[0-9][0-9A-Za-z.+!-]*$ ]] || die "--version '${VERSION}': a version, such as 0.1.0"
+  [[ -z "${BUCKET}" || "${BUCKET}" =~ ^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$ ]] || die "--bucket '${BUCKET}': a bucket's name"
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
-  BUCKET="${BUCKET:-${PROJECT//[:.]/-}-${CLUSTER}}"
-  [[ "${BUCKET}" =~ ^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$ ]] || die "--bucket '${BUCKET}': a bucket's name"
-  STATE_DIR="${STATE_DIR:-${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}}"
-  PACKAGE="poltergust==${VERSION}"
-  [[ -z "${WHEEL}" ]] || PACKAGE="gs://${BUCKET}/cluster/${WHEEL##*/}"
-  readonly PROJECT REGION BUCKET PREFIX VERSION WHEEL SUBNET STATE_DIR MASTER_TYPE WORKER_TYPE IMAGE PUBLIC_IP IAP SSH
-  readonly TIMEOUT DRY_RUN CLUSTER WORKERS PACKAGE
+  STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
+  readonly PROJECT REGION PREFIX SUBNET STATE_DIR MASTER_TYPE WORKER_TYPE IMAGE SSH SECONDARY_WORKERS AUTOSCALING KIND
+  readonly RECREATE TIMEOUT DRY_RUN CLUSTER WORKERS
+}
+
+# Whether the cluster that is there can be used; --recreate deletes it.
+check_state() {
+  if [[ -z "${STATE}" ]]; then
+    return
+  elif [[ "${RECREATE}" == true ]]; then
+    step "delete the cluster ${CLUSTER}, which is ${STATE}"
+    run gcloud dataproc clusters delete "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --quiet
+    STATE='' PRIMARY='' SECONDARY='' POLICY=''
+  elif [[ "${STATE}" == ERROR* ]]; then
+    die "the cluster ${CLUSTER} is in state ${STATE}, which it does not leave: why, says" \
+      "'gcloud dataproc clusters describe ${CLUSTER} --project=${PROJECT} --region=${REGION}';" \
+      "add --recreate to delete it and create it again (the bucket stays)"
+  elif [[ "${STATE}" != RUNNING ]]; then
+    die "the cluster ${CLUSTER} is ${STATE}; run this again when it is RUNNING"
+  elif [[ -z "${POLICY}" ]] && ((PRIMARY > WORKERS)); then
+    die "the cluster has ${PRIMARY} workers, and which of them go is Dataproc's choice; --recreate creates it with ${WORKERS}"
+  fi
+}
+
+# From this source tree, unless --wheel named one: what a registry has under the name may be somebody else's. Sets RELEASE,
+# where it lies in the bucket: a machine that joins later gets what the cluster was created with.
+build_wheel() {
+  if [[ -z "${WHEEL}" ]]; then
+    step "build a wheel of this source tree"
+    BUILD_DIR="$(mktemp -d)"
+    trap 'rm -rf "${BUILD_DIR}"' EXIT
+    if command -v uv >/dev/null; then
+      uv build --quiet --wheel --out-dir "${BUILD_DIR}" "${HERE}/.." >&2
+    else
+      python3 -m pip wheel --quiet --no-deps --wheel-dir "${BUILD_DIR}" "${HERE}/.." >&2
+    fi
+    WHEEL="$(printf '%s' "${BUILD_DIR}"/*.whl)"
+  fi
+  RELEASE="gs://${BUCKET}/cluster/$(cat "${HERE}/dataproc-initactions.sh" "${WHEEL}" | sha256sum | cut -c1-12)"
 }
 
 make_bucket() {
   step "make the bucket gs://${BUCKET} if it is missing"
-  if [[ "${DRY_RUN}" == false ]] &&
-    gcloud storage buckets describe "gs://${BUCKET}" --format='value(name)' >/dev/null 2>&1; then
-    return
+  if [[ "${MAKE_UNIFORM}" == true ]]; then
+    run gcloud storage buckets update "gs://${BUCKET}" --uniform-bucket-level-access
+  elif [[ "${BUCKET_FOUND}" == false ]]; then
+    # Soft delete would keep and bill every overwritten log for a week.
+    run gcloud storage buckets create "gs://${BUCKET}" --project="${PROJECT}" --location="${REGION}" \
+      --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
   fi
-  run gcloud storage buckets create "gs://${BUCKET}" --project="${PROJECT}" --location="${REGION}" \
-    --uniform-bucket-level-access --public-access-prevention
 }
 
 apply_wiring() {
   step "apply the wiring for ${WORKERS} workers"
+  local attempt
   wiring_init
-  wiring apply -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
-    -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var "workers=${WORKERS}" \
-    -var "bucket=${BUCKET}" -var "prefix=${PREFIX}/"
+  [[ "${DRY_RUN}" == true ]] || printf '%s' "${BUCKET}" >"${STATE_DIR}/bucket" # for later, and for the delete script
+  for ((attempt = 1; ; attempt++)); do
+    if wiring apply -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
+      -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var "workers=${WORKERS}" \
+      -var "bucket=${BUCKET}" -var "prefix=${PREFIX}/" -var "elastic=${ELASTIC}"; then
+      return
+    fi
+    again_in "a right may not be in force everywhere yet" "${attempt}" || return 1
+  done
 }
 
 upload() {
-  step "upload the initialization action"
-  run gcloud storage cp "${HERE}/dataproc-initactions.sh" "gs://${BUCKET}/cluster/dataproc-initactions.sh"
-  if [[ -n "${WHEEL}" ]]; then
-    run gcloud storage cp "${WHEEL}" "${PACKAGE}"
-  fi
+  step "upload the initialization action and the wheel"
+  run gcloud storage cp "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${RELEASE}/"
 }
 
 create_cluster() {
   step "create the cluster ${CLUSTER} with ${WORKERS} workers"
-  local -a network=()
+  local attempt errors
+  local -a more=("--no-address")
   local metadata="poltergust-path=gs://${BUCKET}/${PREFIX},poltergust-project=${PROJECT}"
-  metadata+=",poltergust-name=poltergust-${CLUSTER},poltergust-package=${PACKAGE}"
-  [[ -z "${SUBNET}" ]] || network+=("--subnet=${SUBNET}")
-  [[ "${PUBLIC_IP}" == false ]] || network+=(--public-ip-address)
-  run gcloud dataproc clusters create "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
-    --num-workers="${WORKERS}" --image-version="${IMAGE}" \
-    --master-machine-type="${MASTER_TYPE}" --worker-machine-type="${WORKER_TYPE}" \
-    --service-account="${CLUSTER}-nodes@${PROJECT}.iam.gserviceaccount.com" --scopes=cloud-platform \
-    --initialization-actions="gs://${BUCKET}/cluster/dataproc-initactions.sh" --initialization-action-timeout=15m \
-    --metadata="${metadata}" --labels=app=poltergust "${network[@]}"
+  metadata+=",poltergust-name=poltergust-${CLUSTER},poltergust-package=${RELEASE}/${WHEEL##*/}"
+  [[ "${PUBLIC_IP}" == false ]] || more=(--public-ip-address)
+  [[ -z "${SUBNET}" ]] || more+=("--subnet=${SUBNET}")
+  [[ -z "${AUTOSCALING}" ]] || more+=("--autoscaling-policy=${AUTOSCALING}")
+  ((SECONDARY_WORKERS == 0)) ||
+    more+=("--num-secondary-workers=${SECONDARY_WORKERS}" "--secondary-worker-type=${KIND}")
+  errors="$(mktemp)"
+  for ((attempt = 1; ; attempt++)); do
+    if { run gcloud dataproc clusters create "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
+      --num-workers="${WORKERS}" --image-version="${IMAGE}" \
+      --master-machine-type="${MASTER_TYPE}" --worker-machine-type="${WORKER_TYPE}" \
+      --master-boot-disk-size="${DISK_GB}GB" --worker-boot-disk-size="${DISK_GB}GB" \
+      --service-account="${CLUSTER}-nodes@${PROJECT}.iam.gserviceaccount.com" --scopes=cloud-platform \
+      --initialization-actions="${RELEASE}/dataproc-initactions.sh" --initialization-action-timeout=15m \
+      --metadata="${metadata}" --labels=app=poltergust "${more[@]}" 2>&1 >&3 | tee "${errors}" >&2; } 3>&1; then
+      rm -f "${errors}"
+      return
+    fi
+    read_cluster
+    if [[ -n "${STATE}" ]]; then
+      say "error: the cluster ${CLUSTER} was made and is in state ${STATE}: an initialization action failed, or machines" \
+        "did not come up. The lines above name where its output is. Then: this command with --recreate"
+      exit 1
+    fi
+    # Refused before anything was made. The machines' account has its rights since a moment: that is worth a new try.
+    grep -qiE 'permission|service account|denied|forbidden' "${errors}" || return 1
+    again_in "the rights of the machines' account may not be in force everywhere yet" "${attempt}" || return 1
+  done
 }
 
 add_workers() {
-  step "add workers up to ${WORKERS}"
-  run gcloud dataproc clusters update "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --num-workers="${WORKERS}"
+  local -a numbers=()
+  ((PRIMARY >= WORKERS)) || numbers+=("--num-workers=${WORKERS}")
+  ((SECONDARY_WORKERS <= ${SECONDARY:-0})) || numbers+=("--num-secondary-workers=${SECONDARY_WORKERS}")
+  if ((${#numbers[@]} > 0)) && [[ -z "${POLICY}" ]]; then
+    step "add workers: ${numbers[*]}"
+    run gcloud dataproc clusters update "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" "${numbers[@]}"
+  fi
 }
 
 # One line for each heartbeat, with the time of its last change by the storage's clock.
@@ -151,21 +227,28 @@ heartbeats() {
   gcloud storage ls --long "gs://${BUCKET}/${PREFIX}.poltergust/nodes/" 2>/dev/null || true # none yet is an error there
 }
 
+# The names of the machines that run an agent.
+worker_names() {
+  gcloud dataproc clusters describe "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
+    --format='value(config.workerConfig.instanceNames.list(separator=" "),config.secondaryWorkerConfig.instanceNames.list(separator=" "))'
+}
+
 # A heartbeat of an earlier life does not count: it has to change, which a live agent sees to every minute.
 await_workers() {
-  step "wait for the heartbeats of ${WORKERS} workers"
+  step "wait for the heartbeats of the workers"
   if [[ "${DRY_RUN}" == true ]]; then
     return
   fi
-  local before="$1" now index line end=$((SECONDS + TIMEOUT))
+  local before="$1" now names name line end=$((SECONDS + TIMEOUT))
   local -a missing
+  names="$(worker_names)"
   while true; do
     now="$(heartbeats)"
     missing=()
-    for ((index = 0; index < WORKERS; index++)); do
-      line="$(grep -F "/nodes/${CLUSTER}-w-${index}.json" <<<"${now}" || true)"
+    for name in ${names}; do
+      line="$(grep -F "/nodes/${name}.json" <<<"${now}" || true)"
       if [[ -z "${line}" ]] || grep -qxF -- "${line}" <<<"${before}"; then
-        missing+=("${CLUSTER}-w-${index}")
+        missing+=("${name}")
       fi
     done
     ((${#missing[@]} > 0)) || return 0
@@ -181,7 +264,7 @@ open_ssh() {
   step "open ssh"
   local zone=ZONE
   local -a iap=()
-  [[ "${IAP}" == false ]] || iap+=(--tunnel-through-iap)
+  [[ "${IAP}" == false && "${PUBLIC_IP}" == true ]] || iap+=(--tunnel-through-iap)
   if [[ "${DRY_RUN}" == false ]]; then
     zone="$(gcloud dataproc clusters describe "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
       --format='value(config.gceClusterConfig.zoneUri.basename())')"
@@ -194,20 +277,22 @@ open_ssh() {
 main() {
   parse "$@"
   trap on_error ERR
-  local workers='' before=''
-  if [[ "${DRY_RUN}" == false ]]; then
-    workers="$(current_workers)"
-    before="$(heartbeats)"
-  fi
-  if [[ -n "${workers}" ]] && ((workers > WORKERS)); then
-    die "the cluster has ${workers} workers: taking some away is Dataproc's choice of which, so delete it and create it anew"
-  fi
+  local before
+  read_cluster
+  BUCKET="${BUCKET:-$(default_bucket)}"
+  check_all
+  check_state
+  build_wheel
+  # Machines that nobody counted before: they make their own subscriptions, for which they need more rights.
+  ELASTIC=false
+  [[ "${SECONDARY_WORKERS}${SECONDARY:-0}${AUTOSCALING}${POLICY}" =~ ^0*$ ]] || ELASTIC=true
   make_bucket
+  before="$(heartbeats)"
   apply_wiring
   upload
-  if [[ -z "${workers}" ]]; then
+  if [[ -z "${STATE}" ]]; then
     create_cluster
-  elif ((workers < WORKERS)); then
+  else
     add_workers
   fi
   await_workers "${before}"

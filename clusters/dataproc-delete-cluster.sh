@@ -15,11 +15,11 @@ Deletes the cluster, waits until it is gone, and destroys its wiring: topic, sub
 
   --project PROJECT   default: the one gcloud is set to
   --region REGION     default: us-central1
-  --bucket BUCKET     default: PROJECT-CLUSTER
+  --bucket BUCKET     default: the one that the cluster was created with
   --prefix PREFIX     default: pipeline
   --delete-bucket     delete the bucket too, with everything in it
   --state-dir DIR     where Terraform's state is kept; default: ~/.local/state/poltergust/PROJECT/CLUSTER
-  --dry-run           print what would be run, and run nothing
+  --dry-run           look, print what would be run, and change nothing
   -h, --help          this text
 TEXT
 }
@@ -59,18 +59,18 @@ parse() {
   check_cluster "${CLUSTER}"
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
-  BUCKET="${BUCKET:-${PROJECT//[:.]/-}-${CLUSTER}}"
-  STATE_DIR="${STATE_DIR:-${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}}"
+  STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
+  # Deleting the wrong one cannot be undone: a guess is not enough for that.
+  [[ "${DELETE_BUCKET}" == false || -n "${BUCKET}" || -f "${STATE_DIR}/bucket" ]] ||
+    die "--delete-bucket: ${STATE_DIR} does not say which; add --bucket BUCKET"
+  BUCKET="${BUCKET:-$(default_bucket)}"
   readonly PROJECT REGION BUCKET PREFIX STATE_DIR DELETE_BUCKET DRY_RUN CLUSTER
 }
 
 delete_cluster() {
   step "delete the cluster ${CLUSTER}"
-  local workers=unknown
-  if [[ "${DRY_RUN}" == false ]]; then
-    workers="$(current_workers)"
-  fi
-  if [[ -n "${workers}" ]]; then
+  read_cluster
+  if [[ -n "${STATE}" ]]; then
     run gcloud dataproc clusters delete "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --quiet
   fi
 }
@@ -84,13 +84,12 @@ destroy_wiring() {
   wiring_init
   wiring destroy -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
     -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var workers=2 -var "bucket=${BUCKET}" \
-    -var "prefix=${PREFIX}/"
+    -var "prefix=${PREFIX}/" -var wait_seconds=0
 }
 
 delete_bucket() {
   step "delete the bucket gs://${BUCKET}"
-  if [[ "${DRY_RUN}" == true ]] ||
-    gcloud storage buckets describe "gs://${BUCKET}" --format='value(name)' >/dev/null 2>&1; then
+  if [[ -n "$(own_bucket "${BUCKET}")" ]]; then
     run gcloud storage rm --recursive "gs://${BUCKET}"
   fi
 }

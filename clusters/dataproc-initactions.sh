@@ -4,9 +4,9 @@
 #
 # Instance metadata (see dataproc-create-cluster.sh):
 #   poltergust-path      gs://bucket/prefix
-#   poltergust-project   project of the subscriptions
-#   poltergust-name      what the subscriptions' names begin with: <name>-<host name>
-#   poltergust-package   poltergust==VERSION, or gs://bucket/…/poltergust-….whl
+#   poltergust-project   project of the topic and the subscriptions
+#   poltergust-name      the topic's name, and what the subscriptions' names begin with: <name>-<host name>
+#   poltergust-package   gs://bucket/…/poltergust-….whl
 #
 # Secrets that pipelines need (tokens of private indexes) do not belong in metadata, which every program on the machine
 # can read: put NAME=value lines into /etc/poltergust/secrets.env, mode 0600, and restart poltergust-agent.
@@ -43,16 +43,14 @@ make_user() {
 
 # In an environment of its own: neither the image's packages nor a pipeline's can disturb it.
 install_package() {
-  local package="$1" wheels python
+  local wheels python
   python="$(find_python)"
   [[ -x "${HOME_DIR}/bin/python" ]] || "${python}" -m venv "${HOME_DIR}"
   "${HOME_DIR}/bin/python" -m pip install --quiet --disable-pip-version-check "uv==${UV_VERSION}"
-  if [[ "${package}" == gs://* ]]; then
-    wheels="$(mktemp -d)"
-    gcloud storage cp "${package}" "${wheels}/"
-    package="${wheels}/${package##*/}"
-  fi
-  "${HOME_DIR}/bin/uv" pip install --quiet --python "${HOME_DIR}/bin/python" "${package}"
+  wheels="$(mktemp -d)"
+  gcloud storage cp "$1" "${wheels}/"
+  "${HOME_DIR}/bin/uv" pip install --quiet --python "${HOME_DIR}/bin/python" "${wheels}/${1##*/}"
+  rm -rf "${wheels}"
 }
 
 # write FILE MODE: standard input into FILE, in one step.
@@ -109,6 +107,12 @@ UNIT
   fi
 }
 
+# The command of the scheduler. The one place to change for `poltergust scheduler`: it needs no luigi.cfg, and agents then
+# need POLTERGUST_SCHEDULER_PASSWORD_FILE too (see write_agent).
+scheduler_command() {
+  printf '%s' "${HOME_DIR}/bin/luigid --address $(metadata network-interfaces/0/ip) --port 8082"
+}
+
 write_scheduler() {
   # The settings that let a worker take over a dead one's tasks within seconds; Luigi's own need 17 minutes.
   write "${ETC}/luigi.cfg" 0644 <<'CFG'
@@ -132,7 +136,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=simple
 Environment=HOME=/var/lib/poltergust-scheduler LUIGI_CONFIG_PATH=${ETC}/luigi.cfg
-ExecStart=${HOME_DIR}/bin/luigid --address $(metadata network-interfaces/0/ip) --port 8082
+ExecStart=$(scheduler_command)
 $(restart)
 TimeoutStopSec=1min
 StateDirectory=poltergust-scheduler
@@ -147,18 +151,35 @@ WantedBy=multi-user.target
 UNIT
 }
 
+# Whether the wiring made a subscription for this worker. A primary worker's right to look at it may take a minute to be in
+# force; secondary workers (NAME-sw-XXXX) have none.
+has_subscription() {
+  local attempt
+  [[ "$1" != *-sw-* ]] || return 1
+  for ((attempt = 1; attempt <= 6; attempt++)); do
+    ! gcloud pubsub subscriptions describe "$2" --format='value(name)' >/dev/null 2>&1 || return 0
+    sleep "${POLTERGUST_PAUSE_SECONDS:-10}"
+  done
+  return 1
+}
+
 write_agent() {
-  local node
+  local node project name source
   node="$(hostname -s)"
+  project="projects/$(metadata attributes/poltergust-project)" name="$(metadata attributes/poltergust-name)"
+  source="POLTERGUST_SUBSCRIPTION=${project}/subscriptions/${name}-${node}"
+  # Workers that nobody counted before, secondary and autoscaled ones, make their own: it is removed when they stop.
+  has_subscription "${node}" "${source#*=}" || source="POLTERGUST_TOPIC=${project}/topics/${name}"
   # Every option of `poltergust listen` has such a variable.
   write "${ETC}/agent.env" 0644 <<ENV
 POLTERGUST_PATH=$(metadata attributes/poltergust-path)
-POLTERGUST_SUBSCRIPTION=projects/$(metadata attributes/poltergust-project)/subscriptions/$(metadata attributes/poltergust-name)-${node}
+${source}
 POLTERGUST_NODE=${node}
 POLTERGUST_SCHEDULER_URL=http://$(metadata attributes/dataproc-master):8082
 POLTERGUST_CACHE_DIR=/var/cache/poltergust
 POLTERGUST_DRAIN_TIMEOUT=10m
 POLTERGUST_LOG_FORMAT=json
+POLTERGUST_HTTP=127.0.0.1:8089
 ENV
   # Stop: the agent alone is asked, drains within its ten minutes, and then whatever is left of the service is killed.
   write "${UNITS}/poltergust-agent.service" 0644 <<UNIT

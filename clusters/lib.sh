@@ -37,6 +37,14 @@ need() {
   done
 }
 
+# again_in REASON ATTEMPT: wait before the next of ATTEMPTS attempts; fails when that was the last one.
+again_in() {
+  local pause="${POLTERGUST_PAUSE_SECONDS:-30}"
+  (("$2" < ATTEMPTS)) || return 1
+  say "attempt $2 of ${ATTEMPTS} failed: $1; again in ${pause} s"
+  sleep "${pause}"
+}
+
 # The project of --project, else the one that gcloud is set to.
 resolve_project() {
   local project="$1"
@@ -51,6 +59,29 @@ resolve_project() {
 check_cluster() {
   [[ "$1" =~ ^[a-z][a-z0-9-]{0,22}[a-z0-9]$ ]] ||
     die "cluster '$1': 2 to 24 lower-case letters, digits and dashes, beginning with a letter"
+}
+
+default_state_dir() {
+  # shellcheck disable=SC2153 # PROJECT is the scripts' own, set by their parse()
+  printf '%s' "${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}"
+}
+
+# Prints "True" or "False", whether the project's bucket $1 has uniform access; nothing if the project has no such bucket.
+own_bucket() {
+  gcloud storage buckets list --project="${PROJECT}" --filter="name = $1" \
+    --format='csv[no-heading](name,uniform_bucket_level_access.yesno(yes="True",no="False"))' |
+    sed -n "s/^$1,//p"
+}
+
+# The bucket that the cluster was created with, else gs://CLUSTER if the project has it, else PROJECT-CLUSTER.
+default_bucket() {
+  if [[ -f "${STATE_DIR}/bucket" ]]; then
+    cat "${STATE_DIR}/bucket"
+  elif [[ -n "$(own_bucket "${CLUSTER}")" ]]; then
+    printf '%s' "${CLUSTER}"
+  else
+    printf '%s' "${PROJECT//[:.]/-}-${CLUSTER}"
+  fi
 }
 
 # Terraform on the wiring of one cluster, with its state in STATE_DIR and nothing written beside the sources.
@@ -72,10 +103,13 @@ wiring_init() {
   wiring init -input=false -no-color
 }
 
-# How many workers the cluster has; nothing if there is no cluster. A list, not a look at the one: that it is not there
-# and that one may not look are different answers. Not for use in a condition, where bash lets failures pass.
-current_workers() {
-  # shellcheck disable=SC2153 # PROJECT is the scripts' own, set by their parse()
-  gcloud dataproc clusters list --project="${PROJECT}" --region="${REGION}" \
-    --filter="clusterName = ${CLUSTER}" --format='value(config.workerConfig.numInstances)'
+# Sets STATE (empty: there is no such cluster), PRIMARY and SECONDARY (numbers of workers) and POLICY (of autoscaling).
+# A list, not a look at the one: that it is not there and that one may not look are different answers. Not for use in a
+# condition, where bash lets failures pass.
+read_cluster() {
+  local line
+  line="$(gcloud dataproc clusters list --project="${PROJECT}" --region="${REGION}" --filter="clusterName = ${CLUSTER}" \
+    --format='csv[no-heading](status.state,config.workerConfig.numInstances,config.secondaryWorkerConfig.numInstances,config.autoscalingConfig.policyUri.basename())')"
+  # shellcheck disable=SC2034 # for the scripts
+  IFS=, read -r STATE PRIMARY SECONDARY POLICY <<<"${line}"
 }

@@ -48,6 +48,18 @@ variable "prefix" {
   default     = "pipeline/"
 }
 
+variable "elastic" {
+  description = "Let workers that have no subscription of their name (secondary and autoscaled ones) make their own."
+  type        = bool
+  default     = false
+}
+
+variable "wait_seconds" {
+  description = "How long new rights are given to be in force everywhere before something relies on them."
+  type        = number
+  default     = 60
+}
+
 provider "google" {
   project = var.project_id
 }
@@ -65,6 +77,17 @@ resource "google_project_iam_member" "dataproc" {
   member  = "serviceAccount:${google_service_account.nodes.email}"
 }
 
+# Dataproc looks at once whether the account has the right, and a right takes up to minutes to be in force everywhere.
+resource "terraform_data" "dataproc" {
+  count = var.wait_seconds > 0 ? 1 : 0
+
+  triggers_replace = [google_project_iam_member.dataproc.id]
+
+  provisioner "local-exec" {
+    command = "sleep ${var.wait_seconds}"
+  }
+}
+
 module "poltergust" {
   source = "../../infra/terraform"
 
@@ -75,7 +98,9 @@ module "poltergust" {
   name                  = "poltergust-${var.cluster}"
   nodes                 = [for index in range(var.workers) : "${var.cluster}-w-${index}"]
   service_account_email = google_service_account.nodes.email
+  own_subscriptions     = var.elastic
   scheduler_url         = "http://${var.cluster}-m:8082"
+  wait_seconds          = var.wait_seconds
   labels                = { app = "poltergust", cluster = var.cluster }
 }
 
@@ -84,7 +109,7 @@ output "service_account" {
   value       = google_service_account.nodes.email
 
   # A machine without this right fails to join its cluster.
-  depends_on = [google_project_iam_member.dataproc]
+  depends_on = [google_project_iam_member.dataproc, terraform_data.dataproc]
 }
 
 output "path" {

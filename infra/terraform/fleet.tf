@@ -21,7 +21,7 @@ resource "google_project_iam_member" "fleet" {
 
   project = var.project_id
   role    = google_project_iam_custom_role.fleet[0].id
-  member  = "serviceAccount:${var.service_account_email}"
+  member  = local.shared_member
 }
 
 # Of this role only pubsub.topics.attachSubscription has a meaning on a topic.
@@ -31,5 +31,5 @@ resource "google_pubsub_topic_iam_member" "fleet" {
   project = var.project_id
   topic   = google_pubsub_topic.this.name
   role    = "roles/pubsub.subscriber"
-  member  = "serviceAccount:${var.service_account_email}"
+  member  = local.shared_member
 }

@@ -11,24 +11,32 @@ locals {
   # bucket the nodes' own records.
   filter = var.prefix == "" ? "attributes.eventType = \"OBJECT_FINALIZE\" AND NOT hasPrefix(attributes.objectId, \"${local.sibling}\")" : "attributes.eventType = \"OBJECT_FINALIZE\" AND hasPrefix(attributes.objectId, \"${var.prefix}\")"
 
+  # Whom IAM means by an account's address, or by a principal of a workload identity pool.
+  shared_member = var.member != null ? var.member : "serviceAccount:${var.service_account_email}"
+  node_members = {
+    for node, account in var.node_service_accounts :
+    node => can(regex("^principal(Set)?://", account)) ? account : "serviceAccount:${account}"
+  }
+
   # Keys are names that are known when planning; the addresses may belong to accounts that are made in the same apply.
   shared_account = var.own_subscriptions || length(setsubtract(var.nodes, keys(var.node_service_accounts))) > 0
-  accounts       = merge(local.shared_account ? { "*" = var.service_account_email } : {}, var.node_service_accounts)
+  members        = merge(local.shared_account ? { "*" = local.shared_member } : {}, local.node_members)
 
   objects = merge(
     { for prefix in distinct([var.prefix, local.sibling]) : prefix => "roles/storage.objectUser" if var.prefix != "" || prefix == "" },
     { for prefix in var.read_prefixes : prefix => "roles/storage.objectViewer" if var.prefix != "" && !startswith(prefix, var.prefix) },
   )
   grants = {
-    for pair in setproduct(keys(local.accounts), keys(local.objects)) :
-    "${pair[0]} ${pair[1]}" => { member = "serviceAccount:${local.accounts[pair[0]]}", prefix = pair[1], role = local.objects[pair[1]] }
+    for pair in setproduct(keys(local.members), keys(local.objects)) :
+    "${pair[0]} ${pair[1]}" => { member = local.members[pair[0]], prefix = pair[1], role = local.objects[pair[1]] }
   }
 }
 
 resource "google_pubsub_topic" "this" {
-  project = var.project_id
-  name    = var.name
-  labels  = var.labels
+  project      = var.project_id
+  name         = var.name
+  labels       = var.labels
+  kms_key_name = var.kms_key_name
 
   dynamic "message_storage_policy" {
     for_each = length(var.allowed_persistence_regions) > 0 ? [var.allowed_persistence_regions] : []
@@ -51,6 +59,20 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member  = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
 }
 
+# A new right takes up to minutes to be in force everywhere, and the provider asks for the notification config only once.
+resource "terraform_data" "rights" {
+  count = var.wait_seconds > 0 ? 1 : 0
+
+  triggers_replace = [
+    google_pubsub_topic_iam_member.publisher.id,
+    sort([for each in google_storage_bucket_iam_member.objects : each.id]),
+  ]
+
+  provisioner "local-exec" {
+    command = "sleep ${var.wait_seconds}"
+  }
+}
+
 # One for the path, whatever the number of nodes: a bucket takes ten for each type of event.
 resource "google_storage_notification" "this" {
   bucket             = var.bucket
@@ -60,7 +82,7 @@ resource "google_storage_notification" "this" {
   object_name_prefix = var.prefix == "" ? null : var.prefix
 
   # Cloud Storage refuses a notification config whose topic it may not publish to.
-  depends_on = [google_pubsub_topic_iam_member.publisher]
+  depends_on = [google_pubsub_topic_iam_member.publisher, terraform_data.rights]
 }
 
 resource "google_pubsub_subscription" "node" {
@@ -94,12 +116,16 @@ resource "google_pubsub_subscription_iam_member" "node" {
   project      = var.project_id
   subscription = google_pubsub_subscription.node[each.value.node].name
   role         = "roles/pubsub.${each.value.role}"
-  member       = "serviceAccount:${lookup(var.node_service_accounts, each.value.node, var.service_account_email)}"
+  member       = lookup(local.node_members, each.value.node, local.shared_member)
 }
 
 # Objects: read and write below the path and its sibling, read below read_prefixes, nothing else of the bucket. A
-# condition on the name alone would deny listing, whose resource is the bucket: the second half allows a list request
-# that asks for the prefix. https://cloud.google.com/iam/docs/conditions-attribute-reference#storage-api-attributes
+# condition on the name alone would deny listing, whose resource is the bucket: the last part allows a list request that
+# asks for the prefix. In a bucket with a hierarchical namespace, folders are resources of their own.
+# https://cloud.google.com/iam/docs/conditions-attribute-reference#storage-api-attributes
+#
+# Each has a title of its own, made of the module's name and the node's: two grants that are equal in role, member and
+# condition are one binding, and whoever removes one of them removes both.
 resource "google_storage_bucket_iam_member" "objects" {
   for_each = local.grants
 
@@ -107,16 +133,13 @@ resource "google_storage_bucket_iam_member" "objects" {
   role   = each.value.role
   member = each.value.member
 
-  dynamic "condition" {
-    for_each = each.value.prefix == "" ? [] : [each.value.prefix]
-
-    content {
-      title       = "poltergust ${substr(condition.value, 0, 80)}"
-      description = "Objects below gs://${var.bucket}/${substr(condition.value, 0, 150)}, listing included"
-      expression = join(" || ", [
-        "resource.name.startsWith('projects/_/buckets/${var.bucket}/objects/${condition.value}')",
-        "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('${condition.value}')",
-      ])
-    }
+  condition {
+    title       = "poltergust ${substr(sha256("${var.project_id} ${var.name} ${each.key}"), 0, 8)} ${substr(each.value.prefix, 0, 70)}"
+    description = "Objects below gs://${var.bucket}/${substr(each.value.prefix, 0, 150)}, listing included"
+    expression = each.value.prefix == "" ? "resource.name.startsWith('projects/_/buckets/${var.bucket}')" : join(" || ", [
+      "resource.name.startsWith('projects/_/buckets/${var.bucket}/objects/${each.value.prefix}')",
+      "resource.name.startsWith('projects/_/buckets/${var.bucket}/folders/${each.value.prefix}')",
+      "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('${each.value.prefix}')",
+    ])
   }
 }

@@ -9,7 +9,7 @@ output "path" {
   value       = local.path
 
   # Nobody starts a node before it may do its work.
-  depends_on = [google_storage_bucket_iam_member.objects]
+  depends_on = [google_storage_bucket_iam_member.objects, terraform_data.rights]
 }
 
 output "listen" {
@@ -23,6 +23,7 @@ output "listen" {
     google_pubsub_subscription_iam_member.node,
     google_storage_bucket_iam_member.objects,
     google_storage_notification.this,
+    terraform_data.rights,
   ]
 }
 
@@ -35,12 +36,16 @@ output "fleet_listen" {
     google_pubsub_topic_iam_member.fleet,
     google_storage_bucket_iam_member.objects,
     google_storage_notification.this,
+    terraform_data.rights,
   ]
 }
 
 output "topic" {
   description = "Full name of the topic."
   value       = google_pubsub_topic.this.id
+
+  # A program that was given the topic's name alone makes its subscription with these rights.
+  depends_on = [google_project_iam_member.fleet, google_pubsub_topic_iam_member.fleet, google_storage_notification.this]
 }
 
 output "subscriptions" {

@@ -109,18 +109,34 @@ variable "nodes" {
 }
 
 variable "service_account_email" {
-  description = "The service account that the nodes run as, unless `node_service_accounts` names another."
+  description = "The service account that the nodes run as, unless `node_service_accounts` names another. Null with `member`."
   type        = string
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = can(regex("^[^@:\\s]+@[^@:\\s]+\\.gserviceaccount\\.com$", var.service_account_email))
+    condition     = var.service_account_email == null || can(regex("^[^@:\\s]+@[^@:\\s]+\\.gserviceaccount\\.com$", var.service_account_email))
     error_message = "service_account_email is an address such as \"nodes@my-project.iam.gserviceaccount.com\", without \"serviceAccount:\"."
+  }
+
+  validation {
+    condition     = (var.service_account_email == null) != (var.member == null)
+    error_message = "service_account_email and member exclude each other, and one of them is needed."
+  }
+}
+
+variable "member" {
+  description = "Instead of a service account: the principal that the nodes are, such as a Kubernetes service account by Workload Identity."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.member == null || can(regex("^principal(Set)?://iam\\.googleapis\\.com/[^\\s]+$", var.member))
+    error_message = "member is a principal such as \"principal://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/my-project.svc.id.goog/subject/ns/NAMESPACE/sa/NAME\"."
   }
 }
 
 variable "node_service_accounts" {
-  description = "Node to service account, for nodes that run as an account of their own."
+  description = "Node to service account (or to a principal://…), for nodes that run as an account of their own."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -132,9 +148,10 @@ variable "node_service_accounts" {
 
   validation {
     condition = alltrue([
-      for email in values(var.node_service_accounts) : can(regex("^[^@:\\s]+@[^@:\\s]+\\.gserviceaccount\\.com$", email))
+      for account in values(var.node_service_accounts) :
+      can(regex("^([^@:\\s]+@[^@:\\s]+\\.gserviceaccount\\.com|principal(Set)?://iam\\.googleapis\\.com/[^\\s]+)$", account))
     ])
-    error_message = "node_service_accounts are addresses such as \"node-1@my-project.iam.gserviceaccount.com\", without \"serviceAccount:\"."
+    error_message = "node_service_accounts are addresses such as \"node-1@my-project.iam.gserviceaccount.com\" or principal://iam.googleapis.com/…, without \"serviceAccount:\"."
   }
 }
 
@@ -240,6 +257,29 @@ variable "allowed_persistence_regions" {
   validation {
     condition     = alltrue([for region in var.allowed_persistence_regions : can(regex("^[a-z]+-[a-z]+[0-9]+$", region))])
     error_message = "allowed_persistence_regions are regions such as \"europe-west1\"."
+  }
+}
+
+variable "kms_key_name" {
+  description = "Key of Cloud KMS that encrypts the topic (the project's Pub/Sub service agent must be allowed to use it). Null: Google's own keys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_name == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key_name))
+    error_message = "kms_key_name is a full name such as \"projects/my-project/locations/europe-west1/keyRings/ring/cryptoKeys/key\"."
+  }
+}
+
+variable "wait_seconds" {
+  description = "How long new rights are given to be in force everywhere, in seconds, before the notification config is made. 0: not at all."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.wait_seconds >= 0 && var.wait_seconds <= 600 && floor(var.wait_seconds) == var.wait_seconds
+    error_message = "wait_seconds is a whole number from 0 to 600."
   }
 }
 

@@ -1,8 +1,9 @@
 """A recording stand-in for gcloud (and gsutil): a small project in a folder, and every command line that was run.
 
-Run as a program by the scripts under test. `CLOUD` names the folder: `calls.jsonl` (argv lists), `buckets/`, `cluster`
-(number of workers), `hearts` (how often they were looked at: each look finds the heartbeats changed), `fail` (words of
-the next command that fails).
+Run as a program by the scripts under test. `CLOUD` names the folder: `calls.jsonl` (argv lists) and `project.json`,
+what is in the project (see `DEFAULT`). It does what the documentation says of the real one as far as the scripts see:
+a cluster whose initialization action fails stays in state ERROR, a command that is refused leaves nothing, names of
+buckets are shared by all projects.
 """
 
 # ruff: noqa: T201 (a program: its output is what scripts read)
@@ -13,57 +14,142 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+APIS = ("cloudresourcemanager", "compute", "dataproc", "iam", "pubsub", "storage")
+DEFAULT: dict[str, Any] = {
+    "apis": [f"{name}.googleapis.com" for name in APIS],
+    "login": True,
+    "buckets": {},  # name to {"uniform": bool, "objects": [names]}
+    "foreign": [],  # buckets of other projects
+    "subnets": {"default": "default"},  # name to its network
+    "nat": [],  # networks that have Cloud NAT
+    "quotas": {"CPUS": [24.0, 0.0], "IN_USE_ADDRESSES": [8.0, 0.0], "DISKS_TOTAL_GB": [4096.0, 0.0]},  # limit, usage
+    "cluster": None,  # {"state": str, "workers": int, "secondary": int, "policy": str}
+    "refuse": [],  # the words a command begins with, and what it says: each once, in this order
+    "action_fails": False,
+    "silent": [],  # workers whose heartbeats do not change
+    "looks": 0,  # how often the heartbeats were looked at: each look finds them changed
+}
+
+
+class Refused(Exception):
+    """The command's own error message."""
 
 
 def main(argv: list[str]) -> int:
-    cloud = Path(os.environ["CLOUD"])
-    with (cloud / "calls.jsonl").open("a") as calls:
+    folder = Path(os.environ["CLOUD"])
+    with (folder / "calls.jsonl").open("a") as calls:
         calls.write(json.dumps(argv) + "\n")
+    path = folder / "project.json"
+    project = json.loads(path.read_text())
     command = " ".join(argv[1:])
-    fail = cloud / "fail"
-    if fail.is_file() and command.startswith(fail.read_text()):
-        fail.unlink()
-        print("ERROR: (gcloud) told to fail", file=sys.stderr)
+    try:
+        if project["refuse"] and command.startswith(project["refuse"][0][0]):
+            raise Refused(project["refuse"].pop(0)[1])
+        for line in answer(project, command, argv):
+            print(line)
+    except Refused as error:
+        print(f"ERROR: (gcloud) {error}", file=sys.stderr)
         return 1
-    return answer(cloud, command, argv)
+    finally:
+        path.write_text(json.dumps(project))
+    return 0
 
 
-def answer(cloud: Path, command: str, argv: list[str]) -> int:
-    cluster, buckets = cloud / "cluster", cloud / "buckets"
+def answer(project: dict[str, Any], command: str, argv: list[str]) -> list[str]:
+    """The lines that the command prints; what it does is done in `project`."""
     if command == "config get-value project":
-        print("my-project")
-    elif command.startswith("storage buckets describe gs://"):
-        return 0 if (buckets / argv[4].removeprefix("gs://")).is_dir() else 1
-    elif command.startswith("storage buckets create gs://"):
-        (buckets / argv[4].removeprefix("gs://")).mkdir()
-    elif command.startswith("storage rm --recursive gs://"):
-        (buckets / argv[4].removeprefix("gs://")).rmdir()
-    elif command.startswith("dataproc clusters list"):
-        print(cluster.read_text() if cluster.exists() else "")
-    elif command.startswith(("dataproc clusters create", "dataproc clusters update")):
-        cluster.write_text(next(word for word in argv if word.startswith("--num-workers=")).split("=")[1])
-    elif command.startswith("dataproc clusters delete"):
-        cluster.unlink()
-    elif command.startswith("dataproc clusters describe"):
-        print("us-central1-f")
-    elif command.startswith("storage ls --long"):
-        return heartbeats(cloud, argv[-1])
-    return 0
+        return ["my-project"]
+    if command.startswith("services list"):
+        return list(project["apis"])
+    if command.startswith("auth application-default"):
+        if not project["login"]:
+            raise Refused("Your default credentials were not found.")
+        return ["a-token"]
+    if command.startswith("storage"):
+        return storage(project, command, argv)
+    if command.startswith("compute networks subnets describe"):
+        if argv[5] not in project["subnets"]:
+            raise Refused(f"The resource '{argv[5]}' was not found")
+        return [project["subnets"][argv[5]]]
+    if command.startswith("compute routers list"):
+        return list(project["nat"])
+    if command.startswith("compute regions describe"):
+        return [f"{metric},{limit},{usage}" for metric, (limit, usage) in project["quotas"].items()]
+    if command.startswith("dataproc clusters"):
+        return dataproc(project, argv[3], argv)
+    return []
 
 
-def heartbeats(cloud: Path, folder: str) -> int:
-    cluster, hearts = cloud / "cluster", cloud / "hearts"
-    looks = int(hearts.read_text()) + 1 if hearts.exists() else 1
-    hearts.write_text(str(looks))
-    if not cluster.exists():
-        print("ERROR: (gcloud.storage.ls) One or more URLs matched no objects.", file=sys.stderr)
-        return 1
-    silent = (cloud / "silent").read_text().split() if (cloud / "silent").exists() else []
-    for worker in range(int(cluster.read_text())):
-        name = f"mycluster-w-{worker}"
-        minute = 0 if name in silent else looks
-        print(f"       512  2024-01-01T00:{minute:02d}:00Z  {folder}{name}.json")
-    return 0
+def storage(project: dict[str, Any], command: str, argv: list[str]) -> list[str]:
+    name = argv[4].removeprefix("gs://") if len(argv) > 4 else ""
+    buckets = project["buckets"]
+    if command.startswith("storage buckets list"):
+        wanted = option(argv, "--filter").removeprefix("name = ")
+        return [f"{wanted},{buckets[wanted]['uniform']}"] if wanted in buckets else []
+    if command.startswith("storage buckets describe"):
+        if name in project["foreign"]:
+            raise Refused(f"HTTPError 403: you do not have storage.buckets.get access to {name}")
+        if name not in buckets:
+            raise Refused(f"gs://{name} not found: 404.")
+        return [name]
+    if command.startswith("storage buckets create"):
+        if name in buckets or name in project["foreign"]:
+            raise Refused("HTTPError 409: The requested bucket name is not available.")
+        buckets[name] = {"uniform": "--uniform-bucket-level-access" in argv, "objects": []}
+    if command.startswith("storage buckets update"):
+        buckets[name]["uniform"] = True
+    if command.startswith("storage rm --recursive"):
+        del buckets[name]
+    if command.startswith("storage ls --long"):
+        return heartbeats(project, argv[-1])
+    if command.startswith("storage ls"):
+        return [f"gs://{argv[-1].removeprefix('gs://')}/{each}" for each in buckets[argv[3][5:]]["objects"]]
+    return []
+
+
+def dataproc(project: dict[str, Any], verb: str, argv: list[str]) -> list[str]:
+    cluster = project["cluster"]
+    if verb == "list":
+        keys = ("state", "workers", "secondary", "policy")
+        return [",".join(str(cluster[key] or "") for key in keys)] if cluster else []
+    if verb == "describe":
+        names = " ".join(workers(cluster)).split(" mycluster-sw", 1)
+        return ["us-central1-f" if "zoneUri" in argv[-1] else "\t".join(names).replace("\t", "\tmycluster-sw")]
+    if verb == "create":
+        state = "ERROR" if project["action_fails"] else "RUNNING"
+        secondary = int(option(argv, "--num-secondary-workers") or 0)
+        numbers = {"workers": int(option(argv, "--num-workers")), "secondary": secondary}
+        project["cluster"] = {"state": state, "policy": option(argv, "--autoscaling-policy"), **numbers}
+        if project["action_fails"]:
+            project["action_fails"] = False
+            raise Refused(
+                "Initialization action failed; its output: gs://staging/dataproc-initialization-script-0_output"
+            )
+    if verb == "update":
+        for key, flag in (("workers", "--num-workers"), ("secondary", "--num-secondary-workers")):
+            cluster[key] = int(option(argv, flag) or cluster[key])
+    if verb == "delete":
+        project["cluster"] = None
+    return []
+
+
+def option(argv: list[str], flag: str) -> str:
+    return next((word.split("=", 1)[1] for word in argv if word.startswith(f"{flag}=")), "")
+
+
+def workers(cluster: dict[str, Any]) -> list[str]:
+    primary = [f"mycluster-w-{index}" for index in range(cluster["workers"])]
+    return primary + [f"mycluster-sw-{index:04x}" for index in range(cluster["secondary"])]
+
+
+def heartbeats(project: dict[str, Any], folder: str) -> list[str]:
+    project["looks"] += 1
+    if not project["cluster"]:
+        raise Refused("One or more URLs matched no objects.")
+    minutes = {name: 0 if name in project["silent"] else project["looks"] for name in workers(project["cluster"])}
+    return [f"       512  2024-01-01T00:{minute:02d}:00Z  {folder}{name}.json" for name, minute in minutes.items()]
 
 
 if __name__ == "__main__":

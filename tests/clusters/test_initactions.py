@@ -31,12 +31,14 @@ from tests import needs
 from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings
 from tests.emulators import pubsub as emulator
 from tests.emulators.gcs import StrictGcs, strict_gcs
-from tests.emulators.servers import running, wait_until
+from tests.emulators.servers import free_port, running, wait_until
 from tests.terraform.standin import ROOT
 
 SCRIPT = ROOT / "clusters" / "dataproc-initactions.sh"
 PROJECT, BUCKET, CLUSTER = "my-project", "mybucket", "mycluster"
-NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-w-1"]
+# A primary worker, for which the wiring made a subscription, and a secondary one, which nobody counted before.
+NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-sw-k3x7"]
+SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/poltergust-{CLUSTER}-{NODES[0]}"
 # The first task ends once workers of both machines are at the scheduler.
 PIPELINE = """
 import json, os, time, urllib.request
@@ -96,15 +98,14 @@ def cloud() -> Iterator[tuple[StrictGcs, str]]:
         storage.create_bucket(BUCKET)
         topic = emulator.create_topic(host, PROJECT, f"poltergust-{CLUSTER}")
         storage.notify(BUCKET, topic, prefix="pipeline/")
-        for node in NODES:
-            emulator.create_subscription(host, PROJECT, f"poltergust-{CLUSTER}-{node}", f"poltergust-{CLUSTER}")
+        emulator.create_subscription(host, PROJECT, SUBSCRIPTION.rpartition("/")[2], f"poltergust-{CLUSTER}")
         yield storage, host
 
 
 @pytest.fixture(scope="module")
 def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel: Path) -> dict[str, Machine]:
     """The machines after the initialization action, run twice on the first worker."""
-    storage, _ = cloud
+    storage, host = cloud
     storage.put(BUCKET, f"cluster/{wheel.name}", wheel.read_bytes())
     master = f"127.{random.randint(2, 250)}.{random.randint(2, 250)}.{random.randint(2, 250)}"  # loopback, all of 127/8
 
@@ -125,6 +126,8 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
                 "HOME": "/root",
                 "GCE_METADATA_HOST": metadata,
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{storage.url}/",
+                "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB": f"http://{host}/",
+                "POLTERGUST_PAUSE_SECONDS": "0",
                 "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
                 "CLOUDSDK_CONFIG": "/tmp/gcloud",
             }
@@ -184,6 +187,15 @@ def test_the_agent_stops_later_than_it_drains(installed: dict[str, Machine]) -> 
     )
 
 
+def test_each_worker_listens_on_its_own_subscription_and_shows_its_health(installed: dict[str, Machine]) -> None:
+    primary, secondary = (installed[node].unit("poltergust-agent").env for node in NODES)
+    assert primary["POLTERGUST_SUBSCRIPTION"] == SUBSCRIPTION
+    assert "POLTERGUST_TOPIC" not in primary
+    assert secondary["POLTERGUST_TOPIC"] == f"projects/{PROJECT}/topics/poltergust-{CLUSTER}"
+    assert "POLTERGUST_SUBSCRIPTION" not in secondary
+    assert {each["POLTERGUST_HTTP"] for each in (primary, secondary)} == {"127.0.0.1:8089"}
+
+
 def test_what_was_installed_runs_a_config_on_both_workers(
     installed: dict[str, Machine], cloud: tuple[StrictGcs, str], tmp_path: Path
 ) -> None:
@@ -198,7 +210,8 @@ def test_what_was_installed_runs_a_config_on_both_workers(
         def start(name: str, unit: Unit, ready: Any) -> None:
             env = {"PATH": "/usr/local/bin:/usr/bin:/bin"} | unit.env | google | registry
             if unit.all("Type") == ["notify"]:
-                env |= systemd
+                # These machines share one loopback interface, so each gets a port of its own.
+                env |= systemd | {"POLTERGUST_HTTP": f"127.0.0.1:{free_port()}"}
             argv = installed[name].argv(unit.command())
             stack.enter_context(running(argv, ready=ready, log=tmp_path / f"{name}.log", env=env, timeout=120))
 
@@ -222,8 +235,10 @@ def test_what_was_installed_runs_a_config_on_both_workers(
         logs = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
         assert {Path(name).stem for name in logs} == set(NODES)
         wait_until(lambda: heard.count("READY=1") >= len(NODES) and "WATCHDOG=1" in heard, "READY=1 and WATCHDOG=1")
+        assert len(emulator.subscriptions(host, PROJECT)) == len(NODES)
         for line in (tmp_path / f"{NODES[0]}.log").read_text().splitlines():
             assert json.loads(line)["node"] == NODES[0]
+    assert emulator.subscriptions(host, PROJECT) == [SUBSCRIPTION], "what a node made for itself goes with it"
 
 
 @contextlib.contextmanager

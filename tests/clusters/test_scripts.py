@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.terraform.standin import LATEST, ROOT, mirror
 CLUSTERS = ROOT / "clusters"
 CREATE, DELETE = CLUSTERS / "dataproc-create-cluster.sh", CLUSTERS / "dataproc-delete-cluster.sh"
 WORKERS = ["mycluster-w-0", "mycluster-w-1"]
-READ_ONLY = ("config get-value", "describe", "list", "storage ls")
+READ_ONLY = ("config get-value", "auth application-default", " describe", " list", "storage ls")
 
 
 class Cloud:
@@ -30,9 +31,14 @@ class Cloud:
 
     def __init__(self, folder: Path, pubsub: str) -> None:
         self.folder, self.pubsub = folder, pubsub
-        (folder / "buckets").mkdir()
         (folder / "home").mkdir()
         (folder / "bin").mkdir()
+        self.wheel = folder / "poltergust-9-py3-none-any.whl"
+        self.wheel.touch()
+        self.put(**gcloud_standin.DEFAULT)
+        # The wiring lets a minute pass for rights to be in force everywhere; here they are at once.
+        (folder / "bin" / "sleep").write_text("#!/bin/sh\ncase $1 in 60) ;; *) exec /bin/sleep $1 ;; esac\n")
+        (folder / "bin" / "sleep").chmod(0o755)
         for name in ("gcloud", "gsutil"):
             program = folder / "bin" / name
             program.write_text(f"#!{sys.executable}\n" + Path(gcloud_standin.__file__).read_text())
@@ -45,12 +51,32 @@ class Cloud:
             "CHECKPOINT_DISABLE": "1",
             "PUBSUB_EMULATOR_HOST": pubsub,
             "POLTERGUST_POLL_SECONDS": "0.1",
+            "POLTERGUST_PAUSE_SECONDS": "0",
         }
 
-    def run(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def put(self, **values: Any) -> None:
+        """Change what is in the project; see the stand-in's `DEFAULT`."""
+        path = self.folder / "project.json"
+        path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | values))
+
+    def get(self, key: str) -> Any:
+        return json.loads((self.folder / "project.json").read_text())[key]
+
+    def create(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The create script for mycluster with two workers and a wheel that costs nothing to build."""
+        return self.run(CREATE, "mycluster", "2", "--wheel", str(self.wheel), *arguments)
+
+    def run(self, script: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(script), *arguments]
         return subprocess.run(
-            command, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False
+            command,
+            cwd=CLUSTERS,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
 
     def calls(self) -> list[list[str]]:
@@ -64,6 +90,13 @@ class Cloud:
         """The recorded commands that change something."""
         joined = [" ".join(argv) for argv in self.calls()]
         return [line for line in joined if not any(word in line for word in READ_ONLY)]
+
+    def rights(self) -> set[str]:
+        """Addresses of the custom roles in Terraform's state of mycluster."""
+        state = self.folder / "home/.local/state/poltergust/my-project/mycluster/terraform.tfstate"
+        resources = json.loads(state.read_text())["resources"]
+        roles = [each for each in resources if each["type"] == "google_project_iam_custom_role" and each["instances"]]
+        return {f"{each['type']}.{each['name']}[0]" for each in roles}
 
     def subscriptions(self) -> list[str]:
         return sorted(name.rpartition("/")[2] for name in emulator.subscriptions(self.pubsub, "my-project"))
@@ -90,29 +123,76 @@ def created(result: subprocess.CompletedProcess[str]) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_create_makes_everything_runs_again_without_harm_and_delete_undoes_it(cloud: Cloud) -> None:
-    created(cloud.run(CREATE, "mycluster", "2", "--region", "us-central1"))
+def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
+    """`gsutil mb gs://mycluster; ./dataproc-create-cluster.sh mycluster 2`: call by call, to the forwarded port."""
+    # What a plain `gsutil mb` leaves: an empty bucket without uniform access. The network has no Cloud NAT.
+    cloud.put(buckets={"mycluster": {"uniform": False, "objects": []}})
+    result = cloud.run("./dataproc-create-cluster.sh", "mycluster", "2")
+    created(result)
     recorded = cloud.calls()
     _flags_exist(recorded)
-    done = [line for line in (" ".join(argv) for argv in recorded) if not any(word in line for word in READ_ONLY)]
-    bucket, upload, cluster, ssh = done
-    assert bucket.startswith("gcloud storage buckets create gs://my-project-mycluster --project=my-project")
-    assert upload.endswith("dataproc-initactions.sh gs://my-project-mycluster/cluster/dataproc-initactions.sh")
+    assert [_words(argv) for argv in recorded] == [
+        "config get-value project",
+        "dataproc clusters list",
+        "storage buckets list",
+        "services list",
+        "auth application-default print-access-token",
+        "storage buckets list",
+        "storage ls gs://mycluster",
+        "compute networks subnets describe default",
+        "compute routers list",
+        "compute regions describe us-central1",
+        "storage buckets update gs://mycluster",
+        "storage ls gs://mycluster/pipeline.poltergust/nodes/",
+        "storage cp",
+        "dataproc clusters create mycluster",
+        "dataproc clusters describe mycluster",
+        "storage ls gs://mycluster/pipeline.poltergust/nodes/",
+        "dataproc clusters describe mycluster",
+        "compute ssh mycluster-m",
+    ]
+    upload, cluster, ssh = recorded[12], recorded[13], recorded[-1]
+    release = upload[-1]
+    assert re.fullmatch(r"gs://mycluster/cluster/[0-9a-f]{12}/", release)
+    action, wheel = upload[3:5]
+    assert action.endswith("/clusters/dataproc-initactions.sh")
+    assert re.fullmatch(r"poltergust-.*-py3-none-any\.whl", Path(wheel).name)
+    assert not Path(wheel).exists(), "the folder it was built in is removed"
+    assert "--public-ip-address" in cluster
+    assert f"--initialization-actions={release}dataproc-initactions.sh" in cluster
     assert "--service-account=mycluster-nodes@my-project.iam.gserviceaccount.com" in cluster
-    assert "poltergust-path=gs://my-project-mycluster/pipeline" in cluster
-    assert ssh.endswith("compute ssh mycluster-m --project=my-project --zone=us-central1-f -- -L 8082:mycluster-m:8082")
+    (metadata,) = [word.removeprefix("--metadata=") for word in cluster if word.startswith("--metadata=")]
+    assert metadata.split(",") == [
+        "poltergust-path=gs://mycluster/pipeline",
+        "poltergust-project=my-project",
+        "poltergust-name=poltergust-mycluster",
+        f"poltergust-package={release}{Path(wheel).name}",
+    ]
+    assert ssh[1:] == [
+        *("compute", "ssh", "mycluster-m", "--project=my-project", "--zone=us-central1-f"),
+        *("--", "-L", "8082:mycluster-m:8082"),
+    ]
     assert cloud.subscriptions() == [f"poltergust-mycluster-{worker}" for worker in WORKERS]
 
-    created(cloud.run(CREATE, "mycluster", "2", "--no-ssh"))
+
+def test_run_again_it_does_what_is_missing_and_delete_undoes_it(cloud: Cloud) -> None:
+    created(cloud.create("--no-ssh"))
+    assert cloud.changes()[0] == (
+        "gcloud storage buckets create gs://my-project-mycluster --project=my-project --location=us-central1 "
+        "--uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0"
+    )
+    # A bucket of the cluster's name, made later, is not taken for the cluster's.
+    cloud.put(buckets=cloud.get("buckets") | {"mycluster": {"uniform": True, "objects": []}})
+    created(cloud.create("--no-ssh"))
     assert [line.split()[1:3] for line in cloud.changes()] == [["storage", "cp"]]
 
-    created(cloud.run(CREATE, "mycluster", "3", "--no-ssh"))
+    created(cloud.run(CREATE, "mycluster", "3", "--no-ssh", "--wheel", str(cloud.wheel)))
     recorded = cloud.calls()
     _flags_exist(recorded)
     assert any("clusters update mycluster" in " ".join(argv) and "--num-workers=3" in argv for argv in recorded)
     assert len(cloud.subscriptions()) == 3
 
-    fewer = cloud.run(CREATE, "mycluster", "2")
+    fewer = cloud.create()
     assert fewer.returncode == 2
     assert "the cluster has 3 workers" in fewer.stderr
     assert cloud.changes() == []
@@ -124,47 +204,179 @@ def test_create_makes_everything_runs_again_without_harm_and_delete_undoes_it(cl
     recorded = cloud.calls()
     _flags_exist(recorded)
     assert [argv[1:3] for argv in recorded if "rm" in argv] == [["storage", "rm"]]
+    assert list(cloud.get("buckets")) == ["mycluster"]
 
 
-def test_a_failure_in_the_middle_is_named_and_the_same_command_goes_on(cloud: Cloud) -> None:
-    (cloud.folder / "fail").write_text("dataproc clusters create")
-    failed = cloud.run(CREATE, "mycluster", "2", "--no-ssh")
+APIS = "cloudresourcemanager.googleapis.com dataproc.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("project", "options", "messages"),
+    [
+        (
+            {"apis": [f"{name}.googleapis.com" for name in ("compute", "iam", "pubsub", "storage")]},
+            [],
+            [f"has not enabled {APIS}; run: gcloud services enable {APIS} --project=my-project"],
+        ),
+        ({}, ["--iap"], ["has not enabled iap.googleapis.com"]),
+        ({"login": False}, [], ["run: gcloud auth application-default login"]),
+        ({"foreign": ["theirs"]}, ["--bucket", "theirs"], ["gs://theirs belongs to another project than my-project"]),
+        (
+            {"buckets": {"mycluster": {"uniform": False, "objects": ["report.csv"]}}},
+            [],
+            ["run: gcloud storage buckets update gs://mycluster --uniform-bucket-level-access"],
+        ),
+        ({}, ["--internal-ip"], ["has no Cloud NAT in us-central1", "gcloud compute routers nats create poltergust"]),
+        ({"subnets": {}}, [], ["has no subnet default", "gcloud compute networks create default"]),
+        (
+            {"quotas": {"CPUS": [12.0, 4.0], "IN_USE_ADDRESSES": [8.0, 6.0], "DISKS_TOTAL_GB": [2048.0, 0.0]}},
+            [],
+            [
+                "quota CPUS of us-central1: 10 needed, 8 of 12 free",
+                "quota IN_USE_ADDRESSES of us-central1: 3 needed, 2",
+            ],
+        ),
+        ({"quotas": {"DISKS_TOTAL_GB": [250.0, 0.0]}}, [], ["quota DISKS_TOTAL_GB of us-central1: 300 needed, 250 of"]),
+        ({"cluster": {"state": "ERROR", "workers": 2, "secondary": 0, "policy": ""}}, [], ["add --recreate"]),
+        ({"cluster": {"state": "CREATING", "workers": 2, "secondary": 0, "policy": ""}}, [], ["is CREATING; run this"]),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else "-".join(value),
+)
+def test_what_is_missing_is_said_before_anything_is_created(
+    cloud: Cloud, project: dict[str, Any], options: list[str], messages: list[str]
+) -> None:
+    cloud.put(**project)
+    result = cloud.create(*options)
+    assert result.returncode == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [message for message in messages if not any(message in line for line in errors)] == []
+    recorded = cloud.calls()
+    _flags_exist(recorded)
+    assert [argv for argv in recorded if not any(word in " ".join(argv) for word in READ_ONLY)] == []
+    assert cloud.subscriptions() == []
+
+
+def test_several_things_missing_are_said_at_once(cloud: Cloud) -> None:
+    cloud.put(login=False, foreign=["theirs"], subnets={})
+    result = cloud.create("--bucket", "theirs")
+    assert [line.split()[1] for line in result.stderr.splitlines() if line.startswith("error: ")] == [
+        "Terraform",
+        "gs://theirs",
+        "us-central1",
+    ]
+
+
+def test_a_bucket_of_somebody_else_with_the_clusters_name_is_left_alone(cloud: Cloud) -> None:
+    cloud.put(foreign=["mycluster"], nat=["default"])
+    created(cloud.create())
+    changes = cloud.changes()
+    assert changes[0].startswith("gcloud storage buckets create gs://my-project-mycluster ")
+    # With Cloud NAT no machine gets a public address, and ssh goes through the proxy.
+    assert "--no-address" in changes[2]
+    assert "--tunnel-through-iap" in changes[3]
+
+
+def test_a_failed_initialization_action_leaves_a_cluster_that_recreate_replaces(cloud: Cloud) -> None:
+    cloud.put(action_fails=True)
+    failed = cloud.create("--no-ssh")
     assert failed.returncode == 1
+    assert "Initialization action failed; its output: gs://staging/" in failed.stderr
+    assert "was made and is in state ERROR" in failed.stderr
+    assert failed.stderr.splitlines()[-1].endswith("Then: this command with --recreate")
+    assert [line.split()[3] for line in cloud.changes() if "dataproc clusters" in line] == ["create"], (
+        "not tried once more"
+    )
+    again = cloud.create("--no-ssh")
+    assert again.returncode == 2
+    assert "is in state ERROR, which it does not leave" in again.stderr
+    assert cloud.changes() == []
+    created(cloud.create("--no-ssh", "--recreate"))
+    recorded = cloud.calls()
+    _flags_exist(recorded)
+    assert [argv[3] for argv in recorded if argv[1] == "dataproc" and argv[3] in ("create", "delete")] == [
+        "delete",
+        "create",
+    ]
+    assert cloud.get("cluster")["state"] == "RUNNING"
+
+
+def test_a_right_that_is_not_in_force_yet_is_waited_for_and_no_longer_than_three_times(cloud: Cloud) -> None:
+    refused = ["dataproc clusters create", "PERMISSION_DENIED: service account lacks dataproc.agents.create"]
+    cloud.put(refuse=[refused])
+    created(cloud.create("--no-ssh"))
+    assert [line.split()[3] for line in cloud.changes() if "dataproc clusters" in line] == ["create", "create"]
+    created(cloud.run(DELETE, "mycluster"))
+    cloud.changes()
+    cloud.put(refuse=[refused] * 4)
+    failed = cloud.create("--no-ssh")
+    assert failed.returncode == 1
+    assert "error: failed to create the cluster mycluster with 2 workers" in failed.stderr
+    assert [line.split()[3] for line in cloud.changes() if "dataproc clusters" in line] == ["create"] * 3
+
+
+def test_another_refusal_is_named_and_the_same_command_goes_on(cloud: Cloud) -> None:
+    cloud.put(refuse=[["dataproc clusters create", "INVALID_ARGUMENT: Insufficient 'CPUS_ALL_REGIONS' quota"]])
+    failed = cloud.create("--no-ssh")
+    assert failed.returncode == 1
+    assert "Insufficient 'CPUS_ALL_REGIONS' quota" in failed.stderr
     assert "error: failed to create the cluster mycluster with 2 workers" in failed.stderr
     assert len(cloud.subscriptions()) == 2
     cloud.calls()
-    created(cloud.run(CREATE, "mycluster", "2", "--no-ssh"))
+    created(cloud.create("--no-ssh"))
     assert [line.split()[1:4] for line in cloud.changes()] == [
         ["storage", "cp", str(CLUSTERS / "dataproc-initactions.sh")],
         ["dataproc", "clusters", "create"],
     ]
 
 
+def test_secondary_workers_may_make_their_own_subscriptions(cloud: Cloud) -> None:
+    created(cloud.create("--no-ssh", "--secondary-workers", "2"))
+    recorded = cloud.calls()
+    _flags_exist(recorded)
+    (cluster,) = [argv for argv in recorded if argv[1:4] == ["dataproc", "clusters", "create"]]
+    assert {"--num-secondary-workers=2", "--secondary-worker-type=spot"} < set(cluster)
+    assert cloud.rights() == {"google_project_iam_custom_role.fleet[0]"}
+    # Said once: a later run of the plain command takes no right away.
+    created(cloud.create("--no-ssh"))
+    assert cloud.rights() == {"google_project_iam_custom_role.fleet[0]"}
+    silent = cloud.get("cluster") | {"secondary": 1}
+    cloud.put(cluster=silent, silent=["mycluster-sw-0000"])
+    late = cloud.create("--timeout", "1")
+    assert "no heartbeat of mycluster-sw-0000 within 1 s" in late.stderr
+    cloud.calls()
+    cloud.put(cluster={"state": "RUNNING", "workers": 5, "secondary": 0, "policy": "mine"}, silent=[])
+    created(cloud.create("--no-ssh"))
+    assert not any("clusters update" in line for line in cloud.changes()), "the policy decides how many there are"
+
+
 def test_a_worker_without_a_new_heartbeat_is_named(cloud: Cloud) -> None:
-    (cloud.folder / "cluster").write_text("2")
-    (cloud.folder / "silent").write_text("mycluster-w-1")
-    result = cloud.run(CREATE, "mycluster", "2", "--timeout", "3")
+    cloud.put(cluster={"state": "RUNNING", "workers": 2, "secondary": 0, "policy": ""}, silent=["mycluster-w-1"])
+    result = cloud.create("--timeout", "2")
     assert result.returncode == 1
-    assert "no heartbeat of mycluster-w-1 within 3 s" in result.stderr
+    assert "no heartbeat of mycluster-w-1 within 2 s" in result.stderr
     assert not any("ssh" in line for line in cloud.changes())
 
 
 def test_a_lookup_that_fails_does_not_count_as_no_cluster(cloud: Cloud) -> None:
     for script, arguments in ((CREATE, ["mycluster", "2"]), (DELETE, ["mycluster"])):
-        (cloud.folder / "fail").write_text("dataproc clusters list")
+        cloud.put(refuse=[["dataproc clusters list", "PERMISSION_DENIED"]])
         assert cloud.run(script, *arguments).returncode == 1
         assert cloud.changes() == []
 
 
-def test_dry_run_prints_what_a_run_does_and_does_nothing(cloud: Cloud, tmp_path: Path) -> None:
-    wheel = tmp_path / "poltergust-9-py3-none-any.whl"
-    wheel.touch()
-    arguments = ["mycluster", "2", "--wheel", str(wheel), "--public-ip", "--iap", "--subnet=default"]
-    dry = cloud.run(CREATE, *arguments, "--dry-run")
+def test_delete_does_not_guess_which_bucket_to_delete(cloud: Cloud) -> None:
+    refused = cloud.run(DELETE, "mycluster", "--delete-bucket")
+    assert refused.returncode == 2
+    assert "add --bucket BUCKET" in refused.stderr
+
+
+def test_dry_run_prints_what_a_run_does_and_does_nothing(cloud: Cloud) -> None:
+    arguments = ["--public-ip", "--subnet=default"]
+    dry = cloud.create(*arguments, "--dry-run")
     created(dry)
     assert cloud.changes() == []
     assert not (cloud.folder / "home" / ".local").exists()
-    created(cloud.run(CREATE, *arguments))
+    created(cloud.create(*arguments))
     recorded = cloud.calls()
     _flags_exist(recorded)
     printed = [shlex.split(line.replace("--zone=ZONE", "--zone=us-central1-f")) for line in dry.stdout.splitlines()]
@@ -189,7 +401,8 @@ def test_dry_run_prints_what_a_run_does_and_does_nothing(cloud: Cloud, tmp_path:
         (["mycluster", "2", "--bucket", "a/b"], "--bucket 'a/b'"),
         (["mycluster", "2", "--prefix", "a b"], "--prefix 'a b'"),
         (["mycluster", "2", "--wheel", "/nowhere.whl"], "no such file"),
-        (["mycluster", "2", "--version", "1 2"], "--version '1 2'"),
+        (["mycluster", "2", "--secondary-workers", "few"], "--secondary-workers 'few'"),
+        (["mycluster", "2", "--preemptible", "yes"], "--preemptible 'yes'"),
         (["mycluster", "2", "--timeout", "soon"], "--timeout 'soon'"),
     ],
 )
@@ -224,6 +437,12 @@ def test_shellcheck_finds_nothing_and_no_script_traces() -> None:
         assert not re.search(r"set -\w*x|xtrace", path.read_text()), path
 
 
+def _words(argv: list[str]) -> str:
+    """A command without its flags, and without paths of this machine."""
+    own = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
+    return " ".join(word for word in own if not word.startswith(("--", "/", "gs://mycluster/cluster")))
+
+
 @functools.cache
 def _help(words: tuple[str, ...]) -> frozenset[str]:
     """The flags that the installed gcloud documents for a command; asked once for each version of gcloud."""
@@ -247,6 +466,8 @@ def _flags_exist(calls: list[list[str]]) -> None:
         own = argv[: argv.index("--")] if "--" in argv else argv
         if own[:2] == ["config", "get-value"]:
             continue
-        depth = 2 if own[:2] in (["storage", "cp"], ["storage", "ls"], ["storage", "rm"], ["compute", "ssh"]) else 3
+        depth = 2 if own[1] in ("cp", "ls", "rm", "ssh") or own[0] == "services" else 3
+        if own[:3] == ["compute", "networks", "subnets"]:
+            depth = 4
         flags = {word.split("=")[0] for word in own if word.startswith("--")}
         assert flags <= _help(tuple(own[:depth])), (own, flags - _help(tuple(own[:depth])))

@@ -100,14 +100,19 @@ class Terraform:
         self.folder, self.version = folder, version
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "home").mkdir(exist_ok=True)
+        (folder / "bin").mkdir(exist_ok=True)
+        # The module lets a minute pass for rights to be in force everywhere; here they are at once.
+        (folder / "bin" / "sleep").write_text(f'#!/bin/sh\necho "$1" >>{shlex.quote(str(folder / "waits"))}\n')
+        (folder / "bin" / "sleep").chmod(0o755)
         # Everything goes along in its place, because the examples and the cluster name the module as "../..".
         for part in PARTS:
             ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*")
             shutil.copytree(ROOT / part, folder / "tree" / part, ignore=ignored, dirs_exist_ok=True)
         self.work = folder / "tree" / module.resolve().relative_to(ROOT)
         self.env = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
+            "STANDIN_POLICIES": str(folder / "policies"),
             "TF_CLI_CONFIG_FILE": str(mirror(folder, [version])),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",

@@ -3,7 +3,9 @@
 A condition is a CEL expression over the request (https://cloud.google.com/iam/docs/conditions-overview). For a call
 about an object `resource.name` is the object's; for a list it is the bucket's, and the prefix that the call asks for is
 the attribute storage.googleapis.com/objectListPrefix. What a role holds is Google's list for it, cut down to the
-permissions that the table is about: https://cloud.google.com/storage/docs/access-control/iam-roles
+permissions that the table is about: https://cloud.google.com/storage/docs/access-control/iam-roles. In a bucket with a
+hierarchical namespace folders are resources too, and writing an object makes those it lies in:
+https://cloud.google.com/storage/docs/create-folders
 """
 
 from __future__ import annotations
@@ -21,15 +23,18 @@ from tests.terraform.standin import Terraform, planned
 from tests.terraform.test_validation import GOOD
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "roles/storage.objectUser": frozenset({"get", "list", "create", "delete", "move", "update"}),
-    "roles/storage.objectViewer": frozenset({"get", "list"}),
+    "roles/storage.objectUser": frozenset(
+        {"get", "list", "create", "delete", "move", "update", "folders.create", "folders.get"}
+    ),
+    "roles/storage.objectViewer": frozenset({"get", "list", "folders.get"}),
 }
 LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
 
 
 @dataclass(frozen=True)
 class Request:
-    """`permission` without "storage.objects."; `name` of the object, or the prefix of a list (None: no prefix)."""
+    """`permission` without "storage." and "objects."; `name` of the object or folder, or the prefix of a list (None: no
+    prefix)."""
 
     permission: str
     name: str | None
@@ -38,7 +43,8 @@ class Request:
     @property
     def resource(self) -> str:
         bucket = f"projects/_/buckets/{self.bucket}"
-        return bucket if self.permission == "list" else f"{bucket}/objects/{self.name}"
+        kind = "folders" if self.permission.startswith("folders.") else "objects"
+        return bucket if self.permission == "list" else f"{bucket}/{kind}/{self.name}"
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -59,6 +65,10 @@ ALLOWED = [
     Request("list", "pipeline.poltergust/nodes/"),
     Request("get", "environment/myenv.yaml"),
     Request("list", "environment/"),
+    Request("folders.create", "pipeline/"),
+    Request("folders.create", "pipeline/sub/"),
+    Request("folders.create", "pipeline.poltergust/logs/"),
+    Request("folders.get", "environment/"),
 ]
 DENIED = [
     Request("get", "secret.txt"),
@@ -80,6 +90,10 @@ DENIED = [
     Request("list", "pipeline2/"),
     Request("list", "environment"),
     Request("list", "secret/"),
+    Request("folders.create", "secret/"),
+    Request("folders.create", "pipeline2/"),
+    Request("folders.create", "environment/sub/"),
+    Request("folders.get", "secret/"),
 ]
 
 
@@ -146,11 +160,12 @@ def test_odd_prefixes_keep_their_meaning(tmp_path: Path) -> None:
     assert not any(allows(each, Request("get", "data (new)/other")) for each in granted)
 
 
-def test_a_whole_bucket_is_one_grant_without_a_condition(tmp_path: Path) -> None:
+def test_a_whole_bucket_is_one_grant_for_all_of_it(tmp_path: Path) -> None:
     (binding,) = bindings(tmp_path, prefix="")
     assert binding["role"] == "roles/storage.objectUser"
     assert allows(binding, Request("list", None))
     assert allows(binding, Request("create", ".poltergust/nodes/node-1.json"))
+    assert allows(binding, Request("folders.create", ".poltergust/nodes/"))
 
 
 def test_a_fleet_and_named_accounts_get_the_same_rights_each(tmp_path: Path) -> None:

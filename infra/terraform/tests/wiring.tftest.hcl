@@ -1,5 +1,13 @@
-# Run by `terraform test` in this folder. It only plans, so it makes nothing, but it needs credentials for the project
-# of the variables (the service agent is looked up); tests/terraform runs it offline with a stand-in provider.
+# Run by `terraform test` in this folder, with a provider that only pretends: it needs no credentials and makes nothing,
+# also where credentials are at hand.
+
+mock_provider "google" {
+  mock_data "google_storage_project_service_account" {
+    defaults = {
+      email_address = "service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
+    }
+  }
+}
 
 variables {
   project_id            = "my-project"
@@ -7,6 +15,7 @@ variables {
   nodes                 = ["node-1", "node-2"]
   service_account_email = "nodes@my-project.iam.gserviceaccount.com"
   scheduler_url         = "http://head:8082"
+  wait_seconds          = 0
 }
 
 run "one_notification_config_and_a_subscription_per_node" {

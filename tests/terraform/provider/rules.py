@@ -6,6 +6,7 @@ Source: the resources' documentation on registry.terraform.io/providers/hashicor
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,7 +36,11 @@ def in_place(kind: str, attribute: str) -> bool:
 
 
 def _member_id(*keys: str) -> Callable[[State], str]:
-    return lambda state: "/".join(str(state[key]) for key in (*keys, "role", "member"))
+    def identity(state: State) -> str:
+        titles = [condition["title"] for condition in state.get("condition") or []]
+        return "/".join([*(str(state[key]) for key in (*keys, "role", "member")), *titles])
+
+    return identity
 
 
 IDS: Mapping[str, Callable[[State], str]] = {
@@ -77,12 +82,17 @@ def computed(kind: str, state: State, project: str) -> State:
     return values
 
 
+def number(project: str) -> str:
+    """The number of a project: another for each."""
+    return str(100_000_000_000 + zlib.crc32(project.encode()))
+
+
 def data(kind: str, config: State, project: str) -> State:
     """The values of a data source."""
     project = str(config.get("project") or config.get("project_id") or project)
     if kind == "google_storage_project_service_account":
-        email = "service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
+        email = f"service-{number(project)}@gs-project-accounts.iam.gserviceaccount.com"
         return config | {"project": project, "id": email, "email_address": email, "member": f"serviceAccount:{email}"}
     if kind == "google_project":
-        return config | {"project_id": project, "id": f"projects/{project}", "number": "123456789012", "name": project}
+        return config | {"project_id": project, "id": f"projects/{project}", "number": number(project), "name": project}
     raise KeyError(f"the stand-in has no values for data.{kind}")

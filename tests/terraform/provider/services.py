@@ -1,17 +1,21 @@
 """The services behind the stand-in: topics and subscriptions on the Pub/Sub emulator, buckets and notification configs
-on a storage emulator. A resource without a service here lives in Terraform's state only.
+on a storage emulator, IAM policies in a file. A resource without a service here lives in Terraform's state only.
 
-`PUBSUB_EMULATOR_HOST` and `STORAGE_EMULATOR_HOST` name them, as for Google's own clients; unset means state only.
+`PUBSUB_EMULATOR_HOST` and `STORAGE_EMULATOR_HOST` name them, as for Google's own clients, `STANDIN_POLICIES` the file;
+unset means state only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 State = dict[str, Any]
@@ -203,6 +207,57 @@ class Buckets:
         call("DELETE", f"{self.base}/{state['name']}")
 
 
+GRANTED_ON: Mapping[str, tuple[str, ...]] = {
+    "google_project_iam_member": ("project",),
+    "google_pubsub_subscription_iam_member": ("project", "subscription"),
+    "google_pubsub_topic_iam_member": ("project", "topic"),
+    "google_storage_bucket_iam_member": ("bucket",),
+}
+"""Which attributes name the resource whose policy it is."""
+
+
+class Policies:
+    """IAM policies: a binding is a role with its condition, and holds each member once. So two resources of Terraform
+    that are equal in all three are one membership, and whoever deletes one of them takes it from both.
+
+    https://cloud.google.com/iam/docs/reference/rest/v1/Policy#Binding
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path, self.kind = path, kind
+
+    def membership(self, state: State) -> str:
+        on = [state[key] for key in GRANTED_ON[self.kind]]
+        conditions = [[c["title"], c["description"], c["expression"]] for c in state.get("condition") or []]
+        return json.dumps([self.kind, on, state["role"], conditions, state["member"]])
+
+    @contextlib.contextmanager
+    def policy(self) -> Iterator[set[str]]:
+        with self.path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            members = set(file.read().splitlines())
+            yield members
+            file.truncate(0)
+            file.write("".join(f"{each}\n" for each in sorted(members)))
+
+    def create(self, state: State) -> State:
+        with self.policy() as members:
+            members.add(self.membership(state))
+        return {}
+
+    def read(self, state: State) -> State | None:
+        with self.policy() as members:
+            return {} if self.membership(state) in members else None
+
+    def update(self, state: State, changed: frozenset[str]) -> None:
+        raise ServiceError(f"a membership cannot be changed in place: {sorted(changed)}")
+
+    def delete(self, state: State) -> None:
+        with self.policy() as members:
+            members.discard(self.membership(state))
+
+
 def connect() -> dict[str, Service]:
     """The services that the environment names."""
     services: dict[str, Service] = {}
@@ -215,4 +270,6 @@ def connect() -> dict[str, Service]:
         base = base if "://" in base else f"http://{base}"
         services["google_storage_notification"] = Notifications(base)
         services["google_storage_bucket"] = Buckets(base)
+    if path := os.environ.get("STANDIN_POLICIES"):
+        services |= {kind: Policies(Path(path), kind) for kind in GRANTED_ON}
     return services

@@ -90,7 +90,11 @@ def test_own_subscriptions_of_different_listeners_differ() -> None:
             'attributes.eventType = "OBJECT_FINALIZE" AND hasPrefix(attributes.objectId, "pipeline/") '
             'AND attributes.bucketId = "bucket"',
         ),
-        ("gs://bucket", 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
+        (
+            "gs://bucket",
+            'attributes.eventType = "OBJECT_FINALIZE" AND NOT hasPrefix(attributes.objectId, ".poltergust/") '
+            'AND attributes.bucketId = "bucket"',
+        ),
         ('gs://bucket/we"ird', 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
         ("gs://bucket/ünï", 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),
         ("gs://bucket/" + "x" * 300, 'attributes.eventType = "OBJECT_FINALIZE" AND attributes.bucketId = "bucket"'),

@@ -34,6 +34,9 @@ _RETENTION = timedelta(hours=1)  # the scan finds what is older, at the start if
 _EXPIRATION = timedelta(days=1)  # the least there is; must not be below the retention
 _ACK_DEADLINE = 30  # seconds; messages are acknowledged as they come
 
+_RECORDS_OF_A_BUCKET = ".poltergust/"
+"""Where nodes write when their path is a whole bucket; see `path.layout`, which is above this room."""
+
 # Letters, digits and -_.~+%, 3 to 255 of them, a letter first: https://cloud.google.com/pubsub/docs/pubsub-basics
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
 _PLAIN = re.compile(r"[A-Za-z0-9 /._=+-]*")
@@ -67,9 +70,12 @@ class Own:
 
     @property
     def filter(self) -> str:
-        """Finalized objects below the path, as far as that can be said in 256 bytes of plain text."""
+        """Finalized objects below the path, as far as that can be said in 256 bytes of plain text. Of a whole bucket,
+        not what the nodes write there themselves."""
         bucket, key = split_cloud(self.prefix)
         text = 'attributes.eventType = "OBJECT_FINALIZE"'
+        if not key:
+            text += f' AND NOT hasPrefix(attributes.objectId, "{_RECORDS_OF_A_BUCKET}")'
         for value, clause in (
             (key, f'hasPrefix(attributes.objectId, "{key}")'),
             (bucket, f'attributes.bucketId = "{bucket}"'),

@@ -133,7 +133,7 @@ MUTANTS = (
     Mutant(
         "a record that cannot be read now counts as missing",
         "Records._load",
-        (handler("Temporary", None),),
+        (handler("Unavailable", None),),
     ),
     Mutant(
         "a node that gave up says so once only",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import click
 
-from poltergust.base.errors import Temporary
 from poltergust.base.text import plain, span
 from poltergust.base.urls import is_cloud
 from poltergust.cli import exits, wording
@@ -17,6 +16,7 @@ from poltergust.cli.target import Target
 from poltergust.cli.terminal import can_redraw, line, live, make_console, safe
 from poltergust.path.reading.tails import Tails
 from poltergust.path.reading.waiting import Awaited, Conclusion, Observation
+from poltergust.stores import Unavailable
 
 LAST_LINES_SECONDS = 5.0
 """Seconds after the outcome in which other nodes' last lines are waited for."""
@@ -118,7 +118,7 @@ class Following:
             try:
                 observed = self.awaited.look()
                 report(observed, time.monotonic() - begin, "")
-            except Temporary as error:
+            except Unavailable as error:
                 note = f"the storage does not answer, trying again: {error}"
                 report(observed, time.monotonic() - begin, note)
             if observed.ending is not None:

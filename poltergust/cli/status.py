@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from poltergust.base.errors import PoltergustError, Temporary, UsageError
+from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.text import nearest
 from poltergust.cli.options import Duration, option, parse_name
 from poltergust.cli.target import Target, scheduler_option
 from poltergust.cli.terminal import can_redraw, line, live, make_console, safe, show
+from poltergust.stores import Unavailable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -199,7 +200,7 @@ def _watch(snapshot: Callable[[], _Snapshot], every: float, report: Callable[[_S
         try:
             now = snapshot()
             report(now, "")
-        except Temporary as error:
+        except Unavailable as error:
             if now is None:
                 raise
             report(now, f"the storage does not answer, trying again: {error}")

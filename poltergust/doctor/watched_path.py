@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
-from poltergust.base.errors import RunError
 from poltergust.node.settings import Settings
 from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.records import NodeRecord, Seen
 from poltergust.path.state import PathState
+from poltergust.stores import StoreError
 
 if TYPE_CHECKING:
     from poltergust.stores.gs.examine import Bucket
@@ -57,13 +57,13 @@ class _PathProbes:
             after = time.time()
             store.move(url, store.read(url).generation, moved)
             store.delete(moved)
-        except RunError as error:
+        except StoreError as error:
             yield fail(
                 "write", str(error), f"let this node write below {self._path.state_prefix} and {self._path.prefix}"
             )
             return
         finally:
-            with contextlib.suppress(RunError):
+            with contextlib.suppress(StoreError):
                 store.delete(url)
         yield ok("write", f"wrote, renamed, read and deleted a file in {self._path.state_prefix}doctor/")
         # A file's time is of the kernel's last tick, a server's may be cut to a second.
@@ -110,7 +110,7 @@ def _age(state: PathState, seen: Seen[NodeRecord]) -> float:
     """Of a heartbeat, in seconds, by the storage server's clock if it gives one, else by this machine's."""
     try:
         blob = state.store.read(state.path.node(seen.record.node))
-    except RunError:
+    except StoreError:
         return LIVE_SECONDS  # gone meanwhile
     return (time.time() if blob.served is None else blob.served) - blob.updated
 

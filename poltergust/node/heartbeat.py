@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from poltergust.base.errors import RunError
 from poltergust.base.loops import Loop
 from poltergust.path.liveness import HEARTBEAT_SECONDS, LIVE_SECONDS
 from poltergust.path.records import NodeRecord, Records
+from poltergust.stores import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Heartbeat:
     def _look_for_others(self, node: str) -> None:
         try:
             others = [other.node for other in self._records.live_nodes()]
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot see which other nodes are alive: %s", error)
             return
         if self.duplicate_node:

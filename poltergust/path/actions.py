@@ -10,13 +10,13 @@ import json
 import logging
 from dataclasses import dataclass
 
-from poltergust.base.errors import PoltergustError, RunError, UsageError
+from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.documents import MAX_BYTES, TaskFile, parse_environment_file, parse_task_file
 from poltergust.path.layout import OUTCOMES, Kind, resolve
 from poltergust.path.outcome import Config, Outcomes, RenameResult
 from poltergust.path.reading.reader import digest
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Blob, Conflict, Denied, NotFound, Store
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, NotFound, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Actions:
             raise Refused(f"{name} waits or runs already: {url}") from None
         try:
             self._store.delete(blob.url, if_generation=blob.generation)
-        except RunError as error:  # replaced meanwhile, or not ours to remove: the new run's outcome replaces it
+        except StoreError as error:  # replaced meanwhile, or not ours to remove: the new run's outcome replaces it
             log.warning("the old outcome stays until the new one: %s", error)
         self._note_submitter(name, blob.data)
         return blob
@@ -127,7 +127,7 @@ class Actions:
         note = {"format": 1, "by": self._at.node, "digest": digest(data)}
         try:
             self._store.write(self._path.submitted(name), json.dumps(note, ensure_ascii=False).encode())
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot note who submitted it: %s", error)
 
 

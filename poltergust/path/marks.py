@@ -12,10 +12,9 @@ import json
 import logging
 from collections.abc import Callable
 
-from poltergust.base.errors import RunError, Temporary
 from poltergust.path.outcome import Config
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Conflict, NotFound
+from poltergust.stores import ABSENT, Conflict, NotFound, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class FailureReset:
     def mine(self, config: Config) -> bool:
         """Whether this node is to clear: it made the mark, or made it in an earlier life, or has to take over.
 
-        Raises `errors.Temporary`.
+        Raises `Unavailable`.
         """
         url = self._url(config)
         try:
@@ -44,9 +43,9 @@ class FailureReset:
             return True
         except Conflict:
             pass  # another node was first, or this one in an earlier life: read on
-        except Temporary:
+        except Unavailable:
             raise  # run now, it would take failures of an earlier generation for its own
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot mark %s, leaving earlier failures as they are: %s", config.name, error)
             return False
         try:
@@ -62,26 +61,26 @@ class FailureReset:
             return True
         except (NotFound, Conflict, KeyError, TypeError, ValueError):
             return False  # deleted or taken over meanwhile, or not ours
-        except Temporary:
+        except Unavailable:
             raise
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot read the mark of %s: %s", config.name, error)
             return False
 
     def say_done(self, config: Config) -> None:
         try:
             self._store.write(self._url(config), self._content(done=True))
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot note that %s starts afresh: %s", config.name, error)
 
     def done(self, config: Config) -> bool:
         """Whether disabled tasks are of this run. True as well when the mark is gone or refused: better an error too
-        early than a run that never ends. Raises `errors.Temporary`."""
+        early than a run that never ends. Raises `Unavailable`."""
         try:
             return bool(json.loads(self._store.read(self._url(config)).data)["done"])
-        except Temporary:
+        except Unavailable:
             raise
-        except (RunError, KeyError, TypeError, ValueError):
+        except (StoreError, KeyError, TypeError, ValueError):
             return True
 
     def _url(self, config: Config) -> str:

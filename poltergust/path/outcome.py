@@ -12,10 +12,9 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.base.errors import Permanent, RunError
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Conflict, Denied, NotFound
+from poltergust.stores import ABSENT, Conflict, Denied, NameTooLong, NotFound, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class Outcomes:
     def finish(self, config: Config, kind: Kind) -> tuple[RenameResult, str]:
         """Rename `config` to its outcome; the ending and, where refused, the storage's words.
 
-        Raises `errors.Temporary` if the storage does not answer: nothing is decided then, call again.
+        Raises `Unavailable` if the storage does not answer: nothing is decided then, call again.
         """
         older = self._standing_generations(config.name, kind)
         source = self._path.of(config.name, Kind.CONFIG)
@@ -76,7 +75,7 @@ class Outcomes:
         for kind in OUTCOMES:
             try:
                 blob = self._store.read(self._path.of(config.name, kind), limit=len(config.data))
-            except (NotFound, Permanent):  # Permanent: the config's name leaves no room for that outcome's
+            except (NotFound, NameTooLong):  # NameTooLong: the config's name leaves no room for that outcome's
                 continue
             if blob.data == config.data:
                 found.append((blob.updated, kind))
@@ -114,9 +113,9 @@ class Outcomes:
         except Conflict:
             try:
                 return self._store.read(url).data == self._nonce
-            except RunError as error:
+            except StoreError as error:
                 log.warning("cannot read who renamed %s: %s", config.name, error)
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot note who renamed %s: %s", config.name, error)
         return sure
 
@@ -129,7 +128,7 @@ class Outcomes:
             if other is not kind:
                 try:
                     found[url] = self._store.read(url, limit=0).generation
-                except (NotFound, Permanent):
+                except (NotFound, NameTooLong):
                     continue
         return found
 
@@ -139,5 +138,5 @@ class Outcomes:
                 self._store.delete(url, if_generation=generation)
             except Conflict:
                 log.info("%s was written anew meanwhile and stays", url)
-            except RunError as error:
+            except StoreError as error:
                 log.warning("the older outcome %s of %s could not be removed: %s", url, name, error)

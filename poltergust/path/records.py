@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from poltergust.base.errors import RunError, Temporary
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.decoding import decode
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.stored import StoredPath
-from poltergust.stores import NotFound
+from poltergust.stores import NotFound, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -154,12 +153,12 @@ class Records:
         return self._save(self._path.run(record.name, record.generation, self._node), record)
 
     def load_run(self, name: str, generation: str) -> RunRecord | None:
-        """What this node wrote of that run, in an earlier life as well. Raises `errors.Temporary`."""
+        """What this node wrote of that run, in an earlier life as well. Raises `Unavailable`."""
         seen = self._load(self._path.run(name, generation, self._node), RunRecord)
         return None if seen is None else seen.record
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
-        """Every node's record of that run. Raises `errors.Temporary`."""
+        """Every node's record of that run. Raises `Unavailable`."""
         for seen in self._all(self._path.runs(name, generation), RunRecord):
             if (seen.record.name, seen.record.generation) == (name, generation):  # not one of `name/generation`
                 yield seen
@@ -171,7 +170,7 @@ class Records:
         """This node's own heartbeat, None as well while it cannot be read."""
         try:
             return self._load(self._path.node(self._node), NodeRecord)
-        except Temporary as error:
+        except Unavailable as error:
             log.warning("cannot read this node's heartbeat: %s", error)
             return None
 
@@ -179,7 +178,7 @@ class Records:
         """On a clean stop: this node is no longer here."""
         try:
             self._store.delete(self._path.node(self._node))
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot remove this node's heartbeat: %s", error)
 
     def nodes(self) -> Iterator[Seen[NodeRecord]]:
@@ -187,7 +186,7 @@ class Records:
 
     def live_nodes(self) -> list[NodeRecord]:
         """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises
-        `errors.Temporary`."""
+        `Unavailable`."""
         now = self.server_time()
         if now is None:
             return []
@@ -206,7 +205,7 @@ class Records:
         data = json.dumps({"format": 1, **record.content()}, indent=1, ensure_ascii=False).encode()
         try:
             entry = self._store.write(url, data)
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot write a record, going on without: %s", error)
             return None
         self._server = (entry.updated, self._clock())
@@ -223,9 +222,9 @@ class Records:
             blob = self._store.read(url, limit=MAX_RECORD_BYTES)
         except NotFound:
             return None
-        except Temporary:
+        except Unavailable:
             raise
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = parse(url, blob.data, kind)

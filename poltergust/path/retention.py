@@ -11,11 +11,10 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 
-from poltergust.base.errors import RunError
 from poltergust.base.loops import Loop
 from poltergust.path import layout
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Conflict, Entry, NotFound
+from poltergust.stores import ABSENT, Conflict, Entry, NotFound, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Retention:
         """One pass; how many objects went, None if another node made one less than an interval ago. `go_on`: this node
         made it, and there was more to do.
 
-        Raises `RunError` if the storage does not answer.
+        Raises `StoreError` if the storage does not answer.
         """
         now = self._claim_pass(go_on)
         if now is None:
@@ -123,7 +122,7 @@ class Retention:
         removed = None
         try:
             removed = self.tidy(go_on=self._full)
-        except RunError as error:
+        except StoreError as error:
             log.warning("old records are not removed now: %s", error)
         self._full = removed is not None and removed >= self._most
         return FULL_PASS_DELAY_SECONDS if self._full else self._interval * (1 + self._draw() / 4)

@@ -17,9 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
-from poltergust.base.errors import RunError
 from poltergust.base.text import plain
-from poltergust.stores import Store
+from poltergust.stores import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ class RunLog:
         """Store `chunk` and take it off the buffer. Lines added meanwhile stay behind it."""
         try:
             self._store.append(self._url, chunk)
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot write the log %s now: %s", self._url, error)
             return False
         self._count(len(chunk))

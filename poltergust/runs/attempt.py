@@ -24,6 +24,7 @@ from poltergust.runs.context import RunContext
 from poltergust.runs.progress_reporter import ProgressReporter
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.stop_condition import StopCondition
+from poltergust.runs.storage_reasons import storage_reasons
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ class Attempts:
             run_log.note(f"attempt {run.record.attempts} on {context.node}: {task.module}.{task.name}")
             attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
             try:
-                verdict = _redacted(attempt.execute(), redact)
+                with storage_reasons():
+                    verdict = _redacted(attempt.execute(), redact)
             except RunError as error:
                 where = isinstance(error, (Permanent, NodeError)) and spec.url not in str(error)
                 # The file that a line of it is about; and without the secrets of both files, which only we know.

@@ -31,6 +31,7 @@ from poltergust.runs.context import RunContext
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
 from poltergust.runs.run import Run, Verdict, reason_of
+from poltergust.runs.storage_reasons import storage_reasons
 from poltergust.stores import Denied, NotFound, Store
 from poltergust.workqueue import Item
 
@@ -90,7 +91,8 @@ class Reconciler:
     def _or_verdict(self, name: str, step: Callable[[], T]) -> T | Verdict:
         """What `step` returns, or what it raised as a verdict: the only place where errors become verdicts."""
         try:
-            return step()
+            with storage_reasons():
+                return step()
         except RunError as error:
             text = one_line(self._redact(str(error)))
             return Verdict(error.reason, text, delay=error.delay if isinstance(error, Temporary) else None)

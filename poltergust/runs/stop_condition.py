@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from poltergust.base.errors import Temporary
 from poltergust.base.reasons import Reason
 from poltergust.path.layout import Kind
 from poltergust.path.liveness import GONE_GRACE_SECONDS
 from poltergust.runs.context import RunContext
 from poltergust.runs.run import Run
-from poltergust.stores import Denied, NotFound
+from poltergust.stores import Denied, NotFound, Unavailable
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ class StopCondition:
             blob = self._context.state.store.read(self._url, limit=len(config.data))
         except NotFound:
             return self._gone(now)
-        except (Temporary, Denied) as error:
+        except (Unavailable, Denied) as error:
             log.warning("cannot see whether %s is still there, the run goes on: %s", self._url, error)
             self._read_at = now + RETRY_SECONDS
             return None
@@ -62,7 +61,7 @@ class StopCondition:
     def _gone(self, now: float) -> Reason | None:
         try:
             standing = self._context.state.outcomes.standing(self._run.config)
-        except (Temporary, Denied) as error:
+        except (Unavailable, Denied) as error:
             log.warning("cannot see what became of %s, the run goes on: %s", self._url, error)
             self._read_at = now + RETRY_SECONDS
             return None

@@ -5,10 +5,9 @@ A *generation* is opaque text that is safe as one path component and differs whe
 Cloud Storage's generation number, or for files one made of the inode change time and a digest of the content. Times
 are seconds since the epoch by the *storage server's* clock, so that ages compare without trusting nodes' clocks.
 
-Errors, the same for every store: `NotFound` (no such object, or no bucket), `Conflict` (a precondition did not hold),
-`Denied` (403, retention, a hold, a read-only folder), and `errors.Temporary` with STORAGE_UNAVAILABLE (429, 5xx,
-network) once the store's own short retries (about 30 s in all) are spent. Folders add what only they can have:
-`errors.NodeError` with DISK_FULL and `errors.Permanent` with NAME_TOO_LONG.
+Errors are the same for every store, and all of them a `StoreError`: `NotFound`, `Conflict` (a precondition did not
+hold), `Denied`, and `Unavailable` (429, 5xx, network) once the store's own short retries (about 30 s in all) are spent.
+Folders add what only they can have: `DiskFull` and `NameTooLong`.
 """
 
 from __future__ import annotations
@@ -19,33 +18,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from poltergust.base.errors import RunError
-from poltergust.base.reasons import Reason
+from poltergust.base.errors import PoltergustError
 from poltergust.base.urls import is_cloud
 
 ABSENT = "0"
 """As `if_generation`: only if no object of that name exists (Cloud Storage's generation 0)."""
 
 
-class NotFound(RunError):
-    """No such object."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.CONFIG_GONE, message)
+class StoreError(PoltergustError):
+    """Root of what a store raises. What it means for a run is for `runs` to say."""
 
 
-class Conflict(RunError):
+class NotFound(StoreError):
+    """No such object, or no such bucket."""
+
+
+class Conflict(StoreError):
     """The object is not (or no longer) the generation that was named."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.NEWER_GENERATION, message)
+
+class Denied(StoreError):
+    """The storage refuses: permissions, a retention policy, a hold, a read-only folder."""
 
 
-class Denied(RunError):
-    """The storage refuses: permissions, retention policy, hold."""
+class Unavailable(StoreError):
+    """No answer, or none that is any good, after the store's own short retries. Passes by itself.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.STORAGE_DENIED, message)
+    `delay` is the least number of seconds until it is worth another try; None: the caller's own backoff.
+    """
+
+    def __init__(self, message: str, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class DiskFull(StoreError):
+    """Folders only: no room on the file system, or the user's quota is spent."""
+
+
+class NameTooLong(StoreError):
+    """Folders only: the file system has no room for a name of that length."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ class Blob:
 
 
 class Store(Protocol):
-    """Six operations; every one may raise `Denied` and `errors.Temporary`. Safe to use from several threads."""
+    """Six operations; every one may raise `Denied` and `Unavailable`. Safe to use from several threads."""
 
     def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
         """Every object whose URL starts with `prefix` (text, matched to the letter) and ends with `suffix`, by URL.

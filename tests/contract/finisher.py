@@ -13,9 +13,8 @@ import os
 import signal
 import sys
 
-from poltergust.base.errors import RunError
 from poltergust.path.layout import WatchedPath
-from poltergust.stores import Conflict, NotFound, Store, Stores
+from poltergust.stores import Conflict, NotFound, Store, StoreError, Stores
 
 _STEPS = ("open", "os.mkdir", "os.link", "os.listdir", "os.remove", "os.rename", "os.rmdir", "fcntl.flock")
 
@@ -51,7 +50,7 @@ def finish(store: Store, order: dict[str, str]) -> str:
         return "gone"
     except Conflict:
         return "conflict"
-    except RunError as error:
+    except StoreError as error:
         return f"{type(error).__name__}: {error}"
 
 

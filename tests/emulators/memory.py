@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
-from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound, Unavailable
 
 
 class Fault(Enum):
@@ -174,13 +172,11 @@ def _before(fault: Fault | None, url: str) -> None:
     if fault is Fault.DENIED:
         raise Denied(f"{url}: the storage refuses: 403")
     if fault is Fault.UNAVAILABLE:
-        raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{url}: no good answer from the storage (503); it is tried again")
+        raise Unavailable(f"{url}: no good answer from the storage (503); it is tried again")
 
 
 def _after(fault: Fault | None, url: str) -> None:
     if fault is Fault.DIES_AFTER:
         raise Died
     if fault is Fault.AFTER:
-        raise Temporary(
-            Reason.STORAGE_UNAVAILABLE, f"{url}: no good answer from the storage (reset); it is tried again"
-        )
+        raise Unavailable(f"{url}: no good answer from the storage (reset); it is tried again")

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.retention import Retention
 from poltergust.path.stored import StoredPath
+from poltergust.stores import Unavailable
 from poltergust.stores.folder import FolderStore
 from poltergust.stores.gs import GsStore
 from tests.emulators.gcs import StrictGcs, strict_gcs
@@ -109,7 +108,7 @@ def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     store.write(path.run("old", "1", "n"), b"x")
     server.shift(KEEP + DAY)
     keeper = Retention(StoredPath(store, path), KEEP, first=0.01, interval=0.05)
-    turn, refusals = keeper._claim_pass, [Temporary(Reason.STORAGE_UNAVAILABLE, "503")]
+    turn, refusals = keeper._claim_pass, [Unavailable("503")]
 
     def once(go_on: bool) -> float | None:
         if refusals:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poltergust.base.errors import RunError, Temporary
+from poltergust.base.errors import Temporary
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus, Request
@@ -16,6 +16,7 @@ from poltergust.path.layout import Kind
 from poltergust.path.outcome import RenameResult
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
+from poltergust.stores import StoreError
 from tests.emulators.memory import Call, Died, Fault
 from tests.property.hub import Task
 from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
@@ -123,7 +124,7 @@ class Node:
         try:
             for url in self.agent.list_configs():
                 self.hear(url)
-        except RunError:
+        except StoreError:
             pass  # the real scan tries again later, and so will this test
 
     def check_awake(self) -> None:

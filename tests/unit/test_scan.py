@@ -8,9 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
 from poltergust.sources.scan import Scan
+from poltergust.stores import Unavailable
 from tests.emulators.servers import wait_until
 
 
@@ -117,7 +116,7 @@ def test_an_interval_without_names_is_alive_too(clock: HandClock, listing: Listi
 def test_failures_are_said_once_and_tried_again_ever_later(
     clock: HandClock, listing: Listing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listing.error = Temporary(Reason.STORAGE_UNAVAILABLE, "bucket b does not answer; it is tried again")
+    listing.error = Unavailable("bucket b does not answer; it is tried again")
     with scanning(listing, clock) as scan:
         heard: list[str] = []
         scan.start(heard.append)
@@ -141,7 +140,7 @@ def test_failures_are_said_once_and_tried_again_ever_later(
 
 
 def test_retries_are_never_later_than_the_interval(clock: HandClock, listing: Listing) -> None:
-    listing.error = Temporary(Reason.STORAGE_UNAVAILABLE, "down")
+    listing.error = Unavailable("down")
     with scanning(listing, clock, interval=3) as scan:
         scan.start(lambda _: None)
         waits = []

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from poltergust.base.errors import Permanent, RunError
+from poltergust.base.errors import Permanent
 from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
 from poltergust.path.layout import OUTCOMES, Kind
@@ -22,7 +22,7 @@ from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView, Submitted, TaskFileSummary
 from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen
 from poltergust.path.stored import StoredPath
-from poltergust.stores import Blob, Entry
+from poltergust.stores import Blob, Entry, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class Reader:
     def _glance(self, url: str) -> Blob | None:
         try:
             return self.read(url, 0)
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot read a config, showing it without its runs: %s", error)
             return None
 
@@ -199,7 +199,7 @@ class Reader:
     def _load(self, url: str, kind: type[R]) -> R | None:
         try:
             blob = self.read(url, MAX_RECORD_BYTES)
-        except RunError as error:
+        except StoreError as error:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = None if blob is None else records.parse(url, blob.data, kind)

@@ -14,10 +14,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
 from poltergust.base.text import shown
-from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound
+from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound, Unavailable
 from poltergust.stores.folder import claims
 from poltergust.stores.folder.files import (
     HIDDEN_PREFIX,
@@ -128,7 +126,7 @@ class FolderStore:
                     if own or Snapshot.at(descriptor) == look:
                         return Blob(url, data, look.generation(content), look.changed / 1e9, time.time())
             if now > end:
-                raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{shown(url)} is still being written to", delay=1.0)
+                raise Unavailable(f"{shown(url)} is still being written to", delay=1.0)
             time.sleep(_REST / 4)
 
     def _write_new(self, url: str, data: bytes) -> str:

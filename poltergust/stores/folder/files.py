@@ -17,10 +17,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poltergust.base.errors import NodeError, Permanent, PoltergustError, Temporary
-from poltergust.base.reasons import Reason
+from poltergust.base.errors import PoltergustError
 from poltergust.base.text import shown
-from poltergust.stores import Denied, NotFound
+from poltergust.stores import Denied, DiskFull, NameTooLong, NotFound, StoreError, Unavailable
 
 HIDDEN_PREFIX = ".poltergust-"
 """How the folder store's own short-lived files begin: nothing so named, or below a folder so named, is listed."""
@@ -128,14 +127,14 @@ def translated(path: str) -> Iterator[None]:
         raise NotFound(f"{shown(path)} is no file name: {error}") from error
 
 
-def _ours(error: OSError, where: str) -> PoltergustError:
+def _ours(error: OSError, where: str) -> StoreError:
     why = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         return NotFound(f"{where} does not exist")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NodeError(Reason.DISK_FULL, f"{where}: {why}; make room on its file system")
+        return DiskFull(f"{where}: {why}; make room on its file system")
     if error.errno == errno.ENAMETOOLONG:
-        return Permanent(Reason.NAME_TOO_LONG, f"{where}: {why}; choose a shorter name")
+        return NameTooLong(f"{where}: {why}; choose a shorter name")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTEMPTY):
         return Denied(f"{where}: {why}; the node's user needs to read and write there")
-    return Temporary(Reason.STORAGE_UNAVAILABLE, f"{where}: {why}; it is tried again")
+    return Unavailable(f"{where}: {why}; it is tried again")

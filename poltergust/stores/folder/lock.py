@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from poltergust.base.errors import Temporary
 from poltergust.base.flock import FileLock
-from poltergust.base.reasons import Reason
 from poltergust.base.text import shown
+from poltergust.stores import Unavailable
 
 _MAX_WAIT_SECONDS = 30.0
 """Holders need milliseconds: a process that holds it longer was stopped or hangs."""
@@ -24,7 +23,7 @@ _MAX_POLL_SECONDS = 0.05
 
 
 class FolderLock:
-    """`with lock:` raises `Temporary` if it is not to be had within half a minute. Not reentrant."""
+    """`with lock:` raises `Unavailable` if it is not to be had within half a minute. Not reentrant."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +50,5 @@ class FolderLock:
             time.sleep(pause)
             pause = min(pause * 1.5, _MAX_POLL_SECONDS)
 
-    def _busy(self) -> Temporary:
-        return Temporary(
-            Reason.STORAGE_UNAVAILABLE, f"{shown(str(self._path))} is held for too long by another process"
-        )
+    def _busy(self) -> Unavailable:
+        return Unavailable(f"{shown(str(self._path))} is held for too long by another process")

@@ -15,11 +15,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from poltergust.base.errors import RunError, Temporary
-from poltergust.base.reasons import Reason
 from poltergust.base.text import shown
 from poltergust.base.urls import split_cloud
-from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound, StoreError, Unavailable
 from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
 from poltergust.stores.gs.copying import Copier
 from poltergust.stores.media_types import content_type
@@ -140,7 +138,7 @@ class GsStore:
             if lost and self._generation(target) not in (None, before):
                 return False
             raise NotFound(f"{shown(source)} does not exist") from error
-        except (Denied, Temporary) as error:
+        except (Denied, Unavailable) as error:
             if refuses_call(error.__cause__):
                 return self._move_without_call(source, generation, target, error)
             raise
@@ -191,7 +189,7 @@ class GsStore:
             except (Conflict, NotFound):
                 continue
             return
-        raise Temporary(Reason.STORAGE_UNAVAILABLE, f"{shown(url)} changes while it is appended to; it is tried again")
+        raise Unavailable(f"{shown(url)} changes while it is appended to; it is tried again")
 
     def _compose(self, url: str, standing: Any, piece: bytes) -> None:
         part_url = f"{url}.part"
@@ -218,7 +216,7 @@ class GsStore:
         finally:
             try:
                 self.delete(part_url, if_generation=str(part.generation))
-            except RunError as error:  # the append has happened or not whatever becomes of its part
+            except StoreError as error:  # the append has happened or not whatever becomes of its part
                 log.info("%s stays until the next append: %s", shown(part_url), error)
 
     def _blob(self, url: str) -> Any:

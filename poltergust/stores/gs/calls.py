@@ -21,10 +21,9 @@ from google.cloud import storage
 from google.cloud.storage import exceptions as media
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from poltergust.base.errors import PoltergustError, Temporary, UsageError
-from poltergust.base.reasons import Reason
+from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.text import shown
-from poltergust.stores import Conflict, Denied, NotFound
+from poltergust.stores import Conflict, Denied, NotFound, StoreError, Unavailable
 
 T = TypeVar("T")
 
@@ -98,7 +97,7 @@ def ask(request: Callable[[], T], where: str, lost: Lost | None = None) -> T:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Google's, requests' and urllib3's errors as `Conflict`, `NotFound`, `Denied` or `Temporary`."""
+    """Google's, requests' and urllib3's errors as `Conflict`, `NotFound`, `Denied` or `Unavailable`."""
     try:
         yield
     except PoltergustError:
@@ -123,7 +122,7 @@ def refuses_call(error: BaseException | None) -> bool:
     return error.code in (400, 405, 501)
 
 
-def _ours(error: Exception, where: str) -> PoltergustError:
+def _ours(error: Exception, where: str) -> StoreError:
     cause = error.cause if isinstance(error, api.RetryError) and error.cause is not None else error
     code = getattr(cause, "code", None)
     if isinstance(cause, media.InvalidResponse):
@@ -137,9 +136,7 @@ def _ours(error: Exception, where: str) -> PoltergustError:
         return Denied(f"{where}: the storage refuses: {said}")
     if isinstance(cause, auth.RefreshError) and not cause.retryable:
         return Denied(f"{where}: the node's Google credentials are refused; renew them ({type(cause).__name__})")
-    return Temporary(
-        Reason.STORAGE_UNAVAILABLE, f"{where}: no good answer from the storage ({said}); it is tried again"
-    )
+    return Unavailable(f"{where}: no good answer from the storage ({said}); it is tried again")
 
 
 def _answer(error: Any) -> dict[str, Any] | None:

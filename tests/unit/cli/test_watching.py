@@ -8,34 +8,33 @@ from collections.abc import Callable, Mapping
 import pytest
 from rich.text import Text
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
 from poltergust.cli import status
 from poltergust.cli.following import _Lines
 from poltergust.cli.terminal import make_console
 from poltergust.path.reading.waiting import Conclusion, Observation
+from poltergust.stores import Unavailable
 from tests.unit.cli import sample
 
-AWAY = Temporary(Reason.STORAGE_UNAVAILABLE, "no good answer")
+AWAY = Unavailable("no good answer")
 
 
 def look(lines: Mapping[str, str], *, over: bool = False) -> status._Snapshot:
     return status._Snapshot(lambda: f"json {len(lines)}", lambda width, note: Text(note), lines, over)
 
 
-def script(*steps: status._Snapshot | Temporary) -> Callable[[], status._Snapshot]:
+def script(*steps: status._Snapshot | Unavailable) -> Callable[[], status._Snapshot]:
     left = list(steps)
 
     def now() -> status._Snapshot:
         step = left.pop(0)
-        if isinstance(step, Temporary):
+        if isinstance(step, Unavailable):
             raise step
         return step
 
     return now
 
 
-def watch(*steps: status._Snapshot | Temporary, as_json: bool = False) -> list[str]:
+def watch(*steps: status._Snapshot | Unavailable, as_json: bool = False) -> list[str]:
     file = io.StringIO()
     tell = status._changed(make_console(file), as_json=as_json)
     status._watch(script(*steps), 0.001, tell)
@@ -58,7 +57,7 @@ def test_json_at_each_look_and_none_while_the_storage_is_away(capsys: pytest.Cap
 
 
 def test_a_storage_that_is_away_from_the_start_is_an_error() -> None:
-    with pytest.raises(Temporary):
+    with pytest.raises(Unavailable):
         watch(AWAY)
 
 

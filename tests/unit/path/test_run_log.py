@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.base.errors import Temporary
-from poltergust.base.reasons import Reason
 from poltergust.base.redaction import MASK, Redactor
 from poltergust.path import run_log
 from poltergust.path.run_log import RunLog
+from poltergust.stores import Unavailable
 from poltergust.stores.folder import FolderStore
 from tests.emulators.servers import wait_until
 
@@ -28,7 +27,7 @@ class Flaky(FolderStore):
     def append(self, url: str, data: bytes) -> None:
         if self.failures:
             self.failures -= 1
-            raise Temporary(Reason.STORAGE_UNAVAILABLE, "away")
+            raise Unavailable("away")
         self.appended.append(len(data))
         super().append(url, data)
 

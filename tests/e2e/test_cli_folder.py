@@ -84,7 +84,7 @@ def test_a_failing_pipeline_is_mended_and_retried(project: Path, agent: Node, po
     assert "2 of 4 tasks done, 1 pending, 1 failed" in screen
 
     still = poltergust("retry", "weekly", "--wait")
-    assert still.code == 3, still.out  # not repaired: it fails anew, by a run of its own
+    assert still.code == 3, still.out  # not repaired: it fails again, in a run of its own
 
     (project / "broken").unlink()
     again = poltergust("retry", "weekly", "--wait")

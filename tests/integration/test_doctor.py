@@ -183,14 +183,14 @@ def test_retention_is_what_really_refuses_the_rename(gcs: StrictGcs, settings: S
 @pytest.mark.parametrize(
     ("configs", "expected", "text"),
     [
-        ([], "fail", "tells nobody"),
-        ([{"event_types": ("OBJECT_DELETE",)}], "fail", "tells nobody"),
+        ([], "fail", "notifies of no new objects"),
+        ([{"event_types": ("OBJECT_DELETE",)}], "fail", "notifies of no new objects"),
         ([{"prefix": "other/"}], "fail", "only of objects below other/"),
         ([{"prefix": "pipeline/sub/"}], "fail", "not of all of pipeline/"),
         ([{"topic": f"projects/{PROJECT}/topics/elsewhere"}], "fail", "this node listens to"),
         ([{"prefix": "pipeline/"}, {}], "warn", "2 times"),
-        ([{"prefix": "pipe"}], "ok", "told to"),
-        ([{"event_types": ("OBJECT_FINALIZE", "OBJECT_DELETE")}], "ok", "told to"),
+        ([{"prefix": "pipe"}], "ok", "published to"),
+        ([{"event_types": ("OBJECT_FINALIZE", "OBJECT_DELETE")}], "ok", "published to"),
     ],
 )
 def test_notification_configs(

@@ -117,7 +117,7 @@ class Bucket:
             yield ok("bucket-settings", "no retention policy, no default hold, no versioning")
 
     def notifications(self, topic: str | None) -> Iterator[Check]:
-        """Whether an upload below the path is told to `topic` (a full name; None: to any)."""
+        """Whether an upload below the path is published to `topic` (a full name; None: to any)."""
         try:
             configs = self._notification_configs()
         except api.Forbidden:
@@ -136,7 +136,7 @@ class Bucket:
         self._client.close()
 
     def _notification_configs(self) -> list[Mapping[str, Any]]:
-        """As the server tells them: the client library refuses topics whose project has an unusual name.
+        """As the server returns them: the client library refuses topics whose project has an unusual name.
 
         https://cloud.google.com/storage/docs/json_api/v1/notifications/list
         """
@@ -215,27 +215,28 @@ def _judge(configs: list[Mapping[str, Any]], bucket: str, start: str, topic: str
         f"gcloud storage buckets notifications create gs://{bucket} --topic={topic or 'TOPIC'}"
         f" --event-types=OBJECT_FINALIZE --payload-format=none{prefix}"
     )
-    told = [config for config in configs if "OBJECT_FINALIZE" in config.get("event_types", ("OBJECT_FINALIZE",))]
-    if not told:
-        return fail("notification", f"gs://{bucket} tells nobody of new objects: only the scan finds them", make)
-    covering = [config for config in told if start.startswith(config.get("object_name_prefix", ""))]
+    publishing = [config for config in configs if "OBJECT_FINALIZE" in config.get("event_types", ("OBJECT_FINALIZE",))]
+    if not publishing:
+        return fail("notification", f"gs://{bucket} notifies of no new objects: only the scan finds them", make)
+    covering = [config for config in publishing if start.startswith(config.get("object_name_prefix", ""))]
     if not covering:
-        prefixes = ", ".join(sorted({shown(config["object_name_prefix"]) for config in told}))
-        part = "all of " if any(config["object_name_prefix"].startswith(start) for config in told) else ""
-        text = f"gs://{bucket} tells only of objects below {prefixes}, not of {part}{start or '/'}"
+        prefixes = ", ".join(sorted({shown(config["object_name_prefix"]) for config in publishing}))
+        part = "all of " if any(config["object_name_prefix"].startswith(start) for config in publishing) else ""
+        text = f"gs://{bucket} notifies only of objects below {prefixes}, not of {part}{start or '/'}"
         return fail("notification", text, make)
     topics = [str(config["topic"]).removeprefix("//pubsub.googleapis.com/") for config in covering]
     if topic is not None and topic not in topics:
-        text = f"uploads are told to {', '.join(sorted(set(topics)))}, but this node listens to {topic}"
+        text = f"uploads are published to {', '.join(sorted(set(topics)))}, but this node listens to {topic}"
         return fail("notification", text, f"make the subscription on that topic, or: {make}")
     several = topics.count(topic or topics[0])
     if several > 1:
         return warn(
             "notification",
-            f"{several} notification configs tell the same topic of the same uploads: each is told {several} times",
+            f"{several} notification configs publish the same uploads to the same topic: each arrives {several} times",
             f"delete all but one: gcloud storage buckets notifications list gs://{bucket}",
         )
-    return ok("notification", f"uploads below {start or '/'} are told to {topic or ', '.join(sorted(set(topics)))}")
+    published = topic or ", ".join(sorted(set(topics)))
+    return ok("notification", f"uploads below {start or '/'} are published to {published}")
 
 
 def open_bucket(prefix: str, state_prefix: str) -> tuple[Bucket | None, Check]:

@@ -61,23 +61,23 @@ def test_every_command_has_examples_and_stands_in_the_documentation(name: str) -
 
 
 def test_exit_codes_are_those_of_the_documentation() -> None:
-    told = {int(code) for code in re.findall(r"^ *\| (\d+) \|", DOCUMENTATION, re.MULTILINE)}
-    assert told == {value for name, value in vars(exits).items() if name.isupper()}
+    documented = {int(code) for code in re.findall(r"^ *\| (\d+) \|", DOCUMENTATION, re.MULTILINE)}
+    assert documented == {value for name, value in vars(exits).items() if name.isupper()}
 
 
 def test_json_has_the_keys_of_the_documentation_and_no_others() -> None:
-    told = {
+    documented = {
         line.split("|")[1].strip(): set(re.findall(r"`([a-z_]+)`", line.split("|")[2]))
         for line in DOCUMENTATION.splitlines()
         if line.startswith(("| config", "| run", "| node"))
     }
-    assert set(told) == {"config", "config in full, more", "run", "node"}
+    assert set(documented) == {"config", "config in full, more", "run", "node"}
     path = json.loads(json_output.path(sample.path()))
     assert set(path) == {"format", "path", "time", "counts", "configs", "nodes"}
     counts, states = {"done", "running", "pending", "failed"}, {"ready", "draining", "silent"}
-    assert all(set(one) == told["config"] - counts for one in path["configs"])
-    assert all(set(one) == told["node"] - states | {"state"} for one in path["nodes"])
+    assert all(set(one) == documented["config"] - counts for one in path["configs"])
+    assert all(set(one) == documented["node"] - states | {"state"} for one in path["nodes"])
     detail = json.loads(json_output.detail(sample.detail(sample.failed())))
-    assert set(detail) == set(path["configs"][0]) | told["config in full, more"] - {"by", "at"}
-    assert all(set(one) == told["run"] for one in detail["runs"])
+    assert set(detail) == set(path["configs"][0]) | documented["config in full, more"] - {"by", "at"}
+    assert all(set(one) == documented["run"] for one in detail["runs"])
     assert detail["progress"] == {"done": 1, "running": 0, "pending": 1, "failed": 1}

@@ -129,7 +129,7 @@ class Build:
             self._create(self.run)
         entries, rest = resolve.installation(lock, self.plan.lines)
         requirements = installers.write_requirements(work / "locked.txt", rest, entries)
-        self._need(self._uv.install(self.folder, requirements, no_deps=True))
+        self._need(self._uv.install(self.folder, requirements))
         return lock
 
     def _create_and_resolve(self, work: Path) -> str:

@@ -186,9 +186,10 @@ class EnvironmentCache:
             options=options,
             placed=access.placed,
             settings=settings,
-            secrets=(*access.secrets, *settings.secrets, *hidden),
         )
-        return plan, replace(run, env={**run.env, **access.env}, redact=Redactor((env,), plan.secrets))
+        return plan, replace(
+            run, env={**run.env, **access.env}, redact=Redactor((env,), (*access.secrets, *settings.secrets, *hidden))
+        )
 
     def _interpreter(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]

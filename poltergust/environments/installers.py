@@ -40,12 +40,9 @@ class Uv:
         own = {"UV_CACHE_DIR": str(self.cache)} if not self.run.env.get("UV_CACHE_DIR") else {}
         return {**own, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", **self.settings.env}
 
-    def install(
-        self, folder: Path, requirements: Path, *, no_deps: bool, constraints: Sequence[Path] = ()
-    ) -> CommandResult:
-        """Into the environment in `folder`."""
-        options = [f"--constraints={path}" for path in constraints] + (["--no-deps"] if no_deps else [])
-        return self._pip("install", str(python_of(folder)), [*options, f"--requirements={requirements}"])
+    def install(self, folder: Path, requirements: Path) -> CommandResult:
+        """Exactly what `requirements` names, no dependencies, into the environment in `folder`."""
+        return self._pip("install", str(python_of(folder)), ["--no-deps", f"--requirements={requirements}"])
 
     def resolve(self, interpreter: Interpreter, requirements: Path, output: Path) -> CommandResult:
         """Exact versions of everything into `output`, with hashes."""

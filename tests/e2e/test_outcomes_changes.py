@@ -143,14 +143,6 @@ def test_a_success_leaves_no_older_outcome(place: Place, agent: Node) -> None:
     assert place.read("pipeline/older.done.yaml") != b"of an earlier run\n"
 
 
-def test_an_error_leaves_no_older_outcome(place: Place, agent: Node) -> None:
-    for kind in ("error", "cancelled", "done"):
-        place.write(f"pipeline/older-error.{kind}.yaml", b"of an earlier run\n")
-    place.put("older-error", "  module: outcomes\n  name: Onse\n")
-    place.until("older-error", "error")
-    assert place.read("pipeline/older-error.error.yaml") != b"of an earlier run\n"
-
-
 def test_run_again_after_done(place: Place, agent: Node) -> None:
     mark = counted(place, "twice")
     place.until("twice", "done")
@@ -212,22 +204,6 @@ def test_a_hold_on_the_config_delays_only_its_rename(place: Place, agent: Node) 
     bucket.hold("pipeline/hold.config.yaml", False)
     place.until("hold", "done")
     assert len(mark.read_text().split()) == 1
-
-
-def test_a_storage_that_does_not_answer_for_a_while_is_never_an_error(place: Place, agent: Node) -> None:
-    bucket = bucket_of(place)
-    run = Gated(place, "unavailable")
-    run.running()
-    fault = bucket.server.fail("objects.*", status=503, times=None)
-    counted(place, "put-meanwhile")
-    run.gate.touch()
-    wait_until(run.target.exists, "the task to end")
-    before = fault.hits
-    wait_until(lambda: fault.hits > before + 3, "more requests to be answered with 503")
-    bucket.server.heal()
-    place.until(run.name, "done")
-    place.until("put-meanwhile", "done")
-    assert len(Path(f"{run.target}.running").read_text().split()) == 1
 
 
 def test_an_environment_file_that_may_not_be_read_is_this_nodes_failure(place: Place, agent: Node) -> None:

@@ -1,18 +1,16 @@
 """The rows of the outcome table that are about the lives of agents and of the scheduler: killed by the same run again
-and again, a scheduler that is down, two schedulers where there must be one, a refused rename over a restart.
+and again, a scheduler that is down, two schedulers where there must be one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.paths import Bucket, Folder
-from tests.emulators.gcs import strict_gcs
+from tests.e2e.paths import Folder
 from tests.emulators.luigid import luigid
 from tests.emulators.servers import free_port, wait_until
 
@@ -25,14 +23,6 @@ def folder(tmp_path: Path) -> Folder:
     place = Folder(tmp_path)
     place.environment("plain")
     return place
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Iterator[Bucket]:
-    with strict_gcs() as server:
-        place = Bucket(server, tmp_path / "scratch")
-        place.environment("plain")
-        yield place
 
 
 def lines(path: Path) -> int:
@@ -94,24 +84,6 @@ def test_a_scheduler_that_is_down_at_the_start_is_waited_for(
     assert folder.standing("early") == ["done"]
 
 
-def test_a_scheduler_that_is_restarted_and_has_forgotten_everything(
-    folder: Folder, shared_cache: Path, tmp_path: Path
-) -> None:
-    """While a task runs: it is not an error, and the run comes to its end."""
-    port = free_port()
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder_of_luigid in (first, second):
-        folder_of_luigid.mkdir()
-    options = ["--retries", "0", "--scheduler-url", f"http://127.0.0.1:{port}"]
-    with folder.agent("here", shared_cache / "one", *options):
-        folder.put("through", GATED.format(folder.scratch, "through"))
-        with luigid(first, port):
-            wait_until((folder.scratch / "through.target.running").exists, "the task to run")
-        with luigid(second, port):
-            (folder.scratch / "through.gate").touch()
-            folder.until("through", "done", timeout=180)
-
-
 def test_two_agents_with_schedulers_of_their_own_on_one_path(folder: Folder, shared_cache: Path) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(folder.agent("first", shared_cache / "one"))
@@ -132,19 +104,3 @@ def test_two_agents_with_schedulers_of_their_own_on_one_path(folder: Folder, sha
         assert list(folder.records("after")) == ["second"]
     for name in ("before", "during", "after"):
         assert lines(folder.scratch / f"{name}.mark") == 1
-
-
-def test_a_refused_rename_is_remembered_over_a_restart(bucket: Bucket, shared_cache: Path, scheduler: str) -> None:
-    refusal = bucket.server.fail("objects.move", status=403, times=None, object="pipeline/*")
-    bucket.put("held", COUNTED.format(bucket.scratch, "held"))
-    options = ["--retries", "0", "--scheduler-url", scheduler]
-    for life in range(2):
-        tries = refusal.hits
-        with bucket.agent("here", shared_cache / "one", *options) as node:
-            wait_until(lambda: refusal.hits > tries, f"life {life} to try the rename")  # noqa: B023
-            node.until("held is done, but cannot be renamed")
-    assert bucket.standing("held") == ["config"]
-    bucket.server.heal()
-    with bucket.agent("here", shared_cache / "one", *options):
-        bucket.until("held", "done")
-    assert lines(bucket.scratch / "held.mark") == 1

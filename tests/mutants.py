@@ -112,13 +112,13 @@ MUTANTS = (
     ),
     Mutant(
         "every node clears the failures",
-        "FailureReset.mine",
+        "FailureReset.claim",
         (handler("Conflict", "return True"),),
     ),
     Mutant(
         "a failure is believed before earlier ones were cleared",
         "Attempt._verdict",
-        (call("done", "True"),),
+        (call("is_done", "True"),),
     ),
     Mutant(
         "an environment that comes late is an error at once",

@@ -136,7 +136,7 @@ class _Lines:
     def __call__(self, observed: Observation, elapsed: float, note: str) -> None:
         if observed.view is None or observed.ending is not None:
             return
-        text = f"{observed.view.standing.value:<10} {safe(note) or wording.stands(observed.view, observed.nodes)}"
+        text = f"{observed.view.state.value:<10} {safe(note) or wording.stands(observed.view, observed.nodes)}"
         if text != self._said:
             self._said = text
             self._write(f"{span(elapsed):>5}  {text}")

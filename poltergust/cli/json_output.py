@@ -44,7 +44,7 @@ def detail(view: Detail) -> str:
 def _config(view: ConfigView) -> dict[str, Any]:
     return {
         "name": view.name,
-        "state": view.standing.value,
+        "state": view.state.value,
         "url": view.url,
         "generation": view.generation,
         "updated": view.updated,

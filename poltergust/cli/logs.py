@@ -39,15 +39,15 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     from poltergust.path.reading.waiting import Awaited
 
     reader = target.reader()
-    standing = reader.standing(name)
+    current = reader.current(name)
     if follow:
-        if standing is None:
+        if current is None:
             raise PoltergustError(f"nothing of the name {name} below {target.path.prefix}{near(reader, name)}")
-        following = Following(target, Awaited(reader, name, standing[1].data))
+        following = Following(target, Awaited(reader, name, current[1].data))
         sys.exit(following.guarded(lambda: following.follow(node)))
     known = reader.generations(name)
     if generation is None:
-        view = None if standing is None else reader.view(name, *standing, nodes=[])
+        view = None if current is None else reader.view(name, *current, nodes=[])
         generation = (view.generation if view is not None else None) or (known[-1] if known else None)
     elif generation not in known:
         there = f"; there are {', '.join(known)}" if known else ""

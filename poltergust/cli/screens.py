@@ -58,7 +58,7 @@ def path(view: PathView, width: int, note: str = "") -> RenderableType:
 def detail(view: Detail, now: Now | None, width: int, note: str = "") -> RenderableType:
     """One config in full; `now` is what the scheduler says of it."""
     config, document = view.config, view.document
-    head = Text.assemble((safe(config.name), "bold"), "  ", (config.standing.value, STYLES[config.standing]))
+    head = Text.assemble((safe(config.name), "bold"), "  ", (config.state.value, STYLES[config.state]))
     if config.took is not None:
         head.append(f"  {exact(config.took)}")
     facts = Table.grid(padding=(0, 2, 0, 0))
@@ -79,7 +79,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
     parts += _failures(config)
     if config.runs:
         parts.append(Text(f"\nits logs: poltergust logs {safe(config.name)}", "dim"))
-    if config.standing is ConfigState.ERROR:
+    if config.state is ConfigState.ERROR:
         parts.append(Text(f"to run it again when the cause is corrected: poltergust retry {safe(config.name)}", "dim"))
     if note:
         parts.append(Text(safe(note), "yellow"))
@@ -91,10 +91,10 @@ def waiting(
 ) -> RenderableType:
     """A run on its way, to be drawn again and again: which nodes have it, what they do, how many tasks are done."""
     head = Text.assemble(
-        (f"{view.standing.value:<10}", STYLES[view.standing]), (safe(view.name), "bold"), f"  {exact(elapsed)}"
+        (f"{view.state.value:<10}", STYLES[view.state]), (safe(view.name), "bold"), f"  {exact(elapsed)}"
     )
     parts: list[RenderableType] = [head]
-    if not view.runs or view.standing in (ConfigState.QUEUED, ConfigState.STALLED):
+    if not view.runs or view.state in (ConfigState.QUEUED, ConfigState.STALLED):
         parts.append(Text(f"  {wording.stands(view, nodes)}"))
     if view.runs:
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -141,10 +141,8 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
         table.add_column("REASON")
     for view in configs:
         counts = f"{view.progress.done}/{view.progress.total}" if view.progress and view.progress.total else ""
-        reason = (
-            wording.stands(view) if view.standing is ConfigState.STALLED else wording.because(view.reason, view.text)
-        )
-        row = [Text(view.standing.value, STYLES[view.standing]), Text(safe(view.name)), Text(span(view.age))]
+        reason = wording.stands(view) if view.state is ConfigState.STALLED else wording.because(view.reason, view.text)
+        row = [Text(view.state.value, STYLES[view.state]), Text(safe(view.name)), Text(span(view.age))]
         row += [] if narrow else [Text(span(view.took))]
         row += [] if tiny else [Text(counts)]
         row += [] if narrow else [Text(wording.some(view.nodes or view.silent, 1 if width < 120 else 3))]
@@ -182,7 +180,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     if known:
         python = f", Python {environment.python}" if environment is not None and environment.python else ""
         yield "environment", f"{known}{python}"
-    yield ("ended" if config.standing.ended else "uploaded"), f"{exact(config.age)} ago"
+    yield ("ended" if config.state.ended else "uploaded"), f"{exact(config.age)} ago"
     if view.submitted is not None:
         yield "submitted", f"by {view.submitted.by}"
     if config.generation:
@@ -193,7 +191,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     progress = now.progress if now is not None else config.progress
     if progress is not None and progress.total:
         yield "tasks", wording.tasks(progress)
-    if config.standing not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the table of nodes and the counts show it
+    if config.state not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the table of nodes and the counts show it
         yield "status", wording.stands(config, view.nodes)
 
 

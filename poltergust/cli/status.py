@@ -123,7 +123,7 @@ def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _
             return screens.detail(view, scheduling.now(view.config, view.nodes), width, note)
 
         lines = {name: _line(view.config, view.nodes)}
-        return _Snapshot(lambda: json_output.detail(view), screen, lines, over=view.config.standing.ended)
+        return _Snapshot(lambda: json_output.detail(view), screen, lines, over=view.config.state.ended)
 
     return snapshot
 
@@ -131,7 +131,7 @@ def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _
 def _line(view: ConfigView, nodes: Sequence[NodeView]) -> str:
     from poltergust.cli import wording
 
-    return f"{view.standing.value:<10} {safe(view.name)}  {wording.stands(view, nodes)}"
+    return f"{view.state.value:<10} {safe(view.name)}  {wording.stands(view, nodes)}"
 
 
 def found(reader: Reader, name: str) -> Detail:

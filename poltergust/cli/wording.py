@@ -31,19 +31,19 @@ def because(reason: str | None, text: str) -> str:
 
 def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     """One line for where the config stands; `nodes` those of the path, if known."""
-    if view.standing is ConfigState.QUEUED:
+    if view.state is ConfigState.QUEUED:
         if nodes is not None and not any(node.state == "ready" and node.record.taking for node in nodes):
             return "no live node listens to this path; see: poltergust listen --help"
         return "no node has it yet"
-    if view.standing is ConfigState.STALLED:
+    if view.state is ConfigState.STALLED:
         return f"{some(view.silent)} had it and is silent; another node takes it up at its next scan"
-    if view.standing is ConfigState.PREPARING:
+    if view.state is ConfigState.PREPARING:
         return f"{some(view.nodes)}: environment is made ready"
-    if view.standing is ConfigState.RUNNING:
+    if view.state is ConfigState.RUNNING:
         counts = view.progress
         return f"{some(view.nodes)}: {tasks(counts) if counts is not None and counts.total else 'Luigi starts'}"
-    where = f"{some(view.nodes)}: " if view.nodes and not view.standing.ended else ""
-    return where + (because(view.reason, view.text) or view.standing.value)
+    where = f"{some(view.nodes)}: " if view.nodes and not view.state.ended else ""
+    return where + (because(view.reason, view.text) or view.state.value)
 
 
 def doing(record: RunRecord, silent: bool) -> str:

@@ -17,7 +17,7 @@ from poltergust.observe.status import Status
 from poltergust.observe.systemd import Systemd
 from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import RenameResult
-from poltergust.path.retention import Retention
+from poltergust.path.retention import RetentionLoop
 from poltergust.path.state import PathState
 from poltergust.runs.context import RunObserver
 from poltergust.runs.run import Run, Verdict
@@ -94,7 +94,7 @@ class Observability(RunObserver):
 
     def _parts(
         self, status: Callable[[], Status], state: PathState
-    ) -> Iterator[SchedulerProbe | OutcomePosts | Retention | Systemd | PageServer]:
+    ) -> Iterator[SchedulerProbe | OutcomePosts | RetentionLoop | Systemd | PageServer]:
         """In the order of their start. Each is made when the one before it runs."""
         yield self.probe
         if self.settings.http is not None and self.metrics is not None:
@@ -104,7 +104,7 @@ class Observability(RunObserver):
             self.metrics.watch(status)
             yield PageServer(self.settings.http, pages(status, self.metrics))
         if self.settings.keep is not None:
-            yield state.retention(self.settings.keep)
+            yield RetentionLoop(state.retention(self.settings.keep))
         if self.settings.systemd is not None:
             yield Systemd(self.settings.systemd, self.settings.watchdog, status)
         # Last, so that it is the first to stop: nobody ends a run any more, and systemd and health still answer.

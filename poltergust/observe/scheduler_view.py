@@ -57,7 +57,7 @@ class SchedulerView:
     def now(self, view: ConfigView, nodes: Sequence[NodeView]) -> Now | None:
         """None where no scheduler can be asked, or it does not know the run."""
         root = next((run.record.root_task_id for run in view.runs if run.record.root_task_id), "")
-        if view.standing.ended or not root:
+        if view.state.ended or not root:
             return None
         for url in self._urls(view, nodes):
             if self._clock() < self._not_before.get(url, 0.0):

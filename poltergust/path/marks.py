@@ -1,6 +1,6 @@
-"""A new generation of a config starts with a clean slate: what the scheduler remembers of its tasks' failures is
-cleared, by one node, once. Otherwise a pipeline that was repaired and uploaded again would find its tasks disabled and
-end as an error at once; and if every node cleared, a failing task would get a new budget from each of them.
+"""Resetting failures: what the scheduler remembers of a pipeline's failed tasks is cleared for each new generation of
+its config, by one node, once. Otherwise a pipeline that was repaired and uploaded again would find its tasks disabled
+and end as an error at once; and if every node cleared, a failing task would get a new budget from each of them.
 
 Who creates the mark first clears, and says so in it. The others go ahead at once, but do not believe a disabled task
 before the mark says it was cleared; if the clearing node dies first, one of them takes over.
@@ -18,8 +18,8 @@ from poltergust.stores import ABSENT, Conflict, NotFound, StoreError, Unavailabl
 
 log = logging.getLogger(__name__)
 
-TAKE_OVER = 60.0
-"""Seconds after which a clearing that was begun and not done is taken over, by the storage server's clock."""
+TAKE_OVER_SECONDS = 60.0
+"""After which a clearing that was begun and not done is taken over, by the storage server's clock."""
 
 
 class FailureReset:
@@ -32,7 +32,7 @@ class FailureReset:
         self._node = at.node
         self._server_time = server_time
 
-    def mine(self, config: Config) -> bool:
+    def claim(self, config: Config) -> bool:
         """Whether this node is to clear: it made the mark, or made it in an earlier life, or has to take over.
 
         Raises `Unavailable`.
@@ -54,9 +54,9 @@ class FailureReset:
             if content["done"]:
                 return False
             now = self._server_time()
-            if content["node"] != self._node and (now is None or now - mark.updated < TAKE_OVER):
+            if content["node"] != self._node and (now is None or now - mark.updated < TAKE_OVER_SECONDS):
                 return False
-            # Written anew by its own node too: from now on nobody is to take over.
+            # Its own node writes it again too: the time starts again, and nobody takes over meanwhile.
             self._store.write(url, self._content(done=False), if_generation=mark.generation)
             return True
         except (NotFound, Conflict, KeyError, TypeError, ValueError):
@@ -67,13 +67,13 @@ class FailureReset:
             log.warning("cannot read the mark of %s: %s", config.name, error)
             return False
 
-    def say_done(self, config: Config) -> None:
+    def mark_done(self, config: Config) -> None:
         try:
             self._store.write(self._url(config), self._content(done=True))
         except StoreError as error:
-            log.warning("cannot note that %s starts afresh: %s", config.name, error)
+            log.warning("cannot note that earlier failures of %s are reset: %s", config.name, error)
 
-    def done(self, config: Config) -> bool:
+    def is_done(self, config: Config) -> bool:
         """Whether disabled tasks are of this run. True as well when the mark is gone or refused: better an error too
         early than a run that never ends. Raises `Unavailable`."""
         try:

@@ -63,12 +63,12 @@ class Outcomes:
             return RenameResult.LOST, ""
         except Denied as error:
             return RenameResult.REFUSED, str(error)
-        if not self._first(config, kind, sure):
+        if not self._renamed_it(config, kind, sure):
             return RenameResult.LOST, ""
         self._remove(config.name, older)
         return RenameResult.WON, ""
 
-    def standing(self, config: Config) -> Kind | None:
+    def outcome_of(self, config: Config) -> Kind | None:
         """The outcome that took this very config's place: of the same bytes, and the newest of these. An older run's
         of other bytes does not count."""
         found: list[tuple[float, Kind]] = []
@@ -94,7 +94,7 @@ class Outcomes:
             return RenameResult.LOST, ""
         except Denied as refusal:
             return RenameResult.REFUSED, str(refusal)
-        return (RenameResult.WON if self._first(config, Kind.DONE, sure) else RenameResult.LOST), ""
+        return (RenameResult.WON if self._renamed_it(config, Kind.DONE, sure) else RenameResult.LOST), ""
 
     def _written(self, url: str) -> float:
         """When, by the server's clock; minus infinity for what is not there."""
@@ -103,7 +103,7 @@ class Outcomes:
         except NotFound:
             return -math.inf
 
-    def _first(self, config: Config, kind: Kind, sure: bool) -> bool:
+    def _renamed_it(self, config: Config, kind: Kind, sure: bool) -> bool:
         """Whether this node is the one that renamed. An answer lost on the way leaves it to a mark that can be made
         only once: everybody who may have renamed tries to make it."""
         url = f"{self._path.runs(config.name, config.generation)}.{kind.value}-by"
@@ -137,6 +137,6 @@ class Outcomes:
             try:
                 self._store.delete(url, if_generation=generation)
             except Conflict:
-                log.info("%s was written anew meanwhile and stays", url)
+                log.info("%s was replaced meanwhile and stays", url)
             except StoreError as error:
                 log.warning("the older outcome %s of %s could not be removed: %s", url, name, error)

@@ -30,102 +30,121 @@ FULL_PASS_DELAY_SECONDS = 60.0
 MAX_REMOVALS = 1000
 """Objects removed in one pass."""
 
+DUE_FRACTION = 0.9
+"""The part of an interval after which a pass is due: nodes do not look at the very same moment."""
+
 STOP_SECONDS = 2.0
 """How long a stop waits for a pass."""
 
 
 class Retention:
-    """Removes what is older than `keep` seconds, in one thread between `start` and `stop`."""
+    """What one pass does for one path: removes what is older than `keep_seconds`."""
 
     def __init__(
         self,
         at: StoredPath,
-        keep: float,
+        keep_seconds: float,
         *,
-        most: int = MAX_REMOVALS,
-        interval: float = INTERVAL_SECONDS,
-        first: float = FIRST_DELAY_SECONDS,
-        draw: Callable[[], float] = random.random,
+        max_removals: int = MAX_REMOVALS,
+        interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._store = at.store
         self._path = at.path
-        self._keep = keep
-        self._most = most
-        self._interval = interval
-        self._first = first
-        self._draw = draw
-        self._loop = Loop("retention", self._turn)
-        self._full = False  # the last pass left something
+        self._keep_seconds = keep_seconds
+        self.max_removals = max_removals
+        self.interval_seconds = interval_seconds
 
-    def start(self) -> None:
-        self._loop.start(self._first * (1 + self._draw()))
-
-    def stop(self) -> None:
-        """Returns at once or after one removal; a listing that hangs is left behind."""
-        self._loop.stop(STOP_SECONDS)
-
-    def tidy(self, *, go_on: bool = False) -> int | None:
-        """One pass; how many objects went, None if another node made one less than an interval ago. `go_on`: this node
-        made it, and there was more to do.
+    def run_pass(self, *, resume: bool = False, stopped: Callable[[], bool] = lambda: False) -> int | None:
+        """One pass; how many objects went, None if another node made one less than an interval ago. `resume`: this node
+        made it, and it was full (`max_removals`). `stopped` is asked between two removals whether to leave the rest.
 
         Raises `StoreError` if the storage does not answer.
         """
-        now = self._claim_pass(go_on)
+        now = self._claim_pass(resume)
         if now is None:
             return None
         # Configs first: what a config that lands later leaves behind is too young anyway.
-        standing = self._standing()
+        configs = self._configs()
         old = []
-        for entry in self._old(now, standing):
+        for entry in self._old(now, configs):
             old.append(entry.url)
-            if len(old) == self._most or self._loop.stopping.is_set():
+            if len(old) == self.max_removals or stopped():
                 break
         for removed, url in enumerate(old):
-            if self._loop.stopping.is_set():
+            if stopped():
                 return removed
             self._store.delete(url)
         if old:
-            log.info("removed %d records and logs older than %.0f h (--keep)", len(old), self._keep / 3600)
+            log.info("removed %d records and logs older than %.0f h (--keep)", len(old), self._keep_seconds / 3600)
         return len(old)
 
-    def _claim_pass(self, go_on: bool) -> float | None:
+    def _claim_pass(self, resume: bool) -> float | None:
         """Renew the mark if it is due: the server's time now, or None."""
         url = f"{self._path.state_prefix}kept"
         generation, updated = ABSENT, None
         try:
             mark = self._store.read(url, limit=0)
             generation, updated = mark.generation, mark.updated
-            if not go_on and mark.served is not None and mark.served - mark.updated < self._interval * 0.9:
+            if (
+                not resume
+                and mark.served is not None
+                and mark.served - mark.updated < self.interval_seconds * DUE_FRACTION
+            ):
                 return None
         except NotFound:
-            log.debug("nobody has tidied %s yet", self._path.state_prefix)
+            log.debug("no pass was made below %s yet", self._path.state_prefix)
         try:
             now = self._store.write(url, b"", if_generation=generation).updated
         except Conflict:
             return None
-        log.debug("tidying %s, last done at %s", self._path.state_prefix, updated)
+        log.debug("a retention pass below %s, the last one at %s", self._path.state_prefix, updated)
         return now
 
-    def _standing(self) -> frozenset[str]:
+    def _configs(self) -> frozenset[str]:
         found = self._store.list(self._path.prefix, suffix=layout.CONFIG_SUFFIX)
-        configs = (self._path.name_of(entry.url) for entry in found)
-        return frozenset(name for name in configs if name is not None)
+        names = (self._path.name_of(entry.url) for entry in found)
+        return frozenset(name for name in names if name is not None)
 
-    def _old(self, now: float, standing: frozenset[str]) -> Iterator[Entry]:
+    def _old(self, now: float, configs: frozenset[str]) -> Iterator[Entry]:
         for kind in ("runs/", "logs/", "submitted/", "nodes/"):
             prefix = self._path.state_prefix + kind
             for entry in self._store.list(prefix):
-                if now - entry.updated > self._keep and _name(kind, entry.url[len(prefix) :]) not in standing:
+                if now - entry.updated > self._keep_seconds and _name(kind, entry.url[len(prefix) :]) not in configs:
                     yield entry
+
+
+class RetentionLoop:
+    """Makes passes in a thread of its own, between `start` and `stop`."""
+
+    def __init__(
+        self,
+        retention: Retention,
+        *,
+        first_delay_seconds: float = FIRST_DELAY_SECONDS,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`draw` gives the jitter, from 0.0 to 1.0: nodes that start together should not all ask together."""
+        self._retention = retention
+        self._first_delay_seconds = first_delay_seconds
+        self._draw = draw
+        self._loop = Loop("retention", self._turn)
+        self._full = False  # the last pass left something
+
+    def start(self) -> None:
+        self._loop.start(self._first_delay_seconds * (1 + self._draw()))
+
+    def stop(self) -> None:
+        """Returns at once or after one removal; a listing that hangs is left behind."""
+        self._loop.stop(STOP_SECONDS)
 
     def _turn(self) -> float:
         removed = None
         try:
-            removed = self.tidy(go_on=self._full)
+            removed = self._retention.run_pass(resume=self._full, stopped=self._loop.stopping.is_set)
         except StoreError as error:
             log.warning("old records are not removed now: %s", error)
-        self._full = removed is not None and removed >= self._most
-        return FULL_PASS_DELAY_SECONDS if self._full else self._interval * (1 + self._draw() / 4)
+        self._full = removed is not None and removed >= self._retention.max_removals
+        return FULL_PASS_DELAY_SECONDS if self._full else self._retention.interval_seconds * (1 + self._draw() / 4)
 
 
 def _name(kind: str, key: str) -> str | None:

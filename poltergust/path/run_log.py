@@ -22,11 +22,13 @@ from poltergust.stores import Store, StoreError
 
 log = logging.getLogger(__name__)
 
-FIRST_INTERVAL = 1.0
-LAST_INTERVAL = 30.0
-BUFFER = 4 * 1024 * 1024  # bytes that wait for the storage
-HELD_BACK = 30.0  # seconds a writer waits for room before lines are dropped; then none waits until there is room
-TAIL = 64 * 1024  # bytes kept for the end of a log that was cut
+FIRST_INTERVAL_SECONDS = 1.0
+MAX_INTERVAL_SECONDS = 30.0
+BUFFER_BYTES = 4 * 1024 * 1024  # that wait for the storage
+MAX_WAIT_SECONDS = (
+    30.0  # for which a writer waits for room before lines are dropped; then none waits until there is room
+)
+TAIL_BYTES = 64 * 1024  # kept for the end of a log that was cut
 
 
 class RunLog:
@@ -39,7 +41,7 @@ class RunLog:
         *,
         redact: Callable[[str], str],
         limit: int,
-        spacing: float = FIRST_INTERVAL,
+        spacing: float = FIRST_INTERVAL_SECONDS,
         count: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -85,8 +87,8 @@ class RunLog:
                 self._keep_tail(data)
                 return
             # Half a minute once, not for every line: a command that is done or told to stop must come to its end.
-            patience = 0.0 if self._dropped else HELD_BACK
-            if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER, patience):
+            wait = 0.0 if self._dropped else MAX_WAIT_SECONDS
+            if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER_BYTES, wait):
                 self._dropped += 1
                 return
             if self._dropped:
@@ -94,7 +96,7 @@ class RunLog:
                 self._dropped = 0
             self._pending += data
             self._written += len(data)
-            if len(self._pending) > BUFFER // 2:
+            if len(self._pending) > BUFFER_BYTES // 2:
                 self._changed.notify_all()  # here and not where somebody waits for room: who fills it may never wait
 
     def note(self, text: str) -> None:
@@ -105,18 +107,18 @@ class RunLog:
         self._cut += len(data)
         self._tail.append(data)
         self._tail_size += len(data)
-        while self._tail_size > TAIL and len(self._tail) > 1:
+        while self._tail_size > TAIL_BYTES and len(self._tail) > 1:
             self._tail_size -= len(self._tail.popleft())
 
     def _ship(self) -> None:
-        interval = FIRST_INTERVAL
+        interval = FIRST_INTERVAL_SECONDS
         last = 0.0
         stored = True
         while True:
             with self._changed:
                 # Sooner than the interval only at the end, or when the buffer is half full and the storage answers.
                 self._changed.wait_for(
-                    lambda: self._closing or (stored and len(self._pending) > BUFFER // 2),  # noqa: B023
+                    lambda: self._closing or (stored and len(self._pending) > BUFFER_BYTES // 2),  # noqa: B023
                     interval,
                 )
             # Interruptible by nobody on purpose: it is at most `spacing`.
@@ -130,7 +132,7 @@ class RunLog:
                     log.warning("the last %d bytes of %s could not be written", len(chunk), self._url)
             if closing:
                 return
-            interval = min(interval * 1.5, LAST_INTERVAL)
+            interval = min(interval * 1.5, MAX_INTERVAL_SECONDS)
 
     def _append(self, chunk: bytes) -> bool:
         """Store `chunk` and take it off the buffer. Lines added meanwhile stay behind it."""

@@ -151,7 +151,7 @@ class Attempt:
                 workdir=workdir,
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,
-                on_reset=lambda: context.state.failure_reset.say_done(run.config),
+                on_reset=lambda: context.state.failure_reset.mark_done(run.config),
             )
             if run.starts == 1:
                 context.observer.started(context.clock.monotonic() - self.item.due)
@@ -179,7 +179,7 @@ class Attempt:
             worker=self._worker(),
             budget=run.budget,
             preload=self.spec.preload,
-            reset_failures=context.state.failure_reset.mine(run.config),
+            reset_failures=context.state.failure_reset.claim(run.config),
             dead_workers=(previous_worker,) if previous_worker else (),
         )
 
@@ -233,7 +233,7 @@ class Attempt:
             return Verdict(self.stop_reason, texts.get(self.stop_reason, "stopped: the config is gone or was replaced"))
         if report.reason is Reason.DRAINED and not context.stopping.draining:
             return Verdict(Reason.CHILD_DIED, f"the Luigi process was told to stop, but not by this agent: {text}")
-        if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not context.state.failure_reset.done(
+        if report.reason in (Reason.TASK_DISABLED, Reason.TASK_FAILED) and not context.state.failure_reset.is_done(
             self.run.config
         ):
             text = "another node is clearing earlier failures"

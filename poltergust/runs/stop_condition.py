@@ -60,14 +60,14 @@ class StopCondition:
 
     def _gone(self, now: float) -> Reason | None:
         try:
-            standing = self._context.state.outcomes.standing(self._run.config)
+            outcome = self._context.state.outcomes.outcome_of(self._run.config)
         except (Unavailable, Denied) as error:
             log.warning("cannot see what became of %s, the run goes on: %s", self._url, error)
             self._read_at = now + RETRY_SECONDS
             return None
-        if standing in (Kind.DONE, Kind.CANCELLED):
+        if outcome in (Kind.DONE, Kind.CANCELLED):
             return Reason.OUTCOME_STANDS
-        if standing is Kind.ERROR:
+        if outcome is Kind.ERROR:
             return None  # another node's view; this one may still succeed
         if self._gone_since is None:
             self._gone_since = now

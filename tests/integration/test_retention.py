@@ -11,7 +11,7 @@ import pytest
 
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.retention import Retention
+from poltergust.path.retention import Retention, RetentionLoop
 from poltergust.path.stored import StoredPath
 from poltergust.stores import Unavailable
 from poltergust.stores.folder import FolderStore
@@ -79,10 +79,10 @@ def test_only_what_is_old_and_whose_config_is_gone_is_removed(
     young = [*of_a_run(path, "young"), path.node("alive"), path.of("young", Kind.DONE)]
     for url in young:
         store.write(url, b"x")
-    keeper = Retention(StoredPath(store, path), KEEP)
-    assert keeper.tidy() == 0
+    retention = Retention(StoredPath(store, path), KEEP)
+    assert retention.run_pass() == 0
     server.shift(2 * DAY)
-    assert keeper.tidy() == len(ended)
+    assert retention.run_pass() == len(ended)
     assert here(server) == {*stays, *young, f"{path.state_prefix}kept"}
 
 
@@ -92,13 +92,13 @@ def test_one_node_of_a_path_does_it_for_all_and_a_pass_is_bounded(
     for number in range(25):
         store.write(path.run(f"n{number}", "1", "n"), b"x")
     server.shift(KEEP + DAY)
-    first, second = (Retention(StoredPath(store, path), KEEP, most=10) for _ in range(2))
-    assert first.tidy() == 10
-    assert second.tidy() is None, "the other has just done it"
-    assert [first.tidy(go_on=True) for _ in range(3)] == [10, 5, 0]
+    first, second = (Retention(StoredPath(store, path), KEEP, max_removals=10) for _ in range(2))
+    assert first.run_pass() == 10
+    assert second.run_pass() is None, "the other has just done it"
+    assert [first.run_pass(resume=True) for _ in range(3)] == [10, 5, 0]
     server.shift(2 * 3600)
-    assert second.tidy() == 0
-    assert first.tidy() is None
+    assert second.run_pass() == 0
+    assert first.run_pass() is None
 
 
 def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
@@ -107,18 +107,19 @@ def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     path = layout.WatchedPath(f"gs://{BUCKET}/pipeline")
     store.write(path.run("old", "1", "n"), b"x")
     server.shift(KEEP + DAY)
-    keeper = Retention(StoredPath(store, path), KEEP, first=0.01, interval=0.05)
-    turn, refusals = keeper._claim_pass, [Unavailable("503")]
+    retention = Retention(StoredPath(store, path), KEEP, interval_seconds=0.05)
+    claim, refusals = retention._claim_pass, [Unavailable("503")]
 
-    def once(go_on: bool) -> float | None:
+    def once(resume: bool) -> float | None:
         if refusals:
             raise refusals.pop()
-        return turn(go_on)
+        return claim(resume)
 
-    monkeypatch.setattr(keeper, "_claim_pass", once)
-    keeper.start()
+    monkeypatch.setattr(retention, "_claim_pass", once)
+    loop = RetentionLoop(retention, first_delay_seconds=0.01)
+    loop.start()
     wait_until(lambda: here(server) == {f"{path.state_prefix}kept"}, "the old record to go")
-    keeper.stop()
+    loop.stop()
     assert "old records are not removed now: 503" in caplog.text
 
 
@@ -129,11 +130,11 @@ def test_on_a_folder_emptied_folders_go_too(tmp_path: Path) -> None:
     for url in [*of_a_run(path, "sub/old"), path.node("gone"), path.lock("environment"), path.of("sub/old", Kind.DONE)]:
         store.write(url, b"x")
     written = time.time()
-    keeper = Retention(StoredPath(store, path), keep=1.0, interval=0.0)
+    retention = Retention(StoredPath(store, path), keep_seconds=1.0, interval_seconds=0.0)
     wait_until(lambda: time.time() > written + 1.5, "it to be old; a file's change time cannot be set")
     for url in of_a_run(path, "young"):
         store.write(url, b"x")
-    assert keeper.tidy() == 7
+    assert retention.run_pass() == 7
     left = sorted(os.path.relpath(url, tmp_path) for url in (entry.url for entry in store.list(f"{tmp_path}/")))
     assert "pipeline/sub/old.done.yaml" in left
     assert "pipeline.poltergust/locks/environment.txt" in left

@@ -67,7 +67,7 @@ def test_nothing_to_ask_about(scheduler: str) -> None:
     nodes = on("here", scheduler)
     assert SchedulerView("here").now(view(scheduler, root=""), nodes) is None
     assert SchedulerView("here").now(view(scheduler, root="Unknown_1"), nodes) is None
-    ended = replace(view(scheduler), standing=ConfigState.DONE)
+    ended = replace(view(scheduler), state=ConfigState.DONE)
     assert SchedulerView("here").now(ended, nodes) is None
 
 

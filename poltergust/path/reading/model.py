@@ -56,12 +56,12 @@ class NodeView:
 class ConfigView:
     """One config, or the outcome that took its place, with the nodes' records of its run.
 
-    `nodes` are those at it, or for an outcome those that had it, the one that renamed first; `silent` had it and are
-    heard of no more. `generation` is that of the run; None for an outcome whose records are gone.
+    `nodes` are those that work on it, or for an outcome those that did, the one that renamed first; `silent` are nodes
+    that worked on it and no longer write. `generation` is that of the run; None for an outcome whose records are gone.
     """
 
     name: str
-    standing: ConfigState
+    state: ConfigState
     url: str
     updated: float
     age: float
@@ -105,7 +105,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class PathView:
-    """Everything below a path at `time`. `counts` are of all configs by standing, shown or not; `hidden` outcomes are
+    """Everything below a path at `time`. `counts` are of all configs by state, shown or not; `hidden` outcomes are
     not among `configs`."""
 
     path: str

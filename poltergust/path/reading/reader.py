@@ -35,7 +35,7 @@ PARALLEL_READS = 16
 
 
 class Reader:
-    """Of one path. `clock` is this machine's, used only while the storage has told no time."""
+    """Of one path. `clock` is this machine's, used only until the storage gave a time."""
 
     def __init__(self, at: StoredPath, *, clock: Callable[[], float] = time.time) -> None:
         self._at = at
@@ -43,21 +43,21 @@ class Reader:
         self.path = at.path
         self._clock = clock
         self._known: dict[str, tuple[Entry, RunRecord | NodeRecord | None]] = {}
-        self._ahead: float | None = None  # the server's clock less ours
+        self._clock_offset: float | None = None  # seconds: the server's clock less ours
 
     def now(self) -> float:
-        """By the server's clock as its latest answer told it."""
-        return self._clock() + (self._ahead or 0.0)
+        """By the server's clock by its latest answer."""
+        return self._clock() + (self._clock_offset or 0.0)
 
     def overview(self, limit: int | None = None) -> PathView:
         """All configs and nodes; of the outcomes only the `limit` latest, all if None."""
-        standing: dict[str, dict[Kind, Entry]] = {}
+        found: dict[str, dict[Kind, Entry]] = {}
         for entry in self._store.list(self.path.prefix, suffix=".yaml"):
             for kind in Kind:
                 name = self.path.name_of(entry.url, kind)
                 if name is not None:
-                    standing.setdefault(name, {})[kind] = entry
-        shown = [(name, *_latest(kinds)) for name, kinds in standing.items()]
+                    found.setdefault(name, {})[kind] = entry
+        shown = [(name, *_latest(kinds)) for name, kinds in found.items()]
         live = [one for one in shown if one[1] is Kind.CONFIG]
         ended = sorted((one for one in shown if one[1] is not Kind.CONFIG), key=lambda one: -one[2].updated)
         part = ended if limit is None else ended[:limit]
@@ -65,7 +65,7 @@ class Reader:
         configs = _each(lambda one: self._config(*one, nodes), [*live, *part], PARALLEL_READS)
         counts: dict[str, int] = {}
         for view in configs:
-            counts[view.standing.value] = counts.get(view.standing.value, 0) + 1
+            counts[view.state.value] = counts.get(view.state.value, 0) + 1
         for _, kind, _ in ended[len(part) :]:
             counts[kind.value] = counts.get(kind.value, 0) + 1
         return PathView(self.path.root, self.now(), tuple(configs), tuple(nodes), counts, hidden=len(ended) - len(part))
@@ -78,16 +78,16 @@ class Reader:
 
     def config(self, name: str) -> ConfigView | None:
         """The config of that name, else the latest of its outcomes; None if nothing stands there."""
-        found = self.standing(name)
+        found = self.current(name)
         return None if found is None else self.view(name, *found, self.nodes())
 
     def view(self, name: str, kind: Kind, blob: Blob, nodes: Iterable[NodeView]) -> ConfigView:
-        """What `standing` found, with the records of its run."""
+        """What `current` found, with the records of its run."""
         return self._config(name, kind, Entry(blob.url, len(blob.data), blob.updated), nodes, blob, PARALLEL_READS)
 
     def detail(self, name: str) -> Detail | None:
         """The same in full."""
-        found = self.standing(name)
+        found = self.current(name)
         if found is None:
             return None
         kind, blob = found
@@ -95,7 +95,7 @@ class Reader:
         config = self.view(name, kind, blob, nodes)
         return Detail(config, _document(blob), self.submitted(name, blob.data), tuple(nodes))
 
-    def standing(self, name: str) -> tuple[Kind, Blob] | None:
+    def current(self, name: str) -> tuple[Kind, Blob] | None:
         """What stands at that name, read whole: the config, else the latest outcome."""
         config = self.read(self.path.of(name, Kind.CONFIG), MAX_BYTES)
         if config is not None:
@@ -131,10 +131,10 @@ class Reader:
         if blob is None:
             return None
         try:
-            told = json.loads(blob.data)
-            if told["digest"] != digest(data):
+            note = json.loads(blob.data)
+            if note["digest"] != digest(data):
                 return None
-            return Submitted(str(told["by"]), blob.updated)
+            return Submitted(str(note["by"]), blob.updated)
         except (ValueError, KeyError, TypeError):
             return None  # not ours
 
@@ -142,7 +142,7 @@ class Reader:
         """The object, None if it is not there (any more). Takes the server's time from the answer."""
         blob = self._at.read(url, limit=limit)
         if blob is not None and blob.served is not None:
-            self._ahead = blob.served - self._clock()
+            self._clock_offset = blob.served - self._clock()
         return blob
 
     def _config(
@@ -152,7 +152,7 @@ class Reader:
         entry: Entry,
         nodes: Iterable[NodeView],
         blob: Blob | None = None,
-        at_once: int = 1,
+        parallel: int = 1,
     ) -> ConfigView:
         prefix = self.path.runs_of(name)
         found: dict[str, list[Entry]] = {}
@@ -165,7 +165,7 @@ class Reader:
         else:
             generation = max(found, key=lambda one: max(record.updated for record in found[one]), default=None)
         entries = [] if generation is None else found.get(generation, [])
-        views = self._views(name, generation or "", entries, nodes, at_once)
+        views = self._views(name, generation or "", entries, nodes, parallel)
         return summary.config(name, entry.url, entry.updated, self.now(), kind=kind, generation=generation, found=views)
 
     def _glance(self, url: str) -> Blob | None:
@@ -176,15 +176,15 @@ class Reader:
             return None
 
     def _views(
-        self, name: str, generation: str, entries: Iterable[Entry], nodes: Iterable[NodeView], at_once: int
+        self, name: str, generation: str, entries: Iterable[Entry], nodes: Iterable[NodeView], parallel: int
     ) -> tuple[RunView, ...]:
         found = [
             Seen(replace(seen.record, name=name, generation=generation), seen.updated)
-            for seen in self._records(entries, RunRecord, at_once)
+            for seen in self._records(entries, RunRecord, parallel)
         ]
         return summary.runs(found, nodes, self.now())
 
-    def _records(self, entries: Iterable[Entry], kind: type[R], at_once: int) -> list[Seen[R]]:
+    def _records(self, entries: Iterable[Entry], kind: type[R], parallel: int) -> list[Seen[R]]:
         """The sound ones among them. Each is called after its file, whatever it says."""
 
         def load(entry: Entry) -> Seen[R] | None:
@@ -194,7 +194,7 @@ class Reader:
             record = known[1]
             return Seen(record, entry.updated) if isinstance(record, kind) else None
 
-        return [seen for seen in _each(load, list(entries), at_once) if seen is not None]
+        return [seen for seen in _each(load, list(entries), parallel) if seen is not None]
 
     def _load(self, url: str, kind: type[R]) -> R | None:
         try:
@@ -213,11 +213,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _each(what: Callable[[A], T], of: list[A], at_once: int) -> list[T]:
-    """In threads, `at_once` of them."""
-    if len(of) < 2 or at_once < 2:
+def _each(what: Callable[[A], T], of: list[A], parallel: int) -> list[T]:
+    """In threads, `parallel` of them."""
+    if len(of) < 2 or parallel < 2:
         return [what(one) for one in of]
-    with ThreadPoolExecutor(at_once, thread_name_prefix="poltergust-read") as pool:
+    with ThreadPoolExecutor(parallel, thread_name_prefix="poltergust-read") as pool:
         return list(pool.map(what, of))
 
 

@@ -1,4 +1,4 @@
-"""What a set of records means: pure, from records and heartbeats to one standing, a reason and who is at it."""
+"""What a set of records means, pure: from records and heartbeats to one state, a reason and who works on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poltergust.path.records import NodeRecord, RunRecord, Seen, State
 
 _OUTCOMES = {Kind.DONE: ConfigState.DONE, Kind.ERROR: ConfigState.ERROR, Kind.CANCELLED: ConfigState.CANCELLED}
 
-_STRONGEST = {
+_FURTHEST = {
     State.FINISHED: ConfigState.FINISHED,
     State.RUNNING: ConfigState.RUNNING,
     State.PREPARING: ConfigState.PREPARING,
@@ -20,14 +20,14 @@ _STRONGEST = {
     State.WAITING: ConfigState.WAITING,
     State.GAVE_UP: ConfigState.GAVE_UP,
 }
-"""In this order: a config stands where the node stands that is furthest with it."""
+"""In this order: a config is in the state of the node that is furthest with it."""
 
 
 def node(seen: Seen[NodeRecord], now: float) -> NodeView:
     """A heartbeat as a view: silent when it is too old, whatever it says."""
     age = max(0.0, now - seen.updated)
-    said = "draining" if seen.record.state == "draining" else "ready"
-    return NodeView(seen.record, seen.updated, age, "silent" if age >= LIVE_SECONDS else said)
+    state = "draining" if seen.record.state == "draining" else "ready"
+    return NodeView(seen.record, seen.updated, age, "silent" if age >= LIVE_SECONDS else state)
 
 
 def runs(records: Iterable[Seen[RunRecord]], nodes: Iterable[NodeView], now: float) -> tuple[RunView, ...]:
@@ -52,24 +52,22 @@ def config(
 ) -> ConfigView:
     """One config or outcome. `found` are the records of its run, `generation` that of the run."""
     if kind is Kind.CONFIG:
-        at_it = [run for run in found if run.record.state is not State.ENDED and not run.silent]
-        standing = _strongest(at_it) or (
-            ConfigState.STALLED if any(run.silent for run in found) else ConfigState.QUEUED
-        )
-        lead = _lead([run for run in at_it if _STRONGEST.get(run.record.state) is standing])
-        nodes = [run.record.node for run in at_it if run.record.state.active] or [r.record.node for r in at_it]
+        working = [run for run in found if run.record.state is not State.ENDED and not run.silent]
+        state = _furthest(working) or (ConfigState.STALLED if any(run.silent for run in found) else ConfigState.QUEUED)
+        lead = _lead([run for run in working if _FURTHEST.get(run.record.state) is state])
+        nodes = [run.record.node for run in working if run.record.state.active] or [r.record.node for r in working]
     else:
-        standing = _OUTCOMES[kind]
+        state = _OUTCOMES[kind]
         lead = _lead([run for run in found if run.record.renamed]) or _lead(
             [run for run in found if run.record.outcome == kind.value]
         )
         first = [] if lead is None else [lead.record.node]
         nodes = first + [run.record.node for run in found if run.record.node not in first]
     started = min((run.record.started or run.updated for run in found), default=None)
-    end = updated if standing.ended else now
+    end = updated if state.ended else now
     return ConfigView(
         name=name,
-        standing=standing,
+        state=state,
         url=url,
         updated=updated,
         age=max(0.0, now - updated),
@@ -80,7 +78,7 @@ def config(
         silent=tuple(run.record.node for run in found if run.silent),
         reason=None if lead is None else lead.record.reason,
         text="" if lead is None else (lead.record.refused or lead.record.text),
-        progress=(lead.record.progress if standing.ended and lead is not None else None) or progress(found),
+        progress=(lead.record.progress if state.ended and lead is not None else None) or progress(found),
         runs=tuple(found),
     )
 
@@ -91,9 +89,9 @@ def progress(found: Iterable[RunView]) -> Progress | None:
     return max(known, key=lambda run: run.updated).record.progress if known else None
 
 
-def _strongest(at_it: Iterable[RunView]) -> ConfigState | None:
-    states = {run.record.state for run in at_it}
-    return next((standing for state, standing in _STRONGEST.items() if state in states), None)
+def _furthest(working: Iterable[RunView]) -> ConfigState | None:
+    states = {run.record.state for run in working}
+    return next((whole for state, whole in _FURTHEST.items() if state in states), None)
 
 
 def _lead(candidates: Sequence[RunView]) -> RunView | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from poltergust.path.stored import StoredPath
 from poltergust.stores import NotFound
 
-PIECE = 1024 * 1024  # bytes read at once, so that a long log is not held in memory
+MAX_READ_BYTES = 1024 * 1024  # read at once, so that a long log is not held in memory
 
 
 @dataclass
@@ -37,11 +37,11 @@ class Tails:
             if self._node not in (None, node):
                 continue
             log = self._logs.setdefault(node, _Log())
-            if entry.size < log.at:  # removed and begun anew
+            if entry.size < log.at:  # removed, and begun again
                 log = self._logs[node] = _Log()
             while log.at < entry.size:
                 try:
-                    data = self._store.read(entry.url, start=log.at, limit=PIECE).data
+                    data = self._store.read(entry.url, start=log.at, limit=MAX_READ_BYTES).data
                 except NotFound:
                     break
                 if not data:

@@ -36,13 +36,13 @@ class Observation:
 
     @property
     def active(self) -> bool:
-        """Whether a node, outcome or not, is not yet through with it."""
+        """Whether a node still works on it, even after the outcome."""
         runs = () if self.view is None else self.view.runs
         return any(run.record.state.active and not run.silent for run in runs)
 
 
 def outcomes(reader: Reader, name: str) -> frozenset[str]:
-    """Generations of the outcomes that stand now: taken before an upload they tell an earlier run's from its own."""
+    """Generations of the outcomes that are there now: taken before an upload, they tell which are of earlier runs."""
     blobs = (reader.read(reader.path.of(name, kind), 0) for kind in OUTCOMES)
     return frozenset(blob.generation for blob in blobs if blob is not None)
 
@@ -68,7 +68,7 @@ class Awaited:
 
     def look(self) -> Observation:
         """Ask the storage. Raises what the store raises; ask again then."""
-        found = self.reader.standing(self.name)
+        found = self.reader.current(self.name)
         if found is None or (found[0] is not Kind.CONFIG and found[1].generation in self._before):
             if self._gone_since is None:
                 self._gone_since = self._clock()

@@ -120,8 +120,8 @@ def test_an_unsure_move_is_won_by_who_marks_first(
 def test_what_stands_is_this_runs_only_with_its_bytes(store: FolderStore, path: layout.WatchedPath) -> None:
     config = put(store, path)
     mine = outcomes(store, path, "a")
-    assert mine.standing(config) is None
+    assert mine.outcome_of(config) is None
     store.write(path.of("x", Kind.DONE), b"older")
-    assert mine.standing(config) is None
+    assert mine.outcome_of(config) is None
     store.write(path.of("x", Kind.CANCELLED), b"task")
-    assert mine.standing(config) is Kind.CANCELLED
+    assert mine.outcome_of(config) is Kind.CANCELLED

@@ -57,7 +57,7 @@ def test_each_name_once_the_config_before_its_outcomes(place: Place) -> None:
     place.put("sub/deep", layout.Kind.CANCELLED)
     (Folder(place.path.root) / "notes.yaml").write_text("no config")
     view = place.reader.overview()
-    assert {one.name: one.standing for one in view.configs} == {
+    assert {one.name: one.state for one in view.configs} == {
         "new": ConfigState.QUEUED,
         "again": ConfigState.QUEUED,
         "done": ConfigState.DONE,
@@ -82,7 +82,7 @@ def test_records_are_those_of_the_generation_that_stands(place: Place) -> None:
     place.run("x/y", old, "b", State.RUNNING)  # of another name, below it
     view = place.reader.config("x")
     assert view is not None
-    assert (view.standing, view.runs) == (ConfigState.QUEUED, ())
+    assert (view.state, view.runs) == (ConfigState.QUEUED, ())
 
 
 def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:
@@ -143,7 +143,7 @@ def test_a_record_is_read_again_only_when_it_changed(place: Place, monkeypatch: 
     place.run("x", generation, "a", State.WAITING, text="for others")
     view = place.reader.overview()
     assert [os.path.basename(url) for url in read if url.endswith(".json")] == ["a.json"]
-    assert view.configs[0].standing is ConfigState.WAITING
+    assert view.configs[0].state is ConfigState.WAITING
 
 
 def test_who_submitted_is_said_only_of_the_bytes_it_was_said_of(place: Place) -> None:
@@ -203,7 +203,7 @@ def test_a_log_begun_anew_is_read_from_its_start(place: Place) -> None:
 
 
 def test_a_log_of_several_pieces(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poltergust.path.reading.tails.PIECE", 7)
+    monkeypatch.setattr("poltergust.path.reading.tails.MAX_READ_BYTES", 7)
     lines = [f"line {number} äöü" for number in range(50)]
     place.store.append(place.path.log("x", "1", "a"), ("\n".join(lines) + "\n").encode())
     assert [line for _, line in place.state.tails("x", "1").new()] == lines
@@ -224,7 +224,7 @@ def test_an_older_outcome_of_the_same_bytes_is_not_this_run_s_end(place: Place) 
     look = awaited.look()
     assert look.ending is Conclusion.ERROR
     assert look.view is not None
-    assert look.view.standing is ConfigState.ERROR
+    assert look.view.state is ConfigState.ERROR
 
 
 def test_a_config_that_goes_without_an_outcome_is_gone_after_a_while(place: Place) -> None:

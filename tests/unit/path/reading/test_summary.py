@@ -1,4 +1,4 @@
-"""From records to a standing: every combination that matters, as a table."""
+"""From records to the state of a config: every combination that matters, as a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def judged(*records: Seen[RunRecord], nodes: tuple[NodeView, ...] = (), kind: Ki
 
 
 @pytest.mark.parametrize(
-    ("states", "standing"),
+    ("states", "expected"),
     [
         ([], ConfigState.QUEUED),
         ([State.PREPARING], ConfigState.PREPARING),
@@ -43,22 +43,22 @@ def judged(*records: Seen[RunRecord], nodes: tuple[NodeView, ...] = (), kind: Ki
         ([State.ENDED, State.RUNNING], ConfigState.RUNNING),
     ],
 )
-def test_a_config_stands_where_its_furthest_node_stands(states: list[State], standing: ConfigState) -> None:
+def test_a_config_is_in_the_state_of_its_furthest_node(states: list[State], expected: ConfigState) -> None:
     view = judged(*(run(f"node-{number}", state) for number, state in enumerate(states)))
-    assert view.standing is standing
+    assert view.state is expected
 
 
 def test_a_node_that_is_heard_of_no_more_does_not_count_as_running() -> None:
     records = (run("dead", State.RUNNING, age=1000), run("live", State.WAITING, age=1000, text="for dead"))
     view = judged(*records, nodes=(heartbeat("dead", age=1000), heartbeat("live")))
-    assert (view.standing, view.nodes, view.silent) == (ConfigState.WAITING, ("live",), ("dead",))
+    assert (view.state, view.nodes, view.silent) == (ConfigState.WAITING, ("live",), ("dead",))
     assert view.text == "for dead"
     view = judged(records[0], nodes=(heartbeat("dead", age=1000),))
-    assert (view.standing, view.nodes, view.silent) == (ConfigState.STALLED, (), ("dead",))
+    assert (view.state, view.nodes, view.silent) == (ConfigState.STALLED, (), ("dead",))
 
 
 def test_a_fresh_record_is_a_sign_of_life_where_the_heartbeat_was_deleted() -> None:
-    assert judged(run("quiet", State.RUNNING, age=100)).standing is ConfigState.RUNNING
+    assert judged(run("quiet", State.RUNNING, age=100)).state is ConfigState.RUNNING
 
 
 def test_an_outcome_names_who_renamed_first_and_why() -> None:
@@ -68,19 +68,19 @@ def test_an_outcome_names_who_renamed_first_and_why() -> None:
         run("c", State.RUNNING),
         kind=Kind.DONE,
     )
-    assert (view.standing, view.nodes) == (ConfigState.DONE, ("b", "a", "c"))
+    assert (view.state, view.nodes) == (ConfigState.DONE, ("b", "a", "c"))
     assert (view.reason, view.text) == ("executed-root", "b's view")
     assert (view.started, view.took, view.age) == (NOW - 150, 50.0, 100.0)
 
 
 def test_an_outcome_without_records_is_one_all_the_same() -> None:
     view = judged(kind=Kind.ERROR)
-    assert (view.standing, view.nodes, view.took, view.reason) == (ConfigState.ERROR, (), None, None)
+    assert (view.state, view.nodes, view.took, view.reason) == (ConfigState.ERROR, (), None, None)
 
 
 def test_a_refused_rename_is_what_is_shown() -> None:
     view = judged(run("a", State.FINISHED, reason="complete", text="done", refused="403: a hold"))
-    assert (view.standing, view.text) == (ConfigState.FINISHED, "403: a hold")
+    assert (view.state, view.text) == (ConfigState.FINISHED, "403: a hold")
 
 
 def test_the_counts_written_last_are_shown() -> None:

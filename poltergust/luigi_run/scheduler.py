@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
@@ -35,7 +35,8 @@ _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency
 class GraphTask:
     """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCH_RUNNING, DONE, FAILED, DISABLED,
     UNKNOWN); `workers` are the live workers that could run it, empty for an external task whose data is missing;
-    `running_on` is the worker that runs it."""
+    `running_on` is the worker that runs it, or ran it last. Times are in seconds since 1970 by the scheduler's clock:
+    `started` is when it last began to run (None: it has not), `updated` when its status last changed."""
 
     task_id: str
     family: str
@@ -43,6 +44,9 @@ class GraphTask:
     deps: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
     running_on: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    started: float | None = None
+    updated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,18 @@ def _tasks(answer: object) -> dict[str, GraphTask]:
             deps=tuple(entry.get("deps", ())),
             workers=tuple(entry.get("workers", ())),
             running_on=entry.get("worker_running"),
+            params=_texts(entry.get("params")),
+            started=_seconds(entry.get("time_running")),
+            updated=_seconds(entry.get("last_updated")),
         )
         for task_id, entry in answer.items()
         if isinstance(entry, dict)
     }
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

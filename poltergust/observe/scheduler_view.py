@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
 from poltergust.luigi_run import LOOPBACK
-from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.luigi_run.scheduler import Graph, SchedulerClient, judge
 from poltergust.path.reading.model import ConfigView, NodeView
 
 TIMEOUT = 2.0
@@ -56,10 +56,19 @@ class SchedulerView:
 
     def now(self, view: ConfigView, nodes: Sequence[NodeView]) -> Now | None:
         """None where no scheduler can be asked, or it does not know the run."""
-        root = next((run.record.root_task_id for run in view.runs if run.record.root_task_id), "")
-        if view.state.ended or not root:
+        graph = None if view.state.ended else self.graph(view, nodes)
+        if graph is None:
             return None
-        for url in self._urls(view, nodes):
+        judgement = judge(graph)
+        workers = {run.record.worker: run.record.node for run in view.runs if run.record.worker}
+        tasks = (graph.tasks[task_id] for task_id in judgement.running)
+        running = tuple(RunningTask(task.task_id, workers.get(task.running_on or "", "")) for task in tasks)
+        return Now(judgement.progress, running)
+
+    def graph(self, view: ConfigView, nodes: Sequence[NodeView]) -> Graph | None:
+        """The run's tasks, of an ended run as well while the scheduler remembers it; None as for `now`."""
+        root = next((run.record.root_task_id for run in view.runs if run.record.root_task_id), "")
+        for url in self._urls(view, nodes) if root else ():
             if self._clock() < self._not_before.get(url, 0.0):
                 continue
             try:
@@ -67,12 +76,8 @@ class SchedulerView:
             except (Temporary, UsageError):
                 self._not_before[url] = self._clock() + PAUSE
                 continue
-            judgement = judge(graph)
-            if judgement.known:
-                workers = {run.record.worker: run.record.node for run in view.runs if run.record.worker}
-                tasks = (graph.tasks[task_id] for task_id in judgement.running)
-                running = tuple(RunningTask(task.task_id, workers.get(task.running_on or "", "")) for task in tasks)
-                return Now(judgement.progress, running)
+            if judge(graph).known:
+                return graph
         return None
 
     def _urls(self, view: ConfigView, nodes: Sequence[NodeView]) -> list[str]:

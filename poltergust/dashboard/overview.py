@@ -1,0 +1,96 @@
+"""The list of configs as a page shows it: which group, which words, which page of how many. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from poltergust.path.reading.model import ConfigState, ConfigView
+
+PAGE_SIZE = 50
+"""Configs on one page."""
+
+
+class Group(Enum):
+    """What a person filters by; each of the states stands in one group."""
+
+    ACTIVE = "active"
+    WAITING = "waiting"
+    FAILED = "failed"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+GROUPS: Mapping[ConfigState, Group] = {
+    ConfigState.RUNNING: Group.ACTIVE,
+    ConfigState.PREPARING: Group.ACTIVE,
+    ConfigState.FINISHED: Group.ACTIVE,
+    ConfigState.QUEUED: Group.WAITING,
+    ConfigState.WAITING: Group.WAITING,
+    ConfigState.RETRYING: Group.WAITING,
+    ConfigState.STALLED: Group.WAITING,
+    ConfigState.GAVE_UP: Group.FAILED,
+    ConfigState.ERROR: Group.FAILED,
+    ConfigState.DONE: Group.DONE,
+    ConfigState.CANCELLED: Group.CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for: words that a name or reason holds (all of them, in any case), a group (None: all), a page
+    from 1."""
+
+    words: str = ""
+    group: Group | None = None
+    page: int = 1
+
+    @classmethod
+    def of(cls, words: str, group: str, page: str) -> Query:
+        """From the address of a page; what makes no sense there is left out."""
+        known = {one.value: one for one in Group}
+        number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
+        return cls(words.strip()[:200], known.get(group), max(1, number))
+
+
+@dataclass(frozen=True)
+class Page:
+    """`rows` of the page asked for (the last there is, if that is less); `counts` by group of all that match the
+    words; `found` in the group asked for."""
+
+    rows: tuple[ConfigView, ...]
+    counts: Mapping[Group, int]
+    found: int
+    page: int
+    pages: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def select(configs: Sequence[ConfigView], query: Query) -> Page:
+    """What runs or waits first, each group of these two by age; then what ended, the newest first."""
+    matching = [config for config in configs if _matches(config, query.words.casefold().split())]
+    counts = dict.fromkeys(Group, 0)
+    for config in matching:
+        counts[GROUPS[config.state]] += 1
+    chosen = [config for config in matching if query.group in (None, GROUPS[config.state])]
+    pages = max(1, math.ceil(len(chosen) / PAGE_SIZE))
+    page = min(query.page, pages)
+    rows = _ordered(chosen)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    return Page(tuple(rows), counts, len(chosen), page, pages)
+
+
+def _ordered(configs: Iterable[ConfigView]) -> list[ConfigView]:
+    return sorted(configs, key=lambda config: (_RANK[GROUPS[config.state]], -config.updated, config.name))
+
+
+_RANK = {Group.ACTIVE: 0, Group.WAITING: 1, Group.FAILED: 2, Group.DONE: 2, Group.CANCELLED: 2}
+
+
+def _matches(config: ConfigView, words: Sequence[str]) -> bool:
+    text = f"{config.name} {config.reason or ''} {config.text}".casefold()
+    return all(word in text for word in words)

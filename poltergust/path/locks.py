@@ -21,23 +21,23 @@ class StoreLocks:
         self._path = at.path
 
     def get(self, key: str) -> str | None:
-        standing = self._read(key)
-        return None if standing is None else _text(standing)
+        published = self._read(key)
+        return None if published is None else _text(published)
 
     def publish(self, key: str, text: str) -> str:
         url = self._path.lock(key)
         with contextlib.suppress(Conflict):
             self._store.write(url, text.encode(), if_generation=ABSENT)
             return text
-        standing = self._read(key)
-        if standing is None:
+        published = self._read(key)
+        if published is None:
             # Removed again in between (all of it may be deleted at any time): ours is as good as any.
             return text
-        agreed = _text(standing)
+        agreed = _text(published)
         if agreed is not None:
             return agreed
         with contextlib.suppress(Conflict):
-            self._store.write(url, text.encode(), if_generation=standing.generation)
+            self._store.write(url, text.encode(), if_generation=published.generation)
             return text
         return self.get(key) or text
 

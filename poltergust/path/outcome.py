@@ -50,7 +50,7 @@ class Outcomes:
 
         Raises `Unavailable` if the storage does not answer: nothing is decided then, call again.
         """
-        older = self._standing_generations(config.name, kind)
+        older = self._older_outcomes(config.name, kind)
         source = self._path.of(config.name, Kind.CONFIG)
         target = self._path.of(config.name, kind)
         try:
@@ -119,7 +119,7 @@ class Outcomes:
             log.warning("cannot note who renamed %s: %s", config.name, error)
         return sure
 
-    def _standing_generations(self, name: str, kind: Kind) -> dict[str, str]:
+    def _older_outcomes(self, name: str, kind: Kind) -> dict[str, str]:
         """Outcomes of an earlier run that the new one does not overwrite: URL to generation. Seen before the rename,
         so that nothing newer can be among them."""
         found = {}

@@ -86,7 +86,7 @@ class RunLog:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)
                 return
-            # Half a minute once, not for every line: a command that is done or told to stop must come to its end.
+            # Half a minute once, not for every line: a command that is done or must stop has to come to its end.
             wait = 0.0 if self._dropped else MAX_WAIT_SECONDS
             if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER_BYTES, wait):
                 self._dropped += 1

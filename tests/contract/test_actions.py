@@ -1,4 +1,4 @@
-"""Submit, retry and cancel on every store: each one conditional step, however many people and nodes are at it."""
+"""Submit, retry and cancel on every store: each is one conditional step, however many people and nodes act at once."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ENDINGS = {Kind.DONE: Conclusion.DONE, Kind.ERROR: Conclusion.ERROR, Kind.CANCE
 
 @dataclass(frozen=True)
 class Observation:
-    """One look: `view` is None while nothing stands at the name, `ending` None while it goes on."""
+    """What was found at one moment: `view` is None while the name has nothing, `ending` None while the run goes on."""
 
     view: ConfigView | None
     ending: Conclusion | None

@@ -77,4 +77,7 @@ def configure(form: str, node: str, redact: Callable[[str], str], *, debug: bool
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries speak up only when something is wrong
+    # Google's client keeps its lines from these handlers unless somebody has configured its logger (client_logging in
+    # google.api_core), and Python then writes them to stderr as they are.
+    logging.getLogger("google").setLevel(logging.WARNING)
     logging.getLogger("poltergust").setLevel(logging.DEBUG if debug else logging.INFO)

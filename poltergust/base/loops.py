@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from poltergust.base.backoff import Backoff
 from poltergust.base.clock import Clock, SystemClock
+from poltergust.base.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ PREFIX = "poltergust-"
 """Every thread of this package is called so, followed by what it does; those of libraries are not."""
 
 _dead: dict[str, str] = {}
-"""By the names of threads of ours that an exception ended: which exception."""
+"""Threads of ours that an exception ended, by name: the exception's class."""
 
 
 class Loop:
@@ -126,8 +127,8 @@ def report_dead_threads() -> None:
 
 
 def dead_threads() -> tuple[str, ...]:
-    """One line for each of this package's threads that an exception ended since `report_dead_threads`: its name and
-    the exception. Threads of libraries are logged and not listed: who started them sees what no longer works."""
+    """Each of this package's threads that an exception ended since `report_dead_threads`: its name and the exception's
+    class. Threads of libraries are logged and not listed: who started them sees what no longer works."""
     return tuple(f"{name} ({error})" for name, error in tuple(_dead.items()))
 
 
@@ -135,13 +136,11 @@ def _died(args: threading.ExceptHookArgs) -> None:
     if args.exc_type is SystemExit:
         return  # as Python's own hook: it is no error
     name = "unknown" if args.thread is None else args.thread.name
-    error = " ".join(f"{args.exc_type.__name__}: {args.exc_value or ''}".split()).rstrip(":")
-    if name.startswith(PREFIX):
-        if name in _dead:
-            return  # a name is reported once
-        _dead[name] = error
-        log.error("the thread %s died (%s); restart this node, and please report this", name, error)
-    else:
+    error = one_line(f"{args.exc_type.__name__}: {args.exc_value}")
+    if not name.startswith(PREFIX):
         log.warning("the thread %s of a library died (%s)", name, error)
+    elif name not in _dead:  # reported once
+        _dead[name] = args.exc_type.__name__
+        log.error("the thread %s died (%s); restart this node, and please report this", name, error)
     if args.exc_value is not None:
         log.debug("the thread %s died", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback))

@@ -34,6 +34,7 @@ def listen(debug: bool, /, **options: Any) -> None:
     # Imported here: the parts bring Google's libraries, which `--help` should not wait for.
     from poltergust import doctor
     from poltergust.base.agent_log import configure
+    from poltergust.base.loops import report_dead_threads
     from poltergust.base.redaction import Redactor
     from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.luigi_run import takeover
@@ -41,6 +42,7 @@ def listen(debug: bool, /, **options: Any) -> None:
     from poltergust.node.wiring import agent
 
     configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
+    report_dead_threads()
     for name in NOT_INHERITED:
         os.environ.pop(name, None)
     stopping = Stopping()

@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from poltergust.base.backoff import Backoff
 from poltergust.base.errors import NodeError
+from poltergust.base.loops import Loop
 from poltergust.base.reasons import Reason
 from poltergust.processes import Child, Spawn
 
@@ -88,8 +90,8 @@ class EmbeddedScheduler:
         self._port = port
         self._on_line = on_line
         self._last: deque[str] = deque(maxlen=_MAX_LINES)
-        self._stopping = threading.Event()
-        self._keeper: threading.Thread | None = None
+        self._backoff = Backoff(_MIN_RESTART_SECONDS, _MAX_RESTART_SECONDS, jitter=0)
+        self._loop = Loop("luigid", self._keep, failed=self._failed, backoff=self._backoff)
         self._child: Child | None = None
         self._child_lock = threading.Lock()
 
@@ -111,8 +113,7 @@ class EmbeddedScheduler:
         self._port = self._port or free_port()
         _refuse_taken(self._port)
         child = self._launch()
-        self._keeper = threading.Thread(target=self._keep, args=(child,), name="luigid", daemon=True)
-        self._keeper.start()
+        self._loop.start()
         end = time.monotonic() + timeout
         while not self._answers():
             if child.wait(0) is not None or time.monotonic() > end:
@@ -121,12 +122,12 @@ class EmbeddedScheduler:
                 raise NodeError(
                     Reason.START_FAILED, f"the embedded luigid on port {self._port} did not come up: {words}"
                 )
-            self._stopping.wait(0.05)
+            self._loop.stopping.wait(0.05)
         return self.url
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stop it so that it saves its state; after `timeout` seconds it is killed."""
-        self._stopping.set()
+        self._loop.request_stop()
         with self._child_lock:
             child = self._child
         if child is not None:
@@ -134,8 +135,7 @@ class EmbeddedScheduler:
             if child.wait(timeout) is None:
                 _log.warning("luigid did not stop within %g s: killed, its state is not saved", timeout)
                 child.kill()
-        if self._keeper is not None:
-            self._keeper.join(timeout)
+        self._loop.join(timeout)
 
     def _launch(self) -> Child:
         with self._child_lock:
@@ -155,29 +155,26 @@ class EmbeddedScheduler:
         self._last.append(line)
         self._on_line(line)
 
-    def _keep(self, child: Child) -> None:
-        delay = _MIN_RESTART_SECONDS
-        while True:
-            since = time.monotonic()
-            ended = child.wait()
-            if self._stopping.is_set():
-                return
-            with self._child_lock:
-                self._child = None
-            if time.monotonic() - since > _STEADY_SECONDS:
-                delay = _MIN_RESTART_SECONDS
-            while True:
-                _log.warning("luigid on port %s ended (%s); starting it again in %g s", self._port, ended, delay)
-                if self._stopping.wait(delay):
-                    return
-                delay = min(delay * 2, _MAX_RESTART_SECONDS)
-                try:
-                    child = self._launch()
-                    break
-                except NodeError as error:
-                    _log.warning("%s", error)
-            if self._stopping.is_set():  # stop() may have looked before there was a child
+    def _keep(self) -> float | None:
+        with self._child_lock:
+            child = self._child
+        if child is None:
+            child = self._launch()
+            if self._loop.stopping.is_set():  # stop() may have looked before there was a child
                 child.signal(signal.SIGTERM)
+        since = time.monotonic()
+        ended = child.wait()
+        with self._child_lock:
+            self._child = None
+        if self._loop.stopping.is_set():
+            return None
+        if time.monotonic() - since > _STEADY_SECONDS:
+            self._backoff.forget()
+        raise NodeError(Reason.CHILD_DIED, f"luigid on port {self._port} ended ({ended})")
+
+    def _failed(self, error: Exception) -> None:
+        expected = isinstance(error, NodeError)
+        _log.warning("%s; starting it again", error, exc_info=None if expected else error)
 
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from poltergust.base.backoff import Backoff
 from poltergust.base.errors import Temporary
 from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
@@ -27,15 +28,14 @@ def check_take_over(
     client: SchedulerClient, within: float = MAX_NOTICE_SECONDS, wait: Callable[[float], object] = time.sleep
 ) -> bool:
     """Measure, and warn where it takes longer than `within` seconds. Blocks; see `in_background`."""
-    pause = _MIN_PAUSE_SECONDS
+    backoff = Backoff(_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS, jitter=0)
     while True:
         try:
             quick = client.takes_over_within(within, wait)
             break
         except Temporary as error:
             log.debug("cannot see yet how quickly tasks of a dead node are taken over: %s", error)
-            wait(pause)
-            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+            wait(backoff.delay())
     if not quick:
         settings = ", ".join(f"{name} = {value}" for name, value in QUICK_TAKE_OVER.items())
         log.warning(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from poltergust import __version__
+from poltergust.base.loops import dead_threads
 from poltergust.base.redaction import Redactor
 from poltergust.node.heartbeat import Heartbeat
 from poltergust.node.settings import Settings
@@ -91,6 +92,7 @@ class Description:
             ),
             scheduler_problem=self.context.scheduler.problem(),
             problems=self._problems(),
+            dead_threads=dead_threads(),
         )
 
     def _problems(self) -> tuple[str, ...]:

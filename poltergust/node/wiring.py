@@ -106,7 +106,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             observer=observability,
         )
         node = wire(settings, stopping, parts)
-        stack.enter_context(observability.shown(node.description.status, state))
+        stack.enter_context(observability.running(node.description.status, state))
         yield node
 
 

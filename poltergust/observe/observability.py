@@ -1,4 +1,4 @@
-"""What operators see of one agent: what of it was asked for, wired to it, started before and stopped after it."""
+"""What operators see of one agent: the parts that were asked for, and what they are told of its runs."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Observability(RunObserver):
-    """What the parts of an agent are handed to speak to; then `shown` around the agent's life."""
+    """Health, metrics, systemd, posts and retention of one agent, `running` around its life. As a `RunObserver` it
+    hands on what happens to runs: to the metrics and to the posts, where those were asked for."""
 
     settings: ObserveSettings
     probe: SchedulerProbe
     metrics: Metrics | None
-    notices: OutcomePosts | None
+    posts: OutcomePosts | None
 
     @classmethod
     def of(
         cls, settings: ObserveSettings, path: WatchedPath, node: str, scheduler: SchedulerClient, stopping: Stopping
     ) -> Observability:
         """What `settings` ask for; nothing is started yet."""
-        metrics, notices = None, None
+        metrics, posts = None, None
         if settings.http is not None:
             from poltergust.observe.metrics import Metrics  # 0.1 s that a polling pass should not pay
 
             metrics = Metrics()
         if settings.notify_url is not None:
-            notices = OutcomePosts(
+            posts = OutcomePosts(
                 settings.notify_url,
                 settings.notify_secret,
                 path=path.root,
@@ -55,10 +56,10 @@ class Observability(RunObserver):
                 result=metrics.posted if metrics else lambda _: None,
                 hurry=lambda: stopping.now,
             )
-        return cls(settings, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, notices)
+        return cls(settings, SchedulerProbe(scheduler.healthy, scheduler.url), metrics, posts)
 
     def environments(self, environments: Environments) -> Environments:
-        """The same, counted."""
+        """The same, whose answers the metrics count."""
         if self.metrics is None:
             return environments
         from poltergust.observe.metrics import CountedEnvironments
@@ -76,16 +77,16 @@ class Observability(RunObserver):
     def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
         if self.metrics is not None:
             self.metrics.renamed(run, verdict, result)
-        if self.notices is not None:
-            self.notices.renamed(run, verdict, result)
+        if self.posts is not None:
+            self.posts.renamed(run, verdict, result)
 
     def logged(self, size: int) -> None:
         if self.metrics is not None:
             self.metrics.logged(size)
 
     @contextlib.contextmanager
-    def shown(self, status: Callable[[], Status], state: PathState) -> Iterator[None]:
-        """Everything that was asked for is up while the context is open. Raises `UsageError`: an address in use."""
+    def running(self, status: Callable[[], Status], state: PathState) -> Iterator[None]:
+        """Every part runs while the context is open. Raises `UsageError`: an address in use."""
         with contextlib.ExitStack() as stack:
             for part in self._parts(status, state):
                 part.start()
@@ -108,5 +109,5 @@ class Observability(RunObserver):
         if self.settings.systemd is not None:
             yield Systemd(self.settings.systemd, self.settings.watchdog, status)
         # Last, so that it is the first to stop: nobody ends a run any more, and systemd and health still answer.
-        if self.notices is not None:
-            yield self.notices
+        if self.posts is not None:
+            yield self.posts

@@ -2,7 +2,7 @@
 
 *Alive* is about this process: its threads make progress, or starting it again is the only help. *Ready* is about its
 work: a config that lands now would be noticed, run and renamed. A node that is alive and not ready needs somebody to
-mend what the reasons name; starting it again would not help.
+repair what the reasons name; starting it again would not help.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from poltergust.sources.scan import ScanState
 
-STUCK = 120.0
-"""Seconds a name may be due while a worker is free, before the workers count as stuck."""
+MAX_DUE_SECONDS = 120.0
+"""How long a name may be due while a worker is free, before the workers count as stuck."""
 
-SILENT_HEARTBEAT = 600.0
-"""Seconds without a turn of the heartbeat's thread; each turn is a minute and some bounded storage calls."""
+MAX_TURN_SECONDS = 600.0
+"""How long the heartbeat's thread may take for a turn: one is a minute and some bounded storage calls."""
 
-SCAN_GRACE = 60.0
-"""Seconds that a scan may be late beyond two intervals."""
+SCAN_GRACE_SECONDS = 60.0
+"""How late a scan may be beyond two intervals."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Status:
     sources: tuple[SourceSeen, ...] = ()
     runs: tuple[RunSeen, ...] = ()
     scheduler_problem: str = ""
-    problems: tuple[str, ...] = ()  # everything that is wrong, as the heartbeat says it
+    problems: tuple[str, ...] = ()  # everything that is wrong, as in the heartbeat
+    dead_threads: tuple[str, ...] = ()  # threads that an exception ended, each with the exception's class
 
     @property
     def refused(self) -> tuple[RunSeen, ...]:
@@ -90,13 +91,13 @@ def unhealthy(status: Status) -> list[str]:
     if status.state == "ready":
         if status.workers < status.parallel:
             reasons.append(f"{status.parallel - status.workers} of {status.parallel} worker threads have ended")
-        if status.untaken > STUCK and status.processing < status.parallel:
+        if status.untaken > MAX_DUE_SECONDS and status.processing < status.parallel:
             reasons.append(f"names have been due for {status.untaken:.0f} s and no free worker takes one")
         if not status.scanning:
             reasons.append("the scan's thread has ended")
-    if status.since_beat > SILENT_HEARTBEAT:
+    if status.since_beat > MAX_TURN_SECONDS:
         reasons.append(f"the heartbeat's thread made no turn for {status.since_beat:.0f} s")
-    return reasons
+    return reasons + [f"the thread {thread} has died" for thread in status.dead_threads]
 
 
 def unready(status: Status) -> list[str]:
@@ -106,7 +107,7 @@ def unready(status: Status) -> list[str]:
         reasons.append(f"this node is {status.state}")
     if status.since_scan is None:
         reasons.append("no scan of the path went through yet")
-    elif status.since_scan > 2 * status.reconcile_interval + SCAN_GRACE:
+    elif status.since_scan > 2 * status.reconcile_interval + SCAN_GRACE_SECONDS:
         reasons.append(f"the last whole scan of the path ended {status.since_scan:.0f} s ago")
     reasons += [
         f"{source.kind}: no events arrive" for source in status.sources if not source.alive and not source.problem

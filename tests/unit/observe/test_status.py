@@ -24,6 +24,7 @@ def test_a_node_that_is_well_is_alive_and_ready() -> None:
         ({"untaken": 500.0, "due": 9}, "names have been due for 500 s"),
         ({"scanning": False}, "the scan's thread has ended"),
         ({"since_beat": 1000.0}, "the heartbeat's thread made no turn for 1000 s"),
+        ({"dead_threads": ("poltergust-probe (KeyError)",)}, "the thread poltergust-probe (KeyError) has died"),
     ],
 )
 def test_threads_that_make_no_progress_are_neither_alive_nor_ready(changes: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""What operators see of one agent: the parts that were asked for, and what they are told of its runs."""
+"""What operators see of one agent: the parts that were asked for, and what happens to its runs, handed on to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systemd wants to know of a service: that it is ready, stopping, alive, and a line of status.
+"""What systemd asks of a service: that it is ready, stopping, alive, and a line of status.
 
 The protocol is one datagram of `KEY=value` lines to the socket in NOTIFY_SOCKET
 (https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html), small enough to need no library. The address
@@ -54,7 +54,7 @@ class Systemd:
         self._loop.start(self._step)
 
     def stop(self) -> None:
-        """Say that it is over, if nobody has: the agent may have failed before it drained."""
+        """Send that it stops, if that was not sent: the agent may have failed before it drained."""
         self._loop.stop(MAX_INTERVAL_SECONDS * 5)
         self._once("STOPPING=1")
 

@@ -1,6 +1,6 @@
-"""Sources: what says "this name may have changed". A source only ever calls `changed(url)`; the truth is read later.
+"""Sources report that a name may have changed. A source only ever calls `changed(url)`; the truth is read later.
 
-`pubsub.py` listens to notifications, `folder.py` to the file system, `scan.py` lists the path once and then at every
+`pubsub/` listens to notifications, `folder.py` to the file system, `scan.py` lists the path once and then at every
 interval. None of them decides anything, and losing any event costs at most one scan interval.
 """
 

@@ -1,4 +1,4 @@
-"""The scan: every name there is, once at the start and then at every interval. What no event told, this finds."""
+"""The scan: every name there is, once at the start and then at every interval. It finds what no event reported."""
 
 from __future__ import annotations
 

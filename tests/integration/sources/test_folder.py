@@ -1,4 +1,4 @@
-"""The folder source on real files: what is told, and what the folder itself may go through."""
+"""The folder source on real files: what it reports, and what the folder itself may go through."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def watching(root: Path, *, force_polling: bool | None = None) -> Iterator[tuple
 
 
 def wait_for(heard: list[str], path: Path) -> None:
-    wait_until(lambda: str(path) in heard, f"{path.name} to be told of")
+    wait_until(lambda: str(path) in heard, f"{path.name} to be reported")
     heard.clear()
 
 
@@ -68,7 +68,7 @@ def test_written_renamed_removed(root: Path, tmp_path: Path, force_polling: bool
         wait_for(heard, config)
 
 
-def test_other_files_are_not_told_of(root: Path, tmp_path: Path) -> None:
+def test_other_files_are_not_reported(root: Path, tmp_path: Path) -> None:
     side = tmp_path / "pipeline.poltergust"
     side.mkdir()
     with watching(root) as (_, heard):
@@ -81,7 +81,7 @@ def test_other_files_are_not_told_of(root: Path, tmp_path: Path) -> None:
 
 
 def test_files_of_new_sub_folders(root: Path, tmp_path: Path) -> None:
-    """Made quicker than a watch can be: every file is told of all the same."""
+    """Made quicker than a watch can be: every file is reported all the same."""
     with watching(root) as (_, heard):
         expected = set()
         for number in range(30):

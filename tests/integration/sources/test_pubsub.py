@@ -260,7 +260,7 @@ def test_own_subscription_is_removed_although_stopped_while_in_trouble(shared: s
     assert pubsub.subscription(shared, PROJECT, subscription.name.rpartition("/")[2]) is None
 
 
-def test_a_silent_stream_is_opened_anew(shared: str, topic: str) -> None:
+def test_a_silent_stream_is_opened_again(shared: str, topic: str) -> None:
     with listening(named(topic), check_interval=0.05, renew_after=0.2) as (source, _):
         wait_until(lambda: source.deliveries().streams >= 3, "new streams")
         assert source.state().alive

@@ -9,10 +9,12 @@ from typing import cast
 
 import pytest
 
+from poltergust.base import loops
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
 from poltergust.node.agent import Agent
 from poltergust.node.settings import Settings
+from poltergust.observe.status import unhealthy
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord
@@ -137,3 +139,20 @@ def test_a_pass_with_a_scheduler_of_its_own_takes_nothing_beside_another_node(
     parts.put("x")
     parts.agent.run_pass()
     assert parts.reconciler.names == taken
+
+
+def test_a_thread_that_died_is_a_reason_to_start_the_process_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> float:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(loops, "_dead", {})
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    loops.report_dead_threads()
+    before = unhealthy(parts.agent.description.status())
+    loop = loops.Loop("probe", fail)
+    loop.start()
+    assert loop.join(60)
+    assert before == []
+    assert unhealthy(parts.agent.description.status()) == ["the thread poltergust-probe (KeyError) has died"]

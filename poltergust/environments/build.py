@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from poltergust.base.errors import NodeError
-from poltergust.base.reasons import Reason
 from poltergust.environments import Locks, failures, installers, marker, resolve
 from poltergust.environments.commands import CommandResult, CommandRunner
 from poltergust.environments.installers import Pip, Uv
@@ -117,10 +115,7 @@ class Build:
         # a node's own virtualenv.ini would make its environments differ from the other nodes'
         ended = run([*argv, *self.plan.options.arguments, str(self.folder)], env={"VIRTUALENV_CONFIG_FILE": os.devnull})
         if not ended.ok or not installers.python_of(self.folder).exists():
-            text = failures.last_words(ended.lines)
-            full = failures.disk_is_full("\n".join(ended.lines))
-            reason = Reason.DISK_FULL if full else Reason.INSTALL_FAILED
-            raise NodeError(reason, f"{self._what}: virtualenv failed ({ended.exit}): {text}")
+            raise failures.of_virtualenv(ended, self._what)
 
     def _install_with_uv(self, work: Path, lock: str | None) -> str:
         if lock is None:

@@ -115,6 +115,8 @@ class Origins:
         requirement = f"{path if ' ' not in where else path.as_uri()}{parts['rest']}"
         placed = replace(line, requirement=requirement)
         if path.is_dir():
+            if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+                raise _error(line, f"{where}: this folder has no pyproject.toml or setup.py")
             names = _BUILD_FILES if line.editable else None
             identity = self._tree_digest(path, names)
             return Placed(placed, f"{line.text} {identity}", place=where if line.editable else "", folder=path)

@@ -11,6 +11,7 @@ from poltergust.base.errors import NodeError
 from poltergust.base.reasons import Reason
 from poltergust.environments import Dependency, failures, lines
 from poltergust.environments.commands import CommandResult
+from poltergust.environments.installer_output import MAX_CHARACTERS, InstallerOutput
 from poltergust.processes import Exit
 
 NO_SOLUTION = "error: No solution found when resolving dependencies\n  cause: Because "
@@ -62,6 +63,7 @@ CASES = [
         "error: Git operation failed\n  fatal: unable to access 'https://h/x.git/': Failed to "
         "connect to h port 443: Couldn't connect to server",
     ),
+    (Reason.REGISTRY_UNREACHABLE, "error: Git operation failed\n  ssh: connect to host h port 22: Connection refused"),
     (Reason.INSTALL_FAILED, "error: Failed to fetch\n  cause: HTTP status client error (401 Unauthorized) for url"),
     (
         Reason.INSTALL_FAILED,
@@ -100,9 +102,9 @@ def test_the_line_is_named() -> None:
 
 
 def test_last_words_are_short() -> None:
-    words = failures.last_words(["noise"] * 50 + ["error: " + "x" * 1000, "  ^^^^"])
+    words = InstallerOutput(["noise"] * 50 + ["error: " + "x" * 1000, "  ^^^^"]).summary
     assert words.startswith("xxx")
-    assert len(words) == failures.MAX_CHARACTERS
+    assert len(words) == MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(

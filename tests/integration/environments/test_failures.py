@@ -1,0 +1,72 @@
+"""What uv, pip and git really print when something is wrong, and the reason that is read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.reasons import Reason
+from tests import needs
+from tests.emulators.servers import free_port
+from tests.integration.environments import packages
+from tests.integration.environments.conftest import Node
+from tests.integration.environments.index_server import Index
+
+
+@dataclass(frozen=True)
+class Case:
+    """`line` with PORT for the index's port and CLOSED for one that nobody listens on; `status`: the index answers
+    everything with it."""
+
+    line: str
+    kind: type[RunError]
+    reason: Reason
+    text: str = ""
+    status: int = 0
+
+
+CASES = {
+    "no such version": Case("alpha==9", Permanent, Reason.PACKAGE_NOT_FOUND, "line 5 (alpha==9)"),
+    "a requirement of a package": Case("needs-nowhere", Permanent, Reason.PACKAGE_NOT_FOUND, "line 5"),
+    "contradiction": Case("wants-old>1\nwants-new", Permanent, Reason.RESOLUTION_IMPOSSIBLE, "wants-"),
+    "no such file": Case("x @ http://127.0.0.1:PORT/files/x-1.0-py3-none-any.whl", Permanent, Reason.PACKAGE_NOT_FOUND),
+    "no such host": Case("x @ http://nohost.invalid/x-1.0-py3-none-any.whl", Temporary, Reason.REGISTRY_UNREACHABLE),
+    "git: refused": Case("x @ git+http://127.0.0.1:CLOSED/x.git", Temporary, Reason.REGISTRY_UNREACHABLE),
+    "git: no such host": Case("x @ git+http://nohost.invalid/x.git", Temporary, Reason.REGISTRY_UNREACHABLE),
+    "git: 503": Case("x @ git+http://127.0.0.1:PORT/x.git", Temporary, Reason.REGISTRY_UNREACHABLE, status=503),
+    "git: 403": Case("x @ git+http://127.0.0.1:PORT/x.git", NodeError, Reason.INSTALL_FAILED, "credentials", 403),
+    "git: password": Case("x @ git+http://127.0.0.1:PORT/x.git", NodeError, Reason.INSTALL_FAILED, "credentials", 401),
+    "too many requests": Case("alpha<2", Temporary, Reason.REGISTRY_UNREACHABLE, status=429),
+    "no credentials": Case("alpha<2", NodeError, Reason.INSTALL_FAILED, "credentials", 401),
+    "forbidden": Case("alpha<2", NodeError, Reason.INSTALL_FAILED, "credentials", 403),
+}
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_reason_of_a_real_failure(node: Node, index: Index, name: str, installer: str) -> None:
+    if name.startswith("git"):
+        needs.program("git", "apt-get install git")
+    packages.wheel(index.folder, "needs-nowhere", "1.0", requires=["nowhere-to-be-found"])
+    packages.wheel(index.folder, "wants-old", "2.0", requires=["alpha<1.1"])
+    packages.wheel(index.folder, "wants-new", "1.0", requires=["alpha>1.0"])
+    if installer == "pip":
+        packages.bundled_pip(index.folder)
+        node.ready(node.spec("alpha", installer="pip"))  # has pip from here on
+    node.env |= {"PIP_RETRIES": "0", "UV_CACHE_DIR": str(node.root / "uv")}
+    case = CASES[name]
+    index.fail = case.status
+    lines = case.line.replace("PORT", str(index.port)).replace("CLOSED", str(free_port())).splitlines()
+    with pytest.raises(case.kind) as caught:
+        node.ready(node.spec(*lines, installer=installer))
+    assert caught.value.reason is case.reason, node.log
+    assert case.text in str(caught.value)
+
+
+def test_a_folder_that_is_no_project(node: Node) -> None:
+    (node.files / "code").mkdir()
+    with pytest.raises(Permanent, match=r"line 5: .*/code: this folder has no pyproject\.toml or setup\.py") as caught:
+        node.ready(node.spec("./code"))
+    assert caught.value.reason is Reason.DEPENDENCY_INVALID

@@ -26,8 +26,8 @@ TASK, ENVIRONMENT = "task-file", "environment-file"
 """The two kinds, named as their JSON Schemas are."""
 
 _KEYS = {
-    TASK: re.compile(rb"^(?:environment|task|timeout|retries)[ \t]*:", re.MULTILINE),
-    ENVIRONMENT: re.compile(rb"^(?:virtualenv|dependencies|installer|preload)[ \t]*:", re.MULTILINE),
+    TASK: re.compile(rb"^(?:environment|task|timeout|retries|nodes|priority)[ \t]*:", re.MULTILINE),
+    ENVIRONMENT: re.compile(rb"^(?:virtualenv|dependencies|installer|preload|code)[ \t]*:", re.MULTILINE),
 }
 
 

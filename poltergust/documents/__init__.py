@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from poltergust.documents.environment_file import parse_environment_file
 from poltergust.documents.mistakes import DocumentError
-from poltergust.documents.model import Argument, Dependency, EnvironmentSpec, TaskFile
+from poltergust.documents.model import Argument, CodePlace, Dependency, EnvironmentSpec, LuigiConfig, TaskFile
 from poltergust.documents.task_file import parse_task_file
 from poltergust.documents.yaml_text import MAX_BYTES
 
 __all__ = [
     "MAX_BYTES",
     "Argument",
+    "CodePlace",
     "Dependency",
     "DocumentError",
     "EnvironmentSpec",
+    "LuigiConfig",
     "TaskFile",
     "parse_environment_file",
     "parse_task_file",

@@ -6,10 +6,11 @@ from poltergust.base.reasons import Reason
 from poltergust.base.text import did_you_mean
 from poltergust.documents import known
 from poltergust.documents.expand import Entries, Expanded, Items, Node
-from poltergust.documents.fields import describe, items, mapping, module, text, top_level, variables
+from poltergust.documents.fields import describe, items, mapping, module, place, text, top_level, variables
 from poltergust.documents.known import Option, Takes
+from poltergust.documents.luigi_config import luigi_config
 from poltergust.documents.mistakes import mistake, show
-from poltergust.documents.model import Dependency, EnvironmentSpec
+from poltergust.documents.model import CodePlace, Dependency, EnvironmentSpec
 from poltergust.documents.scalars import boolean, is_null
 from poltergust.documents.yaml_text import Scalar
 
@@ -29,6 +30,8 @@ def parse_environment_file(data: bytes, source: str) -> EnvironmentSpec:
         variables=variables(entries.get("variables")),
         installer=_installer(entries.get("installer")),
         preload=tuple(module(item, "preload") for item in items(entries.get("preload"), "preload")),
+        code=_code(entries.get("code")),
+        luigi_config=luigi_config(entries.get("luigi-config")),
     )
 
 
@@ -132,6 +135,24 @@ def _dependency(node: Node, number: int) -> Dependency:
     else:
         return Dependency(node.text, node.at.line)
     raise mistake(node.at, reason, f"dependencies, entry {number}: {wrong}", path)
+
+
+def _code(entry: Expanded | None) -> tuple[CodePlace, ...]:
+    """Places of source. What stands there is looked at when a run begins."""
+    nodes = items(entry, "code")
+    if len(nodes) > known.MAX_CODE_PLACES:
+        at = nodes[known.MAX_CODE_PLACES].at
+        text_ = f"code: more than {known.MAX_CODE_PLACES} places; put the files into one folder"
+        raise mistake(at, Reason.TOO_LARGE, text_, "code")
+    return tuple(_code_place(node) for node in nodes)
+
+
+def _code_place(node: Node) -> CodePlace:
+    written = place(node, "code", "gs://bucket/folder/ or gs://bucket/folder/file.py")
+    if written.endswith(known.PACKAGE_SUFFIXES):
+        text_ = f'code: {show(written)} is a package, which is installed: it belongs below "dependencies:"'
+        raise mistake(node.at, Reason.INVALID_VALUE, text_, "code")
+    return CodePlace(written, node.at.line)
 
 
 def _installer(entry: Expanded | None) -> str:

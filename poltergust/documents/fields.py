@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from poltergust.base.reasons import Reason
 from poltergust.base.text import all_of, did_you_mean, nearest
@@ -18,6 +19,10 @@ MAX_VARIABLE_BYTES = 131_071
 
 _VARIABLE = re.compile(known.VARIABLE_NAME)
 _MODULE = re.compile(known.MODULE_NAME)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_NOT_IN_A_PATH = frozenset({"Cc", "Zl", "Zp"})  # control characters and line breaks
+_IN_A_BUCKET = re.compile(r"gs://[^/]+/.+", re.DOTALL)
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
 def top_level(data: bytes, source: str, document: FileKind) -> dict[str, Expanded]:
@@ -118,6 +123,21 @@ def text(node: Node, path: str) -> str:
     return node.text
 
 
+def place(node: Node, path: str, example: str) -> str:
+    """A gs:// path or one of the file system, as written. `example` is shown where it is neither."""
+    written = text(node, path)
+    wrong = None
+    if any(unicodedata.category(c) in _NOT_IN_A_PATH for c in written):
+        wrong = "has a line break or control character in it"
+    elif written.startswith("gs:") and not _IN_A_BUCKET.fullmatch(written):
+        wrong = f"is not an object's path; write {example}"
+    elif not written.startswith("gs:") and _SCHEME.match(written):
+        wrong = f"is not a path that can be read; write {example}, or a path of the file system"
+    if wrong:
+        raise mistake(node.at, Reason.INVALID_VALUE, f"{path}: {show(written)} {wrong}", path)
+    return written
+
+
 def module(node: Node, path: str) -> str:
     """A module's name, as after `import` (dashes are allowed: Luigi imports by name)."""
     name = text(node, path)
@@ -129,6 +149,21 @@ def module(node: Node, path: str) -> str:
             path,
         )
     return name
+
+
+def whole_number(entry: Expanded | None, path: str, least: int, most: int) -> int | None:
+    """A whole number from `least` to `most`; None of nothing."""
+    if entry is None or is_null(entry.value):
+        return None
+    written = text(entry.value, path)
+    if not _WHOLE.fullmatch(written) or not least <= int(written) <= most:
+        raise mistake(
+            entry.value.at,
+            Reason.INVALID_VALUE,
+            f"{path}: {show(written)} is not a whole number from {least:,} to {most:,}",
+            path,
+        )
+    return int(written)
 
 
 def variables(entry: Expanded | None) -> dict[str, str]:

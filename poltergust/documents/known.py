@@ -49,6 +49,7 @@ class FileKind:
 
 
 _VARIABLES = "Environment variables, each value verbatim text"
+_LUIGI_CONFIG = "The luigi.cfg of the run: sections with their options, each value verbatim text"
 
 TASK_KEYS = (
     Key("name", Shape.TEXT, "Luigi's root task, with its namespace if it has one", "SomeTask", required=True),
@@ -83,9 +84,32 @@ TASK_FILE = FileKind(
         ),
         Key("timeout", Shape.TEXT, "Wall clock of the whole run: 45s, 90m, 1h30m, 2d, or a number of seconds", "90m"),
         Key("retries", Shape.TEXT, "How often a task is tried again in the whole cluster before it has failed", "3"),
+        Key("nodes", Shape.LIST, "Labels that a node must have, all of them, to run this", "[gpu]"),
+        Key(
+            "priority",
+            Shape.TEXT,
+            "Place in the queue of each node, a whole number: higher first, then in order of arrival; 0 by default",
+            "10",
+        ),
+        Key(
+            "luigi-config",
+            Shape.MAPPING,
+            f"{_LUIGI_CONFIG}; stronger than the environment file's",
+            "{SomeTask: {some_parameter: some-value}}",
+        ),
     ),
     MappingProxyType({"name": "task", "module": "task"}),
-    MappingProxyType({"env": "variables", "vars": "variables", "arguments": "task", "parameters": "task"}),
+    MappingProxyType(
+        {
+            "env": "variables",
+            "vars": "variables",
+            "arguments": "task",
+            "parameters": "task",
+            "labels": "nodes",
+            "luigi": "luigi-config",
+            "luigi.cfg": "luigi-config",
+        }
+    ),
 )
 
 ENVIRONMENT_FILE = FileKind(
@@ -115,10 +139,27 @@ ENVIRONMENT_FILE = FileKind(
         Key(
             "preload", Shape.LIST, "Modules to import before a run asks for them, so that it begins sooner", "[pandas]"
         ),
+        Key(
+            "code",
+            Shape.LIST,
+            "The pipeline's own source, to go on PYTHONPATH: .py files, .zip files and folders, each a gs:// path or a "
+            "path relative to this file",
+            "[../code/, gs://mybucket/code/helpers.py]",
+        ),
+        Key("luigi-config", Shape.MAPPING, _LUIGI_CONFIG, "{core: {log_level: DEBUG}}"),
     ),
     MappingProxyType({"python": "virtualenv", "system-site-packages": "virtualenv"}),
     MappingProxyType(
-        {"env": "variables", "vars": "variables", "packages": "dependencies", "requirements": "dependencies"}
+        {
+            "env": "variables",
+            "vars": "variables",
+            "packages": "dependencies",
+            "requirements": "dependencies",
+            "pythonpath": "code",
+            "source": "code",
+            "luigi": "luigi-config",
+            "luigi.cfg": "luigi-config",
+        }
     ),
 )
 
@@ -130,11 +171,25 @@ MODULE_NAME = r"(?!.*\.py$)\w[\w-]*(\.\w[\w-]*)*"
 """As after `import`; dashes are allowed, because Luigi imports by name."""
 TASK_NAME = r"[^\W\d][\w.-]*"
 ARGUMENT_NAME = r"[^\W\d][\w-]*(\.[\w-]+)*"
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._=/-]{0,99}"
+"""A label of a node, such as ``gpu`` or ``zone=europe-west1``."""
+SECTION_NAME = r"\w[^\[\]\r\n]*"
+OPTION_NAME = r"\w[\w.-]*"
+"""Of luigi.cfg, as configparser reads them back."""
 
 MAX_TIMEOUT_SECONDS = 365 * 24 * 3600
 """A longer one is taken for a mistake."""
 
 MAX_RETRIES = 1000
+
+MAX_PRIORITY = 1_000_000
+"""Either way from 0."""
+
+PACKAGE_SUFFIXES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".egg")
+"""Of what is installed and does not go on PYTHONPATH as it is."""
+
+MAX_CODE_PLACES = 20
+"""Entries of `code`: each is listed by every node for every run."""
 
 REFUSED_ARGUMENTS: Mapping[str, str] = MappingProxyType(
     {

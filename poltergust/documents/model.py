@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,14 @@ class Argument:
     json: bool = False
 
 
+LuigiConfig = Mapping[str, Mapping[str, str]]
+"""Sections of a luigi.cfg, each its options with the text that they are to have."""
+
+
 @dataclass(frozen=True)
 class TaskFile:
-    """A task file. `environment` as written (may be relative), `timeout` in seconds."""
+    """A task file. `environment` as written (may be relative), `timeout` in seconds; `nodes` are labels, all of which a
+    node must have; of two runs that wait on a node the one with the higher `priority` goes first."""
 
     environment: str
     name: str
@@ -27,11 +32,22 @@ class TaskFile:
     variables: Mapping[str, str]
     timeout: float | None = None
     retries: int | None = None
+    nodes: tuple[str, ...] = ()
+    priority: int = 0
+    luigi_config: LuigiConfig = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Dependency:
     """One entry of `dependencies`, verbatim, and the line of the file it stands on (1-based)."""
+
+    text: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class CodePlace:
+    """One entry of `code`, verbatim, and the line of the file it stands on (1-based)."""
 
     text: str
     line: int = 0
@@ -51,3 +67,5 @@ class EnvironmentSpec:
     variables: Mapping[str, str]
     installer: str = "uv"
     preload: tuple[str, ...] = ()
+    code: tuple[CodePlace, ...] = ()
+    luigi_config: LuigiConfig = field(default_factory=dict)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from poltergust.base.durations import seconds_of
 from poltergust.base.reasons import Reason
 from poltergust.documents import known
 from poltergust.documents.expand import Expanded
-from poltergust.documents.fields import mapping, module, require, text, top_level, variables
+from poltergust.documents.fields import items, mapping, module, place, require, text, top_level, variables, whole_number
+from poltergust.documents.luigi_config import luigi_config
 from poltergust.documents.mistakes import mistake, show
 from poltergust.documents.model import Argument, TaskFile
 from poltergust.documents.scalars import is_null, json_text
@@ -17,10 +17,7 @@ from poltergust.documents.yaml_text import Scalar
 
 _TASK = re.compile(known.TASK_NAME)
 _ARGUMENT = re.compile(known.ARGUMENT_NAME)
-_COUNT = re.compile(r"[0-9]{1,9}")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-_NOT_IN_A_PATH = frozenset({"Cc", "Zl", "Zp"})  # control characters and line breaks
-_OBJECT = re.compile(r"gs://[^/]+/.*[^/]", re.DOTALL)
+_LABEL = re.compile(known.LABEL)
 
 
 def parse_task_file(data: bytes, source: str) -> TaskFile:
@@ -37,23 +34,18 @@ def parse_task_file(data: bytes, source: str) -> TaskFile:
         arguments=_arguments([entry for entry in task.values() if entry is not name and entry is not module_]),
         variables=variables(entries.get("variables")),
         timeout=_timeout(entries.get("timeout")),
-        retries=_retries(entries.get("retries")),
+        retries=whole_number(entries.get("retries"), "retries", 0, known.MAX_RETRIES),
+        nodes=_labels(entries.get("nodes")),
+        priority=whole_number(entries.get("priority"), "priority", -known.MAX_PRIORITY, known.MAX_PRIORITY) or 0,
+        luigi_config=luigi_config(entries.get("luigi-config")),
     )
 
 
 def _environment(entry: Expanded) -> str:
-    path = text(entry.value, "environment")
-    wrong = None
-    if any(unicodedata.category(c) in _NOT_IN_A_PATH for c in path):
-        wrong = "has a line break or control character in it"
-    elif path.startswith("gs:") and not _OBJECT.fullmatch(path):
-        wrong = "is not an object's path; write gs://bucket/folder/name.yaml"
-    elif not path.startswith("gs:") and _SCHEME.match(path):
-        wrong = "is not a path that can be read; write gs://bucket/folder/name.yaml, or a path of the file system"
-    elif path.endswith("/"):
-        wrong = "is a folder; name the environment file in it"
-    if wrong:
-        raise mistake(entry.value.at, Reason.INVALID_VALUE, f"environment: {show(path)} {wrong}", "environment")
+    path = place(entry.value, "environment", "gs://bucket/folder/name.yaml")
+    if path.endswith("/"):
+        text_ = f"environment: {show(path)} is a folder; name the environment file in it"
+        raise mistake(entry.value.at, Reason.INVALID_VALUE, text_, "environment")
     return path
 
 
@@ -142,15 +134,17 @@ def _timeout(entry: Expanded | None) -> float | None:
     raise mistake(entry.value.at, Reason.INVALID_VALUE, f"timeout: {show(written)} {wrong}", "timeout")
 
 
-def _retries(entry: Expanded | None) -> int | None:
-    if entry is None or is_null(entry.value):
-        return None
-    written = text(entry.value, "retries")
-    if not _COUNT.fullmatch(written) or int(written) > known.MAX_RETRIES:
-        raise mistake(
-            entry.value.at,
-            Reason.INVALID_VALUE,
-            f"retries: {show(written)} is not a count; write a whole number from 0 to {known.MAX_RETRIES}",
-            "retries",
-        )
-    return int(written)
+def _labels(entry: Expanded | None) -> tuple[str, ...]:
+    found = []
+    for item in items(entry, "nodes"):
+        label = text(item, "nodes")
+        if not _LABEL.fullmatch(label):
+            raise mistake(
+                item.at,
+                Reason.INVALID_VALUE,
+                f"nodes: {show(label)} is not a label; letters, digits, dots, dashes, underscores, slashes and equal "
+                "signs, beginning with a letter or digit, at most 100 of them",
+                "nodes",
+            )
+        found.append(label)
+    return tuple(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,30 @@ _VALUES: dict[str, Schema] = {
     },
     "installer": {"enum": [*known.INSTALLERS, None]},
     "preload": {"type": ["array", "null"], "items": _MODULE},
+    "code": {
+        "type": ["array", "null"],
+        "maxItems": known.MAX_CODE_PLACES,
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "pattern": "^(gs://[^/]+/.|(?!gs:|[A-Za-z][A-Za-z0-9+.-]*:/))",
+            "not": {"pattern": f"({'|'.join(map(re.escape, known.PACKAGE_SUFFIXES))})$"},
+        },
+    },
+    "nodes": {"type": ["array", "null"], "items": {**_TEXT_AS_WRITTEN, "pattern": f"^{known.LABEL}$"}},
+    "priority": {"type": ["integer", "null"], "minimum": -known.MAX_PRIORITY, "maximum": known.MAX_PRIORITY},
+    "luigi-config": {
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": f"^{known.SECTION_NAME}$"},
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": f"^{known.OPTION_NAME}$"},
+            "additionalProperties": {
+                "type": ["string", "number", "boolean", "array", "object"],
+                "pattern": r"^(\S|\S[^\r\n]*\S)?$",
+            },
+        },
+    },
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from poltergust import environments, luigi_run
 from poltergust.documents import (
     Argument,
+    CodePlace,
     Dependency,
     EnvironmentSpec,
     TaskFile,
@@ -98,6 +99,49 @@ def test_retries(written: str, count: int | None) -> None:
     assert task(f"retries: {written}\n").retries == count
 
 
+def test_labels_of_nodes() -> None:
+    assert task("nodes: [gpu, zone=europe-west1, 1080, gpu]\n").nodes == ("gpu", "zone=europe-west1", "1080")
+    assert task("nodes:\n").nodes == ()
+
+
+@pytest.mark.parametrize(("written", "priority"), [("10", 10), ("-5", -5), ("", 0), ("1000000", 1_000_000)])
+def test_priority(written: str, priority: int) -> None:
+    assert task(f"priority: {written}\n").priority == priority
+
+
+def test_luigi_config_holds_text_as_written() -> None:
+    written = """\
+luigi-config:
+  core: {log_level: DEBUG, no-configure-logging: true}
+  name.space.Task:
+    version: 1.10
+    day: 2024-01-01
+    format: "%Y #1"
+    names: [a, 007]
+    empty: ""
+  email:
+"""
+    sections = {
+        "core": {"log_level": "DEBUG", "no-configure-logging": "true"},
+        "name.space.Task": {
+            "version": "1.10",
+            "day": "2024-01-01",
+            "format": "%Y #1",
+            "names": '["a", "007"]',
+            "empty": "",
+        },
+        "email": {},
+    }
+    assert task(written).luigi_config == environment(written).luigi_config == sections
+
+
+@pytest.mark.parametrize(
+    "place", ["pipeline.py", "../code/", "code", "libs.zip", "gs://b/code/", "gs://b/x.py", "/srv/x"]
+)
+def test_places_of_code(place: str) -> None:
+    assert environment(f"code:\n\n- {place}\n").code == (CodePlace(place, 3),)
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -164,7 +208,8 @@ def test_virtualenv_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "virtualenv:\ndependencies:\nvariables:\ninstaller:\npreload:", "dependencies: []"]
+    "text",
+    ["{}", "virtualenv:\ndependencies:\nvariables:\ninstaller:\npreload:\ncode:\nluigi-config:", "dependencies: []"],
 )
 def test_an_environment_of_luigi_alone(text: str) -> None:
     assert environment(text) == EnvironmentSpec("e", {}, (), {})

@@ -58,7 +58,7 @@ def test_the_parts_of_an_error() -> None:
         parse_task_file, "environment: e\ntask:\n  name: A\n  module: m\nretries: -1\n", "gs://b/p.config.yaml"
     )
     assert (error.source, error.line, error.column, error.key) == ("gs://b/p.config.yaml", 5, 10, "retries")
-    assert error.message == 'retries: "-1" is not a count; write a whole number from 0 to 1000'
+    assert error.message == 'retries: "-1" is not a whole number from 0 to 1,000'
     assert str(error) == f"gs://b/p.config.yaml:5:10: {error.message}"
 
 

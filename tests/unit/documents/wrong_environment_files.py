@@ -20,7 +20,7 @@ ENVIRONMENT_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         Reason.UNKNOWN_KEY,
         (
             'f.yaml:1:1: unknown key "foo"; an environment file has "virtualenv", "dependencies", "variables", '
-            '"installer" and "preload", keys of your own begin with "x-"'
+            '"installer", "preload", "code" and "luigi-config", keys of your own begin with "x-"'
         ),
     ),
     (
@@ -268,5 +268,94 @@ ENVIRONMENT_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         "- pandas\n- luigi\n",
         Reason.WRONG_TYPE,
         'f.yaml:1:1: an environment file is a mapping, lines of "key: value"; this is a list',
+    ),
+    (
+        "code: pipeline.py",
+        Reason.WRONG_TYPE,
+        'f.yaml:1:7: code: a list belongs here, each entry on a line that begins with "- "; this is text',
+    ),
+    (
+        "code: [dist/pipeline-1.0-py3-none-any.whl]",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:1:8: code: "dist/pipeline-1.0-py3-none-any.whl" is a package, which is installed: it belongs below '
+            '"dependencies:"'
+        ),
+    ),
+    (
+        "code:\n- gs://mybucket/\n",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:2:3: code: "gs://mybucket/" is not an object\'s path; write gs://bucket/folder/ or '
+            "gs://bucket/folder/file.py"
+        ),
+    ),
+    (
+        f"code: [{'a.py, ' * 21}]",
+        Reason.TOO_LARGE,
+        "f.yaml:1:128: code: more than 20 places; put the files into one folder",
+    ),
+    (
+        "source: [code/]",
+        Reason.UNKNOWN_KEY,
+        'f.yaml:1:1: unknown key "source"; did you mean "code"?',
+    ),
+    (
+        "luigi-config: {core: {scheduler_host: h}}",
+        Reason.REFUSED_ARGUMENT,
+        (
+            'f.yaml:1:23: luigi-config.core: "scheduler_host" is refused: all nodes share one scheduler, named to '
+            "poltergust listen --scheduler-url; remove the line"
+        ),
+    ),
+    (
+        "luigi-config: {core: {default-scheduler-port: 1}}",
+        Reason.REFUSED_ARGUMENT,
+        (
+            'f.yaml:1:23: luigi-config.core: "default-scheduler-port" is refused: all nodes share one scheduler, named '
+            "to poltergust listen --scheduler-url; remove the line"
+        ),
+    ),
+    (
+        "luigi-config:\n  email: me@x\n",
+        Reason.WRONG_TYPE,
+        ('f.yaml:2:10: luigi-config.email: a mapping belongs here, indented lines of "key: value"; this is text'),
+    ),
+    (
+        "luigi-config:\n  '[email]': {}\n",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:2:3: luigi-config: "[email]" is not a section\'s name; write what stands between the brackets in '
+            "luigi.cfg"
+        ),
+    ),
+    (
+        "luigi-config:\n  email:\n    a=b: c\n",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:3:5: luigi-config.email: "a=b" is not an option\'s name; letters, digits, underscores, dashes and '
+            "dots"
+        ),
+    ),
+    (
+        "luigi-config:\n  email:\n    no-x: 1\n    no_x: 2\n",
+        Reason.DUPLICATE_KEY,
+        (
+            'f.yaml:4:5: luigi-config.email: "no_x" is "no-x" of line 3 again (underscores and dashes are the same); '
+            "keep one"
+        ),
+    ),
+    (
+        "luigi-config:\n  email:\n    sender:\n",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:3:12: luigi-config.email.sender: no value; write "" for an empty text, or "null" in quotes, or '
+            "leave the line out"
+        ),
+    ),
+    (
+        'luigi-config: {email: {sender: "a\\nb"}}',
+        Reason.INVALID_VALUE,
+        "f.yaml:1:32: luigi-config.email.sender: luigi.cfg holds one line without blanks at its ends; write it so",
     ),
 )

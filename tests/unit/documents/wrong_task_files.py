@@ -34,8 +34,8 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         "environment: e\nfoo: 1\n",
         Reason.UNKNOWN_KEY,
         (
-            'f.yaml:2:1: unknown key "foo"; a task file has "environment", "task", "variables", "timeout" and '
-            '"retries", keys of your own begin with "x-"'
+            'f.yaml:2:1: unknown key "foo"; a task file has "environment", "task", "variables", "timeout", '
+            '"retries", "nodes", "priority" and "luigi-config", keys of your own begin with "x-"'
         ),
     ),
     (
@@ -322,12 +322,12 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nretries: -1\n",
         Reason.INVALID_VALUE,
-        'f.yaml:5:10: retries: "-1" is not a count; write a whole number from 0 to 1000',
+        'f.yaml:5:10: retries: "-1" is not a whole number from 0 to 1,000',
     ),
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nretries: many\n",
         Reason.INVALID_VALUE,
-        'f.yaml:5:10: retries: "many" is not a count; write a whole number from 0 to 1000',
+        'f.yaml:5:10: retries: "many" is not a whole number from 0 to 1,000',
     ),
     (
         "? [a]\n: b",
@@ -381,12 +381,12 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nretries: 1001\n",
         Reason.INVALID_VALUE,
-        'f.yaml:5:10: retries: "1001" is not a count; write a whole number from 0 to 1000',
+        'f.yaml:5:10: retries: "1001" is not a whole number from 0 to 1,000',
     ),
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nretries: 1.5\n",
         Reason.INVALID_VALUE,
-        'f.yaml:5:10: retries: "1.5" is not a count; write a whole number from 0 to 1000',
+        'f.yaml:5:10: retries: "1.5" is not a whole number from 0 to 1,000',
     ),
     (
         "environment: gs:/b/e.yaml\ntask: {name: A, module: m}\n",
@@ -418,8 +418,8 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nX-own: 1\n",
         Reason.UNKNOWN_KEY,
         (
-            'f.yaml:5:1: unknown key "X-own"; a task file has "environment", "task", "variables", "timeout" and '
-            '"retries", keys of your own begin with "x-"'
+            'f.yaml:5:1: unknown key "X-own"; a task file has "environment", "task", "variables", "timeout", '
+            '"retries", "nodes", "priority" and "luigi-config", keys of your own begin with "x-"'
         ),
     ),
     (
@@ -439,5 +439,28 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\nvariables:\n  A: {b: c}\n",
         Reason.WRONG_TYPE,
         "f.yaml:6:6: variables.A: a variable holds text; this is a mapping, put quotes around it",
+    ),
+    (
+        "environment: e.yaml\ntask:\n  name: A\n  module: m\nnodes: gpu\n",
+        Reason.WRONG_TYPE,
+        'f.yaml:5:8: nodes: a list belongs here, each entry on a line that begins with "- "; this is text',
+    ),
+    (
+        "environment: e.yaml\ntask:\n  name: A\n  module: m\nnodes: [big machine]\n",
+        Reason.INVALID_VALUE,
+        (
+            'f.yaml:5:9: nodes: "big machine" is not a label; letters, digits, dots, dashes, underscores, slashes and '
+            "equal signs, beginning with a letter or digit, at most 100 of them"
+        ),
+    ),
+    (
+        "environment: e.yaml\ntask:\n  name: A\n  module: m\npriority: high\n",
+        Reason.INVALID_VALUE,
+        'f.yaml:5:11: priority: "high" is not a whole number from -1,000,000 to 1,000,000',
+    ),
+    (
+        "environment: e.yaml\ntask:\n  name: A\n  module: m\ncode: [a.py]\n",
+        Reason.UNKNOWN_KEY,
+        'f.yaml:5:1: "code" belongs in the environment file, not in a task file',
     ),
 )

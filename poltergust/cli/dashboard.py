@@ -116,5 +116,6 @@ async def _serve(place: Target, settings: DashboardSettings, shown_token: str | 
         if not loopback(settings.address[0]):
             click.echo("everybody who reaches that address can read it; there is no password", err=True)
 
-    reading = PathReading(place.reader(), SchedulerView(socket.gethostname(), settings.scheduler_url))
+    scheduling = SchedulerView(socket.gethostname(), settings.scheduler_url)
+    reading = PathReading(place.state, place.stores, scheduling)
     await serve(settings, reading, ready=ready, stop=stop)

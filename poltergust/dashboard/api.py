@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from poltergust.dashboard.overview import PAGE_SIZE, select
+from poltergust.base.text import plain
+from poltergust.dashboard.environments_page import environment_uses
+from poltergust.dashboard.graph import Boxes, families, focus
+from poltergust.dashboard.history import run_summaries
+from poltergust.dashboard.overview import PAGE_SIZE
 from poltergust.dashboard.pages import PathHandler, RunHandler
 from poltergust.dashboard.run_page import select_tasks
 from poltergust.dashboard.tasks import TaskView
@@ -18,7 +23,7 @@ class OverviewApi(PathHandler):
     async def get(self) -> None:
         snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
         view, query = snapshot.value, self.query()
-        page = select(view.configs, query)
+        page = await self.page(view, query)
         self.write_json(
             {
                 "path": view.path,
@@ -41,6 +46,49 @@ class NodesApi(PathHandler):
         snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
         nodes = [node_json(node) for node in snapshot.value.nodes]
         self.write_json({"path": snapshot.value.path, "time": snapshot.value.time, "nodes": nodes})
+
+
+class EnvironmentsApi(PathHandler):
+    """``/api/environments``"""
+
+    async def get(self) -> None:
+        snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
+        self.write_json({"environments": [asdict(use) for use in environment_uses(snapshot.value.configs)]})
+
+
+class GraphApi(RunHandler):
+    """``/api/graph/NAME?show=families|focus&family=``: boxes and edges."""
+
+    async def get(self, name: str) -> None:
+        tasks = (await self.picture(name)).value.tasks
+        family = self.get_query_argument("family", "")
+        shows_tasks = bool(family) or self.get_query_argument("show", "") == "focus"
+        self.write_json(boxes_json(focus(tasks, family) if shows_tasks else families(tasks)))
+
+
+class LogsApi(RunHandler):
+    """``/api/logs/NAME?node=&at=``: a window of one node's log, lines as they are."""
+
+    async def get(self, name: str) -> None:
+        picture = (await self.picture(name, logs=True)).value
+        node, at = self.get_query_argument("node", ""), self.get_query_argument("at", "")
+        file = next((file for file in picture.logs if node in ("", file.node)), None)
+        answer: dict[str, Any] = {"logs": [{"node": one.node, "size": one.size} for one in picture.logs]}
+        if file is not None:
+            begin = int(at) if at.isascii() and at.isdigit() and len(at) < 16 else None
+            window = await asyncio.to_thread(self.parts.reading.logs.window, file, begin)
+            lines = [asdict(line) for line in window.lines]
+            answer |= {"node": file.node, "begin": window.begin, "end": window.end, "lines": lines}
+        self.write_json(answer)
+
+
+class HistoryApi(RunHandler):
+    """``/api/history/NAME``"""
+
+    async def get(self, name: str) -> None:
+        history = (await self.history(name)).value
+        runs = run_summaries(history.config, history.runs, self.parts.reading.now())
+        self.write_json({"name": name, "runs": [asdict(run) for run in runs]})
 
 
 class RunApi(RunHandler):
@@ -68,6 +116,21 @@ class RunApi(RunHandler):
                 "tasks": [task_json(task) for task in tasks.rows],
             }
         )
+
+
+def boxes_json(boxes: Boxes) -> dict[str, Any]:
+    listed = [
+        {
+            "key": box.key,
+            "label": plain(box.label),
+            "note": plain(box.note),
+            "state": box.state.value,
+            "counts": {state.value: count for state, count in box.counts.items()},
+            "family": box.is_family,
+        }
+        for box in boxes.boxes
+    ]
+    return {"boxes": listed, "edges": [list(edge) for edge in boxes.edges], "hidden": boxes.hidden}
 
 
 def config_json(config: ConfigView) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tornado import web
 
-from poltergust.base.errors import PoltergustError, RunError, UsageError
+from poltergust.base.errors import PoltergustError, Temporary
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
 from poltergust.dashboard import guards
@@ -20,6 +20,7 @@ from poltergust.dashboard.reading import PathReading
 from poltergust.dashboard.rendering import Renderer
 from poltergust.dashboard.settings import DashboardSettings
 from poltergust.dashboard.watching import Snapshot, Watcher
+from poltergust.stores import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,14 @@ class BaseHandler(web.RequestHandler):
     @property
     def session(self) -> Session | None:
         return self.parts.sessions.find(self.get_cookie(guards.COOKIE))
+
+    def body_text(self, name: str) -> str:
+        """A field of the form as it was sent, "" if there is none. Tornado's own way puts blanks in the place of
+        control characters, and what is checked has to be what was written. Raises 400 for what is no UTF-8."""
+        try:
+            return self.request.body_arguments.get(name, [b""])[-1].decode()
+        except UnicodeDecodeError:
+            raise web.HTTPError(400, reason=f"the field {name} is not UTF-8") from None
 
     def check_change(self) -> Session:
         """Before anything is changed: who sent this form is signed in, and sent it from this page. Raises 403."""
@@ -109,9 +118,9 @@ class BaseHandler(web.RequestHandler):
 
     def write_error(self, status_code: int, **arguments: Any) -> None:
         error = arguments.get("exc_info", (None, None, None))[1]
-        if isinstance(error, RunError):
+        if isinstance(error, (StoreError, Temporary)):
             status_code, text = 503, str(error)
-        elif isinstance(error, (PoltergustError, UsageError)):
+        elif isinstance(error, PoltergustError):
             status_code, text = 409, str(error)
         else:
             text = self._reason if isinstance(error, web.HTTPError) else "this page could not be made; the log says why"

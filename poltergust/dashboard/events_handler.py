@@ -8,7 +8,7 @@ import contextlib
 from tornado import iostream, web
 
 from poltergust.dashboard.base_handler import BaseHandler
-from poltergust.dashboard.events import PATH_TOPIC, run_topic
+from poltergust.dashboard.events import PATH_TOPIC
 from poltergust.dashboard.pages import checked_name
 from poltergust.dashboard.watching import Topic
 
@@ -45,13 +45,13 @@ class EventsHandler(BaseHandler):
                     await self._send("event: changed\ndata: {}\n\n")
 
     def _topic(self, text: str) -> Topic[object]:
-        reading = self.parts.reading
-        if text == PATH_TOPIC:
-            return reading.whole_path()  # type: ignore[return-value]  # of any value: only its signature is used
-        name = text.removeprefix(run_topic(""))
-        if name == text:
+        _, colon, name = text.partition(":")
+        if colon:
+            checked_name(self.parts.reading.path, name)
+        topic = self.parts.reading.topic(text)
+        if topic is None:
             raise web.HTTPError(404, reason="there is no such topic")
-        return reading.run(checked_name(reading.path, name))  # type: ignore[return-value]
+        return topic
 
     async def _send(self, text: str) -> None:
         self.write(text)

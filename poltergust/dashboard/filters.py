@@ -13,7 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import YamlLexer
 
 from poltergust.base.redaction import Redactor
-from poltergust.base.text import exact, plain, span
+from poltergust.base.text import exact, plain, size, span
 from poltergust.dashboard.ansi import pieces
 
 _WITHOUT_SECRETS = Redactor(())
@@ -68,6 +68,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "json": as_json,
     "machine_moment": machine_moment,
     "moment": moment,
+    "size": size,
     "span": span,
     "yaml": yaml,
 }

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from tornado import web
 
 from poltergust.base.errors import Permanent
 from poltergust.dashboard.base_handler import BaseHandler
+from poltergust.dashboard.environments_page import environment_uses
+from poltergust.dashboard.events import PATH_TOPIC
+from poltergust.dashboard.graph import summaries
+from poltergust.dashboard.history import family_rows, run_summaries
 from poltergust.dashboard.lanes import path_timeline, task_lanes
-from poltergust.dashboard.overview import Query, select
-from poltergust.dashboard.reading import RunPicture
-from poltergust.dashboard.run_page import RunQuery, select_tasks
+from poltergust.dashboard.overview import Page, Query, select
+from poltergust.dashboard.reading import History, RunPicture
+from poltergust.dashboard.run_page import RunQuery, RunTab, select_tasks
 from poltergust.dashboard.watching import Snapshot
 from poltergust.path.layout import WatchedPath
+from poltergust.path.reading.model import PathView
 
 _LONGEST_GENERATION = "0" * 32
 _LONGEST_NODE = "n" * 40
@@ -36,17 +44,32 @@ class PathHandler(BaseHandler):
         argument = self.get_query_argument
         return Query.of(argument("q", ""), argument("state", ""), argument("page", ""))
 
+    async def page(self, view: PathView, query: Query) -> Page:
+        """The rows asked for, with the records of those that only a listing was known of."""
+        page = select(view.configs, query)
+        complete = self.parts.reading.complete
+        return replace(page, rows=await self.parts.watcher.in_thread(lambda: complete(page.rows)))
+
 
 class RunHandler(BaseHandler):
     """What is made from one config."""
 
-    async def picture(self, name: str) -> Snapshot[RunPicture]:
-        """Raises 404 where nothing stands at that name."""
-        checked_name(self.parts.reading.path, name)
-        snapshot = await self.parts.watcher.look(self.parts.reading.run(name))
+    async def picture(self, name: str, *, logs: bool = False) -> Snapshot[RunPicture]:
+        """Raises 404 where nothing stands at that name. `logs`: it has changed as well when a log grew."""
+        reading = self.parts.reading
+        checked_name(reading.path, name)
+        snapshot = await self.parts.watcher.look(reading.run_with_logs(name) if logs else reading.run(name))
         if snapshot.value is None:
             raise web.HTTPError(404, reason="nothing of that name stands on the path")
         return Snapshot(snapshot.value, snapshot.read_at, snapshot.signature, snapshot.problem)
+
+    async def history(self, name: str) -> Snapshot[History]:
+        """Raises 404 where nothing stands at that name and no run of it left a record."""
+        checked_name(self.parts.reading.path, name)
+        snapshot = await self.parts.watcher.look(self.parts.reading.history(name))
+        if snapshot.value.config is None and not snapshot.value.runs:
+            raise web.HTTPError(404, reason="nothing is known of that name")
+        return snapshot
 
     def run_query(self) -> RunQuery:
         argument = self.get_query_argument
@@ -60,10 +83,10 @@ class OverviewPage(PathHandler):
         self.write_page(
             "overview.html",
             snapshot,
-            topic="path",
+            topic=PATH_TOPIC,
             view=view,
             query=query,
-            page=select(view.configs, query),
+            page=await self.page(view, query),
             timeline=path_timeline(view.configs, view.nodes, view.time),
         )
 
@@ -71,22 +94,77 @@ class OverviewPage(PathHandler):
 class NodesPage(PathHandler):
     async def get(self) -> None:
         snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
-        self.write_page("nodes.html", snapshot, topic="path", view=snapshot.value)
+        self.write_page("nodes.html", snapshot, topic=PATH_TOPIC, view=snapshot.value)
+
+
+class EnvironmentsPage(PathHandler):
+    async def get(self) -> None:
+        snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
+        uses = environment_uses(snapshot.value.configs)
+        self.write_page("environments.html", snapshot, topic=PATH_TOPIC, view=snapshot.value, uses=uses)
 
 
 class RunPage(RunHandler):
     async def get(self, name: str) -> None:
-        snapshot = await self.picture(name)
-        picture, query = snapshot.value, self.run_query()
-        now = self.parts.reading.now()
+        query, reading, watcher = self.run_query(), self.parts.reading, self.parts.watcher
+        snapshot = await self.picture(name, logs=query.tab is RunTab.LOGS)
+        picture, now = snapshot.value, reading.now()
+        values: dict[str, object] = {}
+        if query.tab is RunTab.TASKS:
+            values["tasks"] = select_tasks(picture.tasks, query)
+        elif query.tab is RunTab.TIMELINE:
+            values["drawing"] = task_lanes(picture.tasks, now)
+        elif query.tab is RunTab.GRAPH:
+            values["families"] = summaries(picture.tasks, now)
+            values["family"] = self.get_query_argument("family", "")
+            values["focus"] = self.get_query_argument("show", "") == "focus"
+        elif query.tab is RunTab.LOGS:
+            values.update(await self._logs(picture, query))
+        elif query.tab is RunTab.FILES:
+            values["files"] = (await watcher.look(reading.files(name))).value
         self.write_page(
             "run.html",
             snapshot,
-            topic=f"run:{name}",
+            topic=reading.run_with_logs(name).name if query.tab is RunTab.LOGS else reading.run(name).name,
             picture=picture,
             config=picture.detail.config,
             query=query,
-            tasks=select_tasks(picture.tasks, query),
-            drawing=task_lanes(picture.tasks, now),
+            tabs=tuple(RunTab),
+            now=now,
+            **values,
+        )
+
+    async def _logs(self, picture: RunPicture, query: RunQuery) -> dict[str, object]:
+        """Lines that are looked for, in all logs or that of one node; else a window of one node's log."""
+        logs, argument = self.parts.reading.logs, self.get_query_argument
+        node, at, only_errors = argument("node", ""), argument("at", ""), bool(argument("errors", ""))
+        chosen = [file for file in picture.logs if node in ("", file.node)]
+        window = found = None
+        if chosen and (query.words or only_errors):
+            # In a thread of its own: a search through a long log holds up nobody else.
+            found = await asyncio.to_thread(logs.search, chosen, query.words, only_errors=only_errors)
+        elif chosen:
+            lead = picture.detail.config.nodes[:1]
+            file = next((file for file in chosen if file.node in lead), chosen[0])
+            begin = int(at) if at.isascii() and at.isdigit() and len(at) < 16 else None
+            window = await asyncio.to_thread(logs.window, file, begin)
+        return {"node": node, "at": at, "only_errors": only_errors, "window": window, "found": found}
+
+
+class HistoryPage(RunHandler):
+    async def get(self, name: str) -> None:
+        snapshot = await self.history(name)
+        history, now = snapshot.value, self.parts.reading.now()
+        runs = run_summaries(history.config, history.runs, now)
+        chosen = [self.get_query_argument(side, "") for side in ("a", "b")]
+        compared = [run for generation in chosen for run in runs if run.generation == generation]
+        self.write_page(
+            "history.html",
+            snapshot,
+            topic=self.parts.reading.history(name).name,
+            name=name,
+            runs=runs,
+            rows=family_rows(history.runs),
+            compared=compared if len(compared) == 2 else [],
             now=now,
         )

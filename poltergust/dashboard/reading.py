@@ -5,58 +5,124 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from poltergust.dashboard.events import PATH_TOPIC, run_topic
+from poltergust.dashboard.files import RunFiles, files_of
+from poltergust.dashboard.logs import LogFile, Logs
+from poltergust.dashboard.path_configs import PathConfigs
 from poltergust.dashboard.tasks import TaskView, task_views
 from poltergust.dashboard.watching import Topic
 from poltergust.observe.scheduler_view import SchedulerView
 from poltergust.path.layout import WatchedPath
-from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView
-from poltergust.path.reading.reader import Reader
+from poltergust.path.reading.model import ConfigView, Detail, NodeView, PastRun, PathView
+from poltergust.path.state import PathState
+from poltergust.stores import Stores
 
-MAX_OUTCOMES_READ = 200
-"""Of the latest outcomes the records are read too: each costs a listing and a read, once."""
+LOGS_TOPIC = "logs:"
+FILES_TOPIC = "files:"
+HISTORY_TOPIC = "history:"
 
 
 @dataclass(frozen=True)
 class RunPicture:
-    """One run in full, with what its tasks did."""
+    """One run in full, with what its tasks did and which logs it has."""
 
     detail: Detail
     tasks: tuple[TaskView, ...]
+    logs: tuple[LogFile, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """What stands at a name, and every run of it that left records, the latest first."""
+
+    config: ConfigView | None
+    runs: tuple[PastRun, ...]
 
 
 class PathReading:
-    """Of one path. What its topics load blocks, and is meant for the watcher's thread alone."""
+    """Of one path. What its topics load blocks, and is meant for the watcher's thread alone; `logs` is for any."""
 
-    def __init__(self, reader: Reader, scheduling: SchedulerView) -> None:
-        self._reader = reader
+    def __init__(self, state: PathState, stores: Stores, scheduling: SchedulerView) -> None:
+        self._state = state
+        self._stores = stores
+        self._reader = state.reader()
         self._scheduling = scheduling
+        self._configs = PathConfigs(self._reader)
+        self.logs = Logs(state)
 
     @property
     def path(self) -> WatchedPath:
         return self._reader.path
+
+    @property
+    def state(self) -> PathState:
+        return self._state
+
+    @property
+    def stores(self) -> Stores:
+        return self._stores
 
     def now(self) -> float:
         """By the storage server's clock."""
         return self._reader.now()
 
     def whole_path(self) -> Topic[PathView]:
-        return Topic(PATH_TOPIC, lambda: self._reader.overview(MAX_OUTCOMES_READ), _path_signature)
+        return Topic(PATH_TOPIC, self._configs.view, _path_signature)
+
+    def complete(self, configs: tuple[ConfigView, ...]) -> tuple[ConfigView, ...]:
+        """Those that a page is about to show, with their records. Blocks; for the watcher's thread."""
+        return self._configs.complete(configs)
 
     def run(self, name: str) -> Topic[RunPicture | None]:
         """None where nothing stands at that name."""
         return Topic(run_topic(name), lambda: self._run(name), _run_signature)
+
+    def run_with_logs(self, name: str) -> Topic[RunPicture | None]:
+        """The same, which also changes when a log grows."""
+
+        def signature(picture: RunPicture | None) -> int:
+            return hash((_run_signature(picture), picture and picture.logs))
+
+        return Topic(LOGS_TOPIC + name, lambda: self._run(name), signature)
+
+    def files(self, name: str) -> Topic[RunFiles | None]:
+        return Topic(FILES_TOPIC + name, lambda: files_of(self._state, self._stores, self._reader, name), hash)
+
+    def history(self, name: str) -> Topic[History]:
+        return Topic(HISTORY_TOPIC + name, lambda: self._history(name), lambda history: hash(repr(history.runs)))
+
+    def topic(self, text: str) -> Topic[object] | None:
+        """By its name, as a browser asks for it; None for none of ours. The config's name in it is not checked here."""
+        if text == PATH_TOPIC:
+            return _any(self.whole_path())
+        for prefix, make in (
+            (run_topic(""), self.run),
+            (LOGS_TOPIC, self.run_with_logs),
+            (HISTORY_TOPIC, self.history),
+        ):
+            if text.startswith(prefix):
+                return _any(make(text[len(prefix) :]))
+        return None
 
     def _run(self, name: str) -> RunPicture | None:
         detail = self._reader.detail(name)
         if detail is None:
             return None
         graph = self._scheduling.graph(detail.config, detail.nodes)
-        return RunPicture(detail, task_views(detail.config, graph))
+        logs = self.logs.files(name, detail.config.generation or "")
+        return RunPicture(detail, task_views(detail.config, graph), logs)
+
+    def _history(self, name: str) -> History:
+        nodes = self._reader.nodes()
+        return History(self._reader.config(name), tuple(self._reader.runs(name, nodes)))
+
+
+def _any(topic: Topic[object] | Topic[PathView] | Topic[RunPicture | None] | Topic[History]) -> Topic[object]:
+    return topic  # type: ignore[return-value]  # who takes it only asks for its signature
 
 
 def _path_signature(view: PathView) -> int:
-    configs = tuple(_timeless_config(config) for config in view.configs)
-    return hash((repr(configs), _nodes_signature(view.nodes), repr(sorted(view.counts.items())), view.hidden))
+    configs = tuple((c.name, c.state, c.updated, c.reason, c.text, c.progress, c.nodes, c.silent) for c in view.configs)
+    return hash((configs, _nodes_signature(view.nodes)))
 
 
 def _run_signature(picture: RunPicture | None) -> int:

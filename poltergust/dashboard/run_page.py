@@ -21,6 +21,7 @@ class RunTab(Enum):
     GRAPH = "graph"
     LOGS = "logs"
     FILES = "files"
+    NODES = "nodes"
 
 
 @dataclass(frozen=True)

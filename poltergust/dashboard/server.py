@@ -14,7 +14,7 @@ from tornado import httpserver, netutil, web
 
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
-from poltergust.dashboard import api, events_handler, pages
+from poltergust.dashboard import acting, api, events_handler, pages
 from poltergust.dashboard.base_handler import NotFoundHandler, Parts, StaticHandler
 from poltergust.dashboard.events import Hub
 from poltergust.dashboard.guards import Sessions
@@ -41,10 +41,21 @@ def application(parts: Parts) -> web.Application:
     routes: list[Any] = [
         (r"/", pages.OverviewPage),
         (r"/runs/(.+)", pages.RunPage),
+        (r"/history/(.+)", pages.HistoryPage),
         (r"/nodes", pages.NodesPage),
+        (r"/environments", pages.EnvironmentsPage),
+        (r"/submit", acting.SubmitPage),
+        (r"/sign-in", acting.SignInPage),
+        (r"/sign-out", acting.SignOut),
+        (r"/actions/retry", acting.Retry),
+        (r"/actions/cancel", acting.Cancel),
         (r"/api/overview", api.OverviewApi),
         (r"/api/nodes", api.NodesApi),
         (r"/api/runs/(.+)", api.RunApi),
+        (r"/api/graph/(.+)", api.GraphApi),
+        (r"/api/logs/(.+)", api.LogsApi),
+        (r"/api/history/(.+)", api.HistoryApi),
+        (r"/api/environments", api.EnvironmentsApi),
         (r"/events", events_handler.EventsHandler),
     ]
     return web.Application(

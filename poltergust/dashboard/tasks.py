@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from poltergust.luigi_run.scheduler import Graph, GraphTask
-from poltergust.path.reading.model import ConfigView
+from poltergust.path.reading.model import ConfigView, PastRun, RunView
 
 
 class TaskState(Enum):
@@ -62,17 +62,26 @@ def task_views(config: ConfigView, graph: Graph | None) -> tuple[TaskView, ...]:
     """Every task that is known of the run, those first that a person looks for first."""
     nodes = {run.record.worker: run.record.node for run in config.runs if run.record.worker}
     found = {task.task_id: _of_graph(task, nodes) for task in (graph.tasks.values() if graph is not None else ())}
-    for run in config.runs:
-        for failure in run.record.failures:
-            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, TaskState.FAILED)
-            found[failure.task_id] = replace(known, failure=failure.error, node=known.node or run.record.node)
-    return ordered(found.values())
+    return _with_failures(found, config.runs)
+
+
+def past_task_views(past: PastRun) -> tuple[TaskView, ...]:
+    """What is known of the tasks of an earlier run: the failures that its records keep."""
+    return _with_failures({}, past.runs)
 
 
 def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
     """Failed, running, pending, done; in each the latest first."""
     rank = {state: number for number, state in enumerate(TaskState)}
     return tuple(sorted(tasks, key=lambda task: (rank[task.state], -(task.started or 0.0), task.task_id)))
+
+
+def _with_failures(found: dict[str, TaskView], runs: Iterable[RunView]) -> tuple[TaskView, ...]:
+    for run in runs:
+        for failure in run.record.failures:
+            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, TaskState.FAILED)
+            found[failure.task_id] = replace(known, failure=failure.error, node=known.node or run.record.node)
+    return ordered(found.values())
 
 
 def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:

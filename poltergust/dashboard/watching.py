@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from poltergust.base.errors import RunError
+from poltergust.base.errors import PoltergustError
 from poltergust.dashboard.events import Hub
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Watcher:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def look(self, topic: Topic[T]) -> Snapshot[T]:
-        """The value, at most an interval old. Raises `RunError` where there is none at all yet."""
+        """The value, at most an interval old. Raises `PoltergustError` where there is none at all yet."""
         self._topics[topic.name] = topic
         # Whoever comes while it is being read waits for that reading and does not start another.
         async with self._locks.setdefault(topic.name, asyncio.Lock()):
@@ -80,7 +80,7 @@ class Watcher:
             for name in watched & self._topics.keys():
                 try:
                     signature = hash((await self.look(self._topics[name])).signature)
-                except RunError as error:
+                except PoltergustError as error:
                     log.warning("cannot be read, trying again: %s", error)
                     continue
                 if shown.setdefault(name, signature) != signature:
@@ -88,6 +88,10 @@ class Watcher:
                     self._hub.publish(name)
             for name in shown.keys() - watched:
                 del shown[name]
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """What `function` returns or raises, from the thread in which everything is read."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, function)
 
     def forget(self) -> None:
         """After an action: the next look reads."""
@@ -98,8 +102,8 @@ class Watcher:
 
     async def _load(self, topic: Topic[T], kept: Snapshot[T] | None) -> Snapshot[T]:
         try:
-            value = await asyncio.get_running_loop().run_in_executor(self._reading, topic.load)
-        except RunError as error:
+            value = await self.in_thread(topic.load)
+        except PoltergustError as error:
             if kept is None:
                 raise
             problem = f"the storage does not answer, this is what it said before: {error}"

@@ -20,6 +20,7 @@ from poltergust.observe.scheduler_view import SchedulerView
 from poltergust.path.layout import WatchedPath
 from poltergust.path.records import NodeRecord, RunRecord
 from poltergust.path.state import PathState
+from poltergust.stores import Stores
 
 TASK_FILE = b"environment: ../environment/plain.yaml\ntask:\n  name: DailyReport\n  module: stations\n"
 
@@ -101,7 +102,7 @@ class Site:
     @contextlib.contextmanager
     def served(self, **settings: Any) -> Iterator[Served]:
         """The page while the context is open."""
-        reading = PathReading(self.state.reader(), SchedulerView("elsewhere"))
+        reading = PathReading(self.state, Stores(self.state.path.state_prefix), SchedulerView("elsewhere"))
         with serving(DashboardSettings(address=("127.0.0.1", 0), **settings), reading) as url:
             yield Served(url)
 

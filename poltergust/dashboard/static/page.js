@@ -1,4 +1,5 @@
 // What every page does: stays live, counts ages, filters while one types, keyboard shortcuts, theme.
+import "./session.js";
 import { refresh, stayLive } from "./live.js";
 
 const main = document.getElementById("main");
@@ -58,8 +59,21 @@ function shortcut(event) {
   }
 }
 
+// A log that is looked at to its end stays there while it grows.
+const ends = new WeakMap();
+function follow() {
+  for (const log of document.querySelectorAll("[data-follow]")) {
+    if (ends.get(log) ?? true) log.scrollTop = log.scrollHeight;
+    if (ends.has(log)) continue;
+    ends.set(log, true);
+    log.addEventListener("scroll", () => ends.set(log, log.scrollHeight - log.scrollTop - log.clientHeight < 40));
+  }
+}
+
 document.getElementById("theme").addEventListener("click", theme);
 main.addEventListener("input", filterWhileTyping);
 document.addEventListener("keydown", shortcut);
 setInterval(countAges, 1000);
+document.addEventListener("poltergust:refreshed", follow);
+follow();
 stayLive();

@@ -43,6 +43,14 @@ class RunView:
 
 
 @dataclass(frozen=True)
+class PastRun:
+    """The records of one run of a name, by node."""
+
+    generation: str
+    runs: tuple[RunView, ...]
+
+
+@dataclass(frozen=True)
 class NodeView:
     """One node by its heartbeat. `age` of the heartbeat; `state` is ready, draining, or silent."""
 

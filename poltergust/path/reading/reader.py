@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from poltergust.base.errors import Permanent
@@ -19,7 +19,16 @@ from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.reading import summary
-from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView, Submitted, TaskFileSummary
+from poltergust.path.reading.model import (
+    ConfigView,
+    Detail,
+    NodeView,
+    PastRun,
+    PathView,
+    RunView,
+    Submitted,
+    TaskFileSummary,
+)
 from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen
 from poltergust.path.stored import StoredPath
 from poltergust.stores import Blob, Entry, StoreError
@@ -32,6 +41,15 @@ A = TypeVar("A")
 
 PARALLEL_READS = 16
 """Requests side by side: a path of a hundred configs is read in a moment."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What stands at a name, as a listing has it."""
+
+    name: str
+    kind: Kind
+    entry: Entry
 
 
 class Reader:
@@ -51,24 +69,46 @@ class Reader:
 
     def overview(self, limit: int | None = None) -> PathView:
         """All configs and nodes; of the outcomes only the `limit` latest, all if None."""
+        shown = self.listing()
+        live = [one for one in shown if one.kind is Kind.CONFIG]
+        ended = sorted((one for one in shown if one.kind is not Kind.CONFIG), key=lambda one: -one.entry.updated)
+        part = ended if limit is None else ended[:limit]
+        nodes = self.nodes()
+        configs = self.views([*live, *part], nodes)
+        counts: dict[str, int] = {}
+        for view in configs:
+            counts[view.state.value] = counts.get(view.state.value, 0) + 1
+        for one in ended[len(part) :]:
+            counts[one.kind.value] = counts.get(one.kind.value, 0) + 1
+        return PathView(self.path.root, self.now(), tuple(configs), tuple(nodes), counts, hidden=len(ended) - len(part))
+
+    def listing(self) -> list[Listed]:
+        """Every name below the path once, by one listing: the config, else the latest of its outcomes."""
         found: dict[str, dict[Kind, Entry]] = {}
         for entry in self._store.list(self.path.prefix, suffix=".yaml"):
             for kind in Kind:
                 name = self.path.name_of(entry.url, kind)
                 if name is not None:
                     found.setdefault(name, {})[kind] = entry
-        shown = [(name, *_latest(kinds)) for name, kinds in found.items()]
-        live = [one for one in shown if one[1] is Kind.CONFIG]
-        ended = sorted((one for one in shown if one[1] is not Kind.CONFIG), key=lambda one: -one[2].updated)
-        part = ended if limit is None else ended[:limit]
-        nodes = self.nodes()
-        configs = _each(lambda one: self._config(*one, nodes), [*live, *part], PARALLEL_READS)
-        counts: dict[str, int] = {}
-        for view in configs:
-            counts[view.state.value] = counts.get(view.state.value, 0) + 1
-        for _, kind, _ in ended[len(part) :]:
-            counts[kind.value] = counts.get(kind.value, 0) + 1
-        return PathView(self.path.root, self.now(), tuple(configs), tuple(nodes), counts, hidden=len(ended) - len(part))
+        return [Listed(name, *_latest(kinds)) for name, kinds in found.items()]
+
+    def views(self, listed: Iterable[Listed], nodes: Iterable[NodeView]) -> list[ConfigView]:
+        """Those with the records of their runs: each costs a listing, and a read of every record that changed."""
+        known = tuple(nodes)
+        return _each(lambda one: self._config(one.name, one.kind, one.entry, known), list(listed), PARALLEL_READS)
+
+    def runs(self, name: str, nodes: Iterable[NodeView] = ()) -> list[PastRun]:
+        """Every run of that name that left records, the latest first."""
+        prefix = self.path.runs_of(name)
+        found: dict[str, list[Entry]] = {}
+        for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
+            found.setdefault(generation, []).append(entry)
+        known = tuple(nodes)
+        past = [
+            PastRun(generation, self._views(name, generation, entries, known, PARALLEL_READS))
+            for generation, entries in found.items()
+        ]
+        return sorted(past, key=lambda run: -max((view.updated for view in run.runs), default=0.0))
 
     def nodes(self) -> list[NodeView]:
         """Every node that has a heartbeat, by name."""
@@ -117,13 +157,7 @@ class Reader:
 
     def names(self) -> list[str]:
         """Every name below the path, once."""
-        found = {
-            name
-            for entry in self._store.list(self.path.prefix, suffix=".yaml")
-            for kind in Kind
-            if (name := self.path.name_of(entry.url, kind)) is not None
-        }
-        return sorted(found)
+        return sorted(one.name for one in self.listing())
 
     def submitted(self, name: str, data: bytes) -> Submitted | None:
         """Who submitted `data` under that name; None if that is not known, or was said of other bytes."""

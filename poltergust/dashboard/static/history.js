@@ -1,0 +1,46 @@
+// How long each run took, over time, as a chart; the table beside it has the same numbers.
+import uPlot from "./vendor/uplot.js";
+
+let chart = null;
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+async function show() {
+  const place = document.getElementById("durations-chart");
+  if (!place) return;
+  const answer = await fetch(place.dataset.source);
+  if (!answer.ok) return;
+  const runs = (await answer.json()).runs.filter((run) => run.started !== null && run.seconds !== null).reverse();
+  const of = (wanted) => runs.map((run) => (wanted(run.outcome) ? run.seconds : null));
+  const good = (outcome) => outcome === "done";
+  const data = [runs.map((run) => run.started), of(good), of((outcome) => !good(outcome))];
+  if (chart) {
+    chart.setData(data);
+    return;
+  }
+  const points = (fill) => ({ show: true, size: 8, fill: colour(fill), stroke: colour(fill) });
+  const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  chart = new uPlot(
+    {
+      width: place.clientWidth,
+      height: 180,
+      legend: { live: false },
+      cursor: { drag: { x: false } },
+      series: [
+        {},
+        { label: "done", stroke: colour("--done-fill"), width: 1, points: points("--done-fill"), spanGaps: true },
+        { label: "not done", stroke: colour("--failed-fill"), width: 0, points: points("--failed-fill") },
+      ],
+      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} s`) }],
+      scales: { y: { range: (_, least, most) => [0, Math.max(1, most * 1.1)] } },
+    },
+    data,
+    place,
+  );
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 180 })).observe(place);
+}
+
+document.addEventListener("poltergust:refreshed", show);
+show();

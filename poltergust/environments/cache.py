@@ -8,7 +8,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from poltergust.base.errors import NodeError, UsageError
@@ -153,15 +152,8 @@ class EnvironmentCache:
 
     def interpreters(self, node_env: Mapping[str, str]) -> list[Interpreter]:
         """Every Python on this node, newest first."""
-        return self._interpreters.all(self._runner(node_env, lambda line: None, lambda: False).env)
-
-    def _runner(
-        self, env: Mapping[str, str], on_line: Callable[[str], None], cancelled: Callable[[], bool]
-    ) -> CommandRunner:
-        self._layout.work.mkdir(parents=True, exist_ok=True)
-        return CommandRunner(
-            self._spawn, build_environment(env), self._layout.work, on_line, cancelled, Redactor((env,))
-        )
+        self._layout.memory.mkdir(parents=True, exist_ok=True)  # an error here beats asking all of them each time
+        return self._interpreters.all(build_environment(node_env))
 
     def _plan(
         self,
@@ -171,11 +163,11 @@ class EnvironmentCache:
         cancelled: Callable[[], bool],
     ) -> tuple[Plan, CommandRunner]:
         """Decide everything; nothing is built yet."""
-        run = self._runner(env, on_line, cancelled)
         placed = self._origins.place(spec.dependencies, spec.url, env)
         access = git_credentials.separate(placed, env)
         options = virtualenv_options.read(spec.virtualenv)
-        interpreter = self._interpreter(options.python, spec.url, run.env)
+        build_env = build_environment(env)
+        interpreter = self._interpreter(options.python, spec.url, build_env)
         configured = pip_settings.read(env)
         settings = uv_settings.translate(configured, [item.line for item in access.placed], env)
         hidden = [env[name] for item in placed for name in variables(item.line.text) if item.line.is_direct_url]
@@ -187,9 +179,10 @@ class EnvironmentCache:
             placed=access.placed,
             settings=settings,
         )
-        return plan, replace(
-            run, env={**run.env, **access.env}, redact=Redactor((env,), (*access.secrets, *settings.secrets, *hidden))
-        )
+        self._layout.work.mkdir(parents=True, exist_ok=True)
+        redact = Redactor((env,), (*access.secrets, *settings.secrets, *hidden))
+        build_env |= access.env
+        return plan, CommandRunner(self._spawn, build_env, self._layout.work, on_line, cancelled, redact)
 
     def _interpreter(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]

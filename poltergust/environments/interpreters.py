@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class Interpreters:
         """Every interpreter of this node, newest first, each real file once."""
         anything = PythonSpec.from_string_spec("")
         paths: dict[str, Path] = {}
-        for path in _candidates(anything, env, every_kind=True):
+        for path in _listed(anything, env, every_kind=True):
             paths.setdefault(os.path.realpath(path), path)
         infos = (self._ask(path, env) for path in paths.values())
         found: dict[str, Interpreter] = {}
@@ -88,8 +88,11 @@ class Interpreters:
 
     def _matching(self, request: str, spec: PythonSpec, env: Mapping[str, str]) -> PythonInfo | None:
         """The first that fits; of a range of versions the newest."""
-        named = spec.path is not None  # a program's name that says nothing about versions
-        paths = [folder / request for folder in _folders(env)] if named else _candidates(spec, env)
+        paths: Iterable[Path]
+        if spec.path is not None:  # a program's name that says nothing about versions
+            paths = (folder / request for folder in _folders(env))
+        else:
+            paths = _named(spec, env) if spec.version_specifier is None else _listed(spec, env)
         answers = (self._ask(path, env) for path in paths)
         fitting = (info for info in answers if info is not None and info.satisfies(spec, impl_must_match=True))
         if spec.version_specifier is None:
@@ -194,8 +197,17 @@ def _home(env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME") or os.path.expanduser("~"))
 
 
-def _candidates(spec: PythonSpec, env: Mapping[str, str], *, every_kind: bool = False) -> list[Path]:
-    """Files that could be it by their name, the exact name in every folder before shorter ones."""
+def _named(spec: PythonSpec, env: Mapping[str, str]) -> Iterator[Path]:
+    """Files that could be the version asked for, the exact name in every folder before shorter ones."""
+    program = "python" if spec.implementation in (None, "cpython") else spec.implementation
+    numbers = [str(number) for number in (spec.major, spec.minor, spec.micro) if number is not None]
+    for length in range(len(numbers), -1, -1):
+        name = f"{program}{'.'.join(numbers[:length])}{'t' if spec.free_threaded and length else ''}"
+        yield from (folder / name for folder in _folders(env))
+
+
+def _listed(spec: PythonSpec, env: Mapping[str, str], *, every_kind: bool = False) -> list[Path]:
+    """All files whose name could fit, the longest names first."""
     names = spec.generate_re(windows=False, all_implementations=every_kind)
     found = []
     for folder in _folders(env):
@@ -205,14 +217,17 @@ def _candidates(spec: PythonSpec, env: Mapping[str, str], *, every_kind: bool = 
     return sorted(found, key=lambda path: len(path.name), reverse=True)
 
 
-def _folders(env: Mapping[str, str]) -> list[Path]:
-    """PATH, where distributions put interpreters, pyenv's versions; no duplicates, no relative entries."""
-    entries = [Path(entry) for entry in env.get("PATH", "").split(os.pathsep) if os.path.isabs(entry)]
+def _folders(env: Mapping[str, str]) -> Iterator[Path]:
+    """PATH, where distributions put interpreters, pyenv's versions; no relative entries. What pyenv has is looked at
+    only if it comes to that: this is asked for at the start of every run."""
+    entries = [Path(entry) for entry in dict.fromkeys(env.get("PATH", "").split(os.pathsep)) if os.path.isabs(entry)]
+    for folder in entries:
+        shims = folder.name == "shims" and (folder.parent / "versions").is_dir()
+        yield from _active(folder.parent, env) if shims else [folder]
+    yield from (Path(folder) for folder in _USUAL_FOLDERS if Path(folder) not in entries)
     roots = [Path(env["PYENV_ROOT"])] if env.get("PYENV_ROOT") else []
     roots += [_home(env) / ".pyenv", *(entry.parent for entry in entries if entry.name == "shims")]
-    folders = [*entries, *map(Path, _USUAL_FOLDERS), *_pyenv(roots)]
-    shims = {root / "shims": _active(root, env) for root in roots if (root / "versions").is_dir()}
-    return list(dict.fromkeys(real for folder in folders for real in shims.get(folder, [folder])))
+    yield from _pyenv(list(dict.fromkeys(roots)))
 
 
 def _pyenv(roots: list[Path]) -> list[Path]:

@@ -52,6 +52,8 @@ class Reason(Enum):
     UNKNOWN_PARAMETER = ("unknown-parameter", ReasonKind.INVALID)
     MISSING_PARAMETER = ("missing-parameter", ReasonKind.INVALID)
     INVALID_PARAMETER = ("invalid-parameter", ReasonKind.INVALID)
+    CIRCULAR_REQUIREMENT = ("circular-requirement", ReasonKind.INVALID)
+    OUTPUT_MISSING = ("output-missing", ReasonKind.INVALID)
     # the pipeline cannot go on
     TASK_FAILED = ("task-failed", ReasonKind.FAILED)
     TASK_DISABLED = ("task-disabled", ReasonKind.FAILED)

@@ -13,11 +13,12 @@ NEAREST_CUTOFF = 0.7
 """Likeness from 0 to 1 (`difflib.get_close_matches`) from which a word is proposed for another."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """`text` without terminal escape sequences; other control characters (but tab and newline) as ``\\xNN``."""
+    """`text` without terminal escape sequences; other control characters (but tab and newline), and lone surrogates,
+    which no UTF-8 can hold, as ``\\xNN`` or ``\\uNNNN``."""
     return _CONTROL.sub(lambda found: repr(found.group())[1:-1], _ESCAPE.sub("", text))
 
 

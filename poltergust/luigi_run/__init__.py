@@ -38,6 +38,7 @@ class Request:
         False  # clear what the scheduler remembers of this pipeline's failures first (a new generation)
     )
     dead_workers: tuple[str, ...] = ()  # their RUNNING tasks go back first, uncharged; see `LuigiRun.release`
+    run: str = ""  # what the worker ids of this run have in common on all nodes
     idle: float = 8.0  # seconds to stay with nothing to run here while other nodes' tasks may still free some
 
 

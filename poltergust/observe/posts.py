@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import json
 import logging
 import math
 import threading
@@ -26,6 +25,7 @@ from typing import Any
 from poltergust import __version__
 from poltergust.base.backoff import Backoff
 from poltergust.base.errors import UsageError
+from poltergust.base.json_text import json_bytes
 from poltergust.base.loops import Loop
 from poltergust.path.outcome import RenameResult
 from poltergust.runs.run import Run, Verdict
@@ -145,7 +145,7 @@ class OutcomePosts:
             "started": run.record.started,
             "failures": [{"task_id": each.task_id, "family": each.family} for each in verdict.failures],
         }
-        return json.dumps(content, ensure_ascii=False).encode()
+        return json_bytes(content)
 
     def _turn(self) -> float | None:
         with self._lock:

@@ -6,11 +6,11 @@ Raises `Refused` where what was asked for does not fit what stands there; the te
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 
 from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.base.json_text import json_bytes
 from poltergust.documents import MAX_BYTES, TaskFile, parse_environment_file, parse_task_file
 from poltergust.path.layout import OUTCOMES, Kind, resolve
 from poltergust.path.outcome import Config, Outcomes, RenameResult
@@ -126,7 +126,7 @@ class Actions:
         """Write down beside the path who did it. The action counts even where that may not be written."""
         note = {"format": 1, "by": self._at.node, "digest": digest(data)}
         try:
-            self._store.write(self._path.submitted(name), json.dumps(note, ensure_ascii=False).encode())
+            self._store.write(self._path.submitted(name), json_bytes(note))
         except StoreError as error:
             log.warning("cannot note who submitted it: %s", error)
 

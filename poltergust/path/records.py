@@ -8,7 +8,6 @@ now: who took it for missing would run again what was spent, or take a node for 
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from poltergust.base.json_text import json_bytes, read_json
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.decoding import decode
 from poltergust.path.liveness import LIVE_SECONDS
@@ -202,7 +202,7 @@ class Records:
         return then + (self._clock() - at)
 
     def _save(self, url: str, record: RunRecord | NodeRecord) -> float | None:
-        data = json.dumps({"format": 1, **record.content()}, indent=1, ensure_ascii=False).encode()
+        data = json_bytes({"format": 1, **record.content()}, indent=1)
         try:
             entry = self._store.write(url, data)
         except StoreError as error:
@@ -235,7 +235,7 @@ def parse(url: str, data: bytes, kind: type[R]) -> R | None:
     """The record in `data`; None, with a warning that names `url`, where it is damaged. Keys of a newer version are
     left out."""
     try:
-        return decode(kind, json.loads(data))
+        return decode(kind, read_json(data))
     except ValueError as error:
         log.warning("ignoring the damaged record %s: %s", url, error)
         return None

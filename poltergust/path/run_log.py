@@ -81,7 +81,7 @@ class RunLog:
 
     def line(self, text: str) -> None:
         """One line of output, without its newline. Holds the caller back while the buffer is full."""
-        data = (plain(self._redact(text)) + "\n").encode("utf-8", "replace")
+        data = (plain(self._redact(text)) + "\n").encode("utf-8", "backslashreplace")
         with self._changed:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
+
+from poltergust.base.json_text import read_json
 
 MAX_LINE_BYTES = 64 * 1024  # a longer line is handed over in pieces
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a longer message is dropped
@@ -102,7 +103,7 @@ class MessageSplitter:
             _log.warning("a message of %d bytes from a command is over the limit of %d: dropped", size, self._limit)
             return []
         try:
-            message = json.loads(line)
+            message = read_json(line)
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):

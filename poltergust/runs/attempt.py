@@ -177,6 +177,7 @@ class Attempt:
             arguments=self.task.arguments,
             scheduler_url=context.scheduler.url,
             worker=self._worker(),
+            run=self._run_part(),
             budget=run.budget,
             preload=self.spec.preload,
             reset_failures=context.state.failure_reset.claim(run.config),
@@ -185,9 +186,13 @@ class Attempt:
 
     def _worker(self) -> str:
         """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
-        state, run = self.shared.context.state, self.run
-        digest = hashlib.sha256(f"{run.name}\0{run.config.generation}".encode()).hexdigest()[:8]
-        return f"poltergust-{state.node}-{state.instance}-{digest}-{run.starts}"
+        state = self.shared.context.state
+        return f"poltergust-{state.node}-{state.instance}{self._run_part()}{self.run.starts}"
+
+    def _run_part(self) -> str:
+        """What the worker ids of this run have in common on all nodes, with a dash at both ends."""
+        run = self.run
+        return f"-{hashlib.sha256(f'{run.name}{chr(0)}{run.config.generation}'.encode()).hexdigest()[:8]}-"
 
     def _variables(self, environment: Environment) -> dict[str, str]:
         """The node's own, then the environment file's, then the task file's; with the virtualenv active."""
@@ -227,7 +232,7 @@ class Attempt:
         context, text = self.shared.context, report.detail
         if self.stop_reason is not None and report.reason.kind is not ReasonKind.DONE:
             texts = {
-                Reason.TIMEOUT: f"not complete within the task file's timeout; last seen: {text}",
+                Reason.TIMEOUT: f"not complete within the task file's timeout; {text}",
                 Reason.DRAINED: "this node was asked to stop",
             }
             return Verdict(self.stop_reason, texts.get(self.stop_reason, "stopped: the config is gone or was replaced"))

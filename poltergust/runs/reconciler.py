@@ -124,7 +124,8 @@ class Reconciler:
         if task.timeout is not None:
             run.deadline = run.began + task.timeout
             if self._context.clock.monotonic() >= run.deadline:
-                return Verdict(Reason.TIMEOUT, f"{url}: not complete within its timeout of {task.timeout:g} s")
+                text = f"{url}: not complete within its timeout of {task.timeout:g} s"
+                return Verdict(Reason.TIMEOUT, f"{text}; {run.record.text}" if run.record.text else text)
         waiting = self._still_waiting(run)
         if waiting is not None:
             return waiting

@@ -225,7 +225,8 @@ def test_waiting_for_other_nodes_keeps_no_process(stage: Stage) -> None:
 
 def test_waiting_for_external_data_until_it_appears(stage: Stage) -> None:
     record = stage.place.until_records("data", "a node to wait for data", state="waiting", reason="data-missing")
-    assert record["text"] == "external data is not there yet: Data"
+    data = stage.place.scratch / "data.data"
+    assert record["text"] == f"external data is not there yet: Data(target={data}): {data}"
     (stage.place.scratch / "data.data").touch()
     stage.place.until("data", "done", timeout=180)
 

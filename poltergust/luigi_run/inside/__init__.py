@@ -3,7 +3,8 @@
 `__main__.py` loads this folder as a package of its own name, so that neither Poltergust nor this folder is importable
 for the pipeline. `channel` talks with the agent, `finding` imports modules and finds the task, `binding` turns the
 file's arguments into parameters, `remote` is the scheduler as these runs see it, `working` Luigi's worker as they need
-it, `judging` says how things stand, `running` is the run from start to result, `process` is what surrounds it.
+it, `judging` says how things stand (`root`, `targets` and `circles` say more of it), `guards` keeps two
+habits of Luigi and its users from doing harm, `running` is the run from start to result, `process` what surrounds it.
 
 Nothing here may use what Python 3.6 lacks (walrus, positional-only parameters, `from __future__ import annotations`):
 `make check` has vermin look at syntax and standard library alike.

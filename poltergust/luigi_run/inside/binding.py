@@ -171,6 +171,15 @@ def instance(cls: Any, values: Dict[str, Any]) -> Any:
         raise Ended("scheduling-failed", f"making task {cls.task_family} failed: {describe(error)}") from error
 
 
+def check_workers() -> None:
+    """Raises `Ended`, invalid-parameter: with fewer than one Luigi schedules and never runs anything."""
+    import luigi.interface
+
+    workers = luigi.interface.core().workers
+    if workers < 1:
+        raise Ended("invalid-parameter", f"workers is {workers}: nothing would ever run; write 1 or more")
+
+
 def given(options: LuigiOptions, family: str, name: str) -> Any:
     """The text of an option if the task file or Luigi's configuration sets it."""
     import luigi.configuration

@@ -26,7 +26,7 @@ def load_module(name: str) -> Any:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise Ended("unknown-module", unknown_module(name, error.name)) from None
         raise broken_import(name, error) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Ended):
         raise
     except BaseException as error:
         raise broken_import(name, error) from error

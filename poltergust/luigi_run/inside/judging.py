@@ -3,14 +3,15 @@
 `luigi_run.scheduler.judge` judges the same graph for a node that runs no process. It cannot be shared: this folder runs
 without Poltergust. Who changes one looks at the other.
 
-The order of the questions is the outcome table's: going on counts before failure, failure for good before a failure
-that may be tried again, that before data which is not there.
+The order of the questions is the outcome table's: going on counts before failure, a failure that will be tried again
+before one for good (each task has its own number of tries), that before data which is not there.
 """
 
 import json
 from typing import Any, Dict, List, NamedTuple
 
-from .ending import Ended, one_line
+from .ending import Ended, headline, one_line
+from .targets import EVERYWHERE, MAX_NAMED, lacking, listed, missing_if_known
 
 MAX_FAILURES = 20
 MAX_ERROR_CHARACTERS = 8000  # of one exception's text, its end
@@ -23,6 +24,7 @@ class GraphState:
 
     def __init__(self, graph: Graph, root_id: str) -> None:
         self.graph = graph
+        self.root_id = root_id
         self.root_done = graph.get(root_id, {}).get("status") == "DONE"
         self.done = self.of("DONE")
         self.running = self.of("RUNNING", "BATCH_RUNNING")
@@ -57,16 +59,15 @@ class GraphState:
 
 
 class Failure(NamedTuple):
-    """A failed task and the last line of its exception."""
+    """A failed task and its exception's text."""
 
     task_id: str
     family: str
     error: str
 
     @property
-    def last(self) -> str:
-        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
-        return lines[-1] if lines else "no exception was reported"
+    def headline(self) -> str:
+        return headline(self.error)
 
 
 def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[Failure]:
@@ -82,9 +83,13 @@ def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[
     return found
 
 
-def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]) -> Ended:
-    """Why the root is not complete although this node has nothing to do."""
+def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str], tasks: Dict[str, Any]) -> Ended:
+    """Why the root is not complete although this node has nothing to do. `tasks` are those scheduled here, by id."""
     if standing.root_done:
+        gone = missing_if_known(tasks[standing.root_id])
+        if gone:
+            text = "another node ran the root task, and this node does not see its output: {}; {}"
+            return Ended("others-run", text.format(listed(gone), EVERYWHERE))
         return Ended("others-run", "another node ran the root task; its complete() does not say so here")
     if standing.running:
         names = ", ".join(sorted({str(standing.graph[task].get("name")) for task in standing.running}))
@@ -92,17 +97,19 @@ def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]
     if standing.runnable:
         text = "{} task(s) wait for resources or for a paused scheduler"
         return Ended("others-run", text.format(len(standing.runnable)))
+    if standing.failed:
+        failed = failures(scheduler, standing, standing.failed)
+        text = f"{failed[0].family} failed and will be tried again: {failed[0].headline}"
+        return Ended("task-retry", text, [failure._asdict() for failure in failed])
     if standing.disabled:
         return failed_for_good(scheduler, standing)
     if scheduling_failures:
         return Ended("scheduling-failed", "complete() or requires() raised in " + "; ".join(scheduling_failures))
-    if standing.failed:
-        failed = failures(scheduler, standing, standing.failed)
-        text = f"{failed[0].family} failed and will be tried again: {failed[0].last}"
-        return Ended("task-retry", text, [failure._asdict() for failure in failed])
     if standing.missing:
-        missing = sorted({str(standing.graph[task].get("name")) for task in standing.missing})
-        return Ended("data-missing", "external data is not there yet: " + ", ".join(missing[:5]))
+        missing = sorted(standing.missing)
+        named = [lacking(tasks[task_id]) if task_id in tasks else task_id for task_id in missing[:MAX_NAMED]]
+        named += missing[MAX_NAMED:]
+        return Ended("data-missing", "external data is not there yet: " + listed(named))
     return Ended("scheduling-failed", "the scheduler forgot tasks of this pipeline as soon as they were announced")
 
 
@@ -113,6 +120,6 @@ def failed_for_good(scheduler: Any, standing: GraphState) -> Ended:
     more = f" (and {len(ended) - 1} more)" if len(ended) > 1 else ""
     encoded = [failure._asdict() for failure in failed]
     if spent:
-        text = f"{failed[0].family} failed as often as it may: {one_line(failed[0].last, 300)}{more}"
+        text = f"{failed[0].family} failed as often as it may: {one_line(failed[0].headline, 300)}{more}"
         return Ended("task-failed", text, encoded)
     return Ended("task-disabled", f"{failed[0].family} is disabled in its code{more}", encoded)

@@ -12,6 +12,8 @@ import importlib
 from typing import Any, Dict, Iterable, List
 from urllib.parse import urlsplit, urlunsplit
 
+from .ending import headline
+
 rpc = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
 RemoteScheduler: Any = rpc.RemoteScheduler
 RPCError: Any = rpc.RPCError
@@ -66,8 +68,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
 
     def announce_scheduling_failure(self, *args: Any, **kwargs: Any) -> Any:
         """Luigi reports a `complete()` or `requires()` that raised to the scheduler; the text is needed here."""
-        lines = [line for line in str(kwargs.get("expl", "")).splitlines() if line.strip()]
-        self.scheduling_failures.append("{}: {}".format(kwargs.get("family"), lines[-1] if lines else ""))
+        self.scheduling_failures.append("{}: {}".format(kwargs.get("family"), headline(str(kwargs.get("expl") or ""))))
         return super().announce_scheduling_failure(*args, **kwargs)
 
     def graph(self, root_id: str) -> Dict[str, Dict[str, Any]]:

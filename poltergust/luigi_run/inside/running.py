@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from typing import Any, Dict, List, Optional
 
-from . import binding, finding, logs
+from . import binding, circles, finding, guards, logs
 from .channel import Channel
 from .ending import Ended, describe
+from .root import differing, executed
+from .targets import listed, shown_task
 
 MAX_SCHEDULINGS = 3  # again where the scheduler forgot the pipeline or has work left for this node
 RPC_ATTEMPTS, RPC_WAIT_SECONDS = 15, 2  # once work has begun: a scheduler may restart
@@ -70,6 +73,8 @@ class PipelineRun:
         except BaseException as error:  # noqa: BLE001 - the result must name whatever Luigi let through
             logs.write_line(self.log, traceback.format_exc())
             ended = Ended("scheduling-failed", f"luigi ended with {describe(error)}")
+            if self.scheduler is not None:
+                self.give_back_own()
         self.over.set()
         return {
             "reason": ended.code,
@@ -89,17 +94,22 @@ class PipelineRun:
         if "fork" in multiprocessing.get_all_start_methods():
             multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
         sys.argv[:] = ["luigi", self.request["task"]]
-        for name in self.request["preload"]:
-            finding.load_module(name)
-        module = finding.load_module(self.request["module"])
+        guards.hide_environment()
+        with guards.no_run_while_importing():
+            for name in self.request["preload"]:
+                finding.load_module(name)
+            module = finding.load_module(self.request["module"])
         cls = finding.find_task(self.request["task"], module)
         self.root, self.options = binding.bind(cls, self.request["arguments"])
+        binding.check_workers()
         if self.complete():
             self.progress = {"done": 1}
             return Ended("complete", "the root task was complete already")
         self.unless_draining()
         try:
-            return self.work()
+            ended = self.work()
+            ended.detail += differing(self.scheduler, self.root, self.request["run"])
+            return ended
         except luigi.rpc.RPCError as error:
             from .remote import without_credentials
 
@@ -154,8 +164,12 @@ class PipelineRun:
 
     def complete(self) -> bool:
         try:
-            return bool(self.root.complete())
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Task .* without outputs has no custom complete")  # we ask, not they
+                return bool(self.root.complete())
         except Exception as error:
+            if isinstance(error, RecursionError):
+                circles.refuse_below(self.root)
             logs.write_line(self.log, traceback.format_exc())
             text = "complete() of {} raised {}".format(self.request["task"], describe(error))
             raise Ended("scheduling-failed", text) from error
@@ -169,7 +183,7 @@ class PipelineRun:
             return Ended("complete", "the root task is complete")
         if self.scheduler.root_executed:
             self.update_progress()
-            return Ended("executed-root", "this run executed the root task, whose complete() stays false")
+            return executed(self.root, self.complete)
         self.unless_draining()
         standing = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id)
         self.progress = standing.progress()
@@ -177,7 +191,10 @@ class PipelineRun:
         left_early = mine and not (self.worker.waited_enough or standing.running or standing.root_done)
         if not last and (left_early or (standing.forgotten and not self.scheduler.scheduling_failures)):
             return None
-        return verdict(self.scheduler, standing, self.scheduler.scheduling_failures)
+        if any("RecursionError" in each for each in self.scheduler.scheduling_failures):
+            circles.refuse_below(self.root)
+        circles.refuse(self.worker.requirements, self.worker.tasks)  # those found while they ran, too
+        return verdict(self.scheduler, standing, self.scheduler.scheduling_failures, self.worker.tasks)
 
     def update_progress(self) -> None:
         """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success."""
@@ -231,16 +248,23 @@ class PipelineRun:
         """SIGINT or SIGTERM: the tasks that ran are RUNNING for the scheduler until somebody says otherwise."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        ran = [] if self.worker is None else [shown_task(task) for task in self.worker.running]
         if self.scheduler is not None:
             if self.scheduler.root_executed:
-                return Ended("executed-root", "this run executed the root task before it was stopped")
-            from luigi.rpc import RPCError
+                try:
+                    return executed(self.root, self.complete)
+                except Ended as early:
+                    return early
+            self.give_back_own()
+        return Ended("drained", f"it ran {listed(ran)}" if ran else "nothing of it ran on this node")
 
-            try:
-                self.remote(attempts=1).give_back_own(self.request["worker"])
-            except RPCError as error:
-                self.write_line(f"cannot give back what ran: {describe(error)}")
-        return Ended("drained", "stopped before the end; what ran was given back")
+    def give_back_own(self) -> None:
+        from luigi.rpc import RPCError
+
+        try:
+            self.remote(attempts=1).give_back_own(self.request["worker"])
+        except RPCError as error:
+            self.write_line(f"cannot give back what ran: {describe(error)}")
 
     # the watching thread
 

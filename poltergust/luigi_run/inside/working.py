@@ -5,12 +5,17 @@ the very task it waits for, and stay for a failure that nobody will retry.
 """
 
 # mypy: allow-untyped-calls
+import json
 import random
+import re
 import signal
 import time
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, List, Set
 
 from luigi.worker import Worker
+
+from . import circles
+from .targets import EVERYWHERE, listed, missing, shown_task
 
 SETTINGS = {
     "keep_alive": True,
@@ -21,6 +26,7 @@ SETTINGS = {
     "retry_external_tasks": False,  # would count missing data as failures of a task
     "no_install_shutdown_handler": True,  # drains arrive on the control pipe
 }
+UNFULFILLED = re.compile(r"(RuntimeError: )Unfulfilled dependenc.*")  # luigi/worker.py, TaskProcess.run
 MAX_SLEEP_SECONDS = 1.0  # an idle worker asks ten times a second first, then more and more rarely
 MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 and sent no result has failed
 
@@ -36,15 +42,60 @@ class SharedWorker(Worker):
         self.waited_enough = False  # it left because of `idle`
         self._died_at: Dict[str, float] = {}
         self.before_run: Any = None
+        self._ran: Set[str] = set()
+        self._found_complete: Set[str] = set()
+        self.requirements: Dict[str, Set[str]] = {}  # what each task that was scheduled here requires, by their ids
 
     def drain(self) -> None:
         """Finish what runs, take nothing more. From any thread."""
         self.handle_interrupt(signal.SIGUSR1, None)
 
     def run(self) -> bool:
+        circles.refuse(self.requirements, self._scheduled_tasks)
         if self.before_run is not None:
             self.before_run()
         return bool(super().run())
+
+    @property
+    def tasks(self) -> Dict[str, Any]:
+        """Every task that was scheduled here, by its id."""
+        return dict(self._scheduled_tasks)
+
+    @property
+    def running(self) -> List[Any]:
+        """The tasks that run here now."""
+        return [self._scheduled_tasks[task_id] for task_id in list(self._running_tasks)]
+
+    def _add_task(self, *args: Any, **kwargs: Any) -> None:
+        task_id = kwargs["task_id"]
+        found = self.requirements.setdefault(task_id, set())
+        found.update(kwargs.get("deps") or (), kwargs.get("new_deps") or ())
+        if kwargs.get("status") == "DONE":
+            (self._ran if task_id in self._running_tasks else self._found_complete).add(task_id)
+        elif kwargs.get("status") == "FAILED" and task_id in self._scheduled_tasks:
+            kwargs["expl"] = self._explained(self._scheduled_tasks[task_id], kwargs.get("expl"))
+        super()._add_task(*args, **kwargs)
+
+    def _explained(self, task: Any, explanation: Any) -> Any:
+        """Instead of Luigi's "unfulfilled dependency" with ids: which task left which target undone, and where."""
+        try:
+            text = json.loads(explanation)
+            if not isinstance(text, str) or not UNFULFILLED.search(text):
+                return explanation
+            lost = [self._lost(each) for each in task.deps() if not each.complete()]
+        except Exception:  # noqa: BLE001 - the pipeline's code may fail at this as at anything
+            return explanation
+        return (
+            json.dumps(UNFULFILLED.sub(lambda found: found.group(1) + "; ".join(lost), text)) if lost else explanation
+        )
+
+    def _lost(self, task: Any) -> str:
+        name, gone = shown_task(task), listed(missing(task)) or "its complete() is false"
+        if task.task_id in self._ran:
+            return f"{name} ran to its end without an error, and its output is not there: {gone}"
+        if task.task_id in self._found_complete:
+            return f"{name} was complete before, and its output is gone: {gone}"
+        return f"{name} ran on another node, and this node does not see its output: {gone}; {EVERYWHERE}"
 
     def _run_task(self, task_id: str) -> None:
         self._idle_from = 0.0

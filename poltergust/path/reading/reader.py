@@ -6,7 +6,6 @@ A record is read again only when the listing says that it changed, so that watch
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from poltergust.base.errors import Permanent
+from poltergust.base.json_text import read_json
 from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
 from poltergust.path.layout import OUTCOMES, Kind
@@ -165,8 +165,8 @@ class Reader:
         if blob is None:
             return None
         try:
-            note = json.loads(blob.data)
-            if note["digest"] != digest(data):
+            note = read_json(blob.data)
+            if not isinstance(note, dict) or note["digest"] != digest(data):
                 return None
             return Submitted(str(note["by"]), blob.updated)
         except (ValueError, KeyError, TypeError):

@@ -88,6 +88,7 @@ class Node:
         preload: tuple[str, ...] = (),
         reset_failures: bool = False,
         dead_workers: tuple[str, ...] = (),
+        run: str = "",
         idle: float = 8.0,
     ) -> Started:
         self.count += 1
@@ -107,11 +108,12 @@ class Node:
             preload=preload,
             reset_failures=reset_failures,
             dead_workers=dead_workers,
+            run=run,
             idle=idle,
         )
         lines: list[str] = []
         forgiven = threading.Event()
-        run = Launcher(spawn)(
+        process = Launcher(spawn)(
             request,
             python=self.python,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), "SHARED": str(self.shared), **env},
@@ -120,7 +122,7 @@ class Node:
             on_end=lambda: None,
             on_reset=forgiven.set,
         )
-        self.started.append(Started(run, lines, forgiven))
+        self.started.append(Started(process, lines, forgiven))
         return self.started[-1]
 
     def report(self, task: str, **more: object) -> Report:

@@ -165,6 +165,7 @@ def test_without_an_agent_the_process_ends(node: Node, drained_first: bool) -> N
         "preload": [],
         "reset_failures": False,
         "dead_workers": [],
+        "run": "",
         "idle": 8,
     }
     process = subprocess.Popen(

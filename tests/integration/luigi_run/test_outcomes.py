@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -199,7 +200,77 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         Reason.SCHEDULING_FAILED,
         "complete() or requires() raised in BrokenComplete: OSError: cannot look",
     ),
-    ("NeedsData", {}, Reason.DATA_MISSING, "external data is not there yet: Data"),
+    (
+        "NeedsData",
+        {},
+        Reason.DATA_MISSING,
+        "external data is not there yet: Data(mark={mark}): {shared}/data",
+    ),
+    (
+        "ForgetsOutput",
+        {},
+        Reason.OUTPUT_MISSING,
+        "ForgetsOutput(mark={mark}) ran to its end without an error, and what it declares as its output is not there:"
+        " {shared}/ForgetsOutput",
+    ),
+    ("Late", {}, Reason.COMPLETE, "the root task is complete"),
+    (
+        "NeedsForgetful",
+        {},
+        Reason.TASK_FAILED,
+        "NeedsForgetful failed as often as it may: RuntimeError: ForgetsOutput(mark={mark}) ran to its end without an"
+        " error, and its output is not there: {shared}/ForgetsOutput",
+    ),
+    (
+        "RequiresItself",
+        {},
+        Reason.CIRCULAR_REQUIREMENT,
+        "tasks require each other in a circle: RequiresItself(mark={mark}) → RequiresItself(mark={mark})",
+    ),
+    (
+        "CircleA",
+        {},
+        Reason.CIRCULAR_REQUIREMENT,
+        "tasks require each other in a circle: CircleA(mark={mark}) → CircleB(mark={mark}) → CircleA(mark={mark})",
+    ),
+    (
+        "CircleOfWrappers",
+        {},
+        Reason.CIRCULAR_REQUIREMENT,
+        "tasks require each other in a circle: CircleOfWrappers → CircleOfWrappers",
+    ),
+    (
+        "Tree",
+        {"arguments": {"workers": "0"}},
+        Reason.INVALID_PARAMETER,
+        "workers is 0: nothing would ever run; write 1 or more",
+    ),
+    (
+        "Tree",
+        {"files": {"luigi.cfg": "[core]\nworkers = -1\n"}},
+        Reason.INVALID_PARAMETER,
+        "workers is -1: nothing would ever run; write 1 or more",
+    ),
+    ("Odd", {}, Reason.TASK_FAILED, r"Odd failed as often as it may: ValueError: no such file: caf\udce9"),
+    (
+        "RaisesUnprintable",
+        {},
+        Reason.SCHEDULING_FAILED,
+        "complete() of RaisesUnprintable raised Unprintable: (its text cannot be made)",
+    ),
+    (
+        "External",
+        {},
+        Reason.TASK_FAILED,
+        "External failed as often as it may: luigi.contrib.external_program.ExternalProgramRunError: Program failed"
+        " with return code=3: COMMAND: sh -c echo no such table >&2; exit 3 STDERR: no such table",
+    ),
+    (
+        "ReturnsBytes",
+        {},
+        Reason.SCHEDULING_FAILED,
+        "luigi ended with TypeError: Object of type bytes is not JSON serializable",
+    ),
     ("NeedsSwitchedOff", {}, Reason.TASK_DISABLED, "SwitchedOff is disabled in its code"),
     ("NeedsFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
     (
@@ -247,6 +318,7 @@ def test_reason_and_message(node: Node, task: str, request_: dict[str, object], 
     report = started.report()
     pipelines = os.path.join(os.path.dirname(__file__), "pipelines")
     expected = detail.replace("{pipelines}", pipelines).replace("{root}", report.root_task_id)
+    expected = expected.replace("{mark}", node.shared.name).replace("{shared}", str(node.shared))
     assert said(report) == (reason, expected), started.log
     assert "hunter2" not in started.log
 
@@ -256,6 +328,74 @@ def test_a_syntax_error_in_the_module_is_the_nodes_import_error(node: Node) -> N
     assert report.reason is Reason.IMPORT_ERROR
     assert report.detail.startswith("importing broken failed: SyntaxError: ")
     assert "broken.py, line 3" in report.detail
+
+
+@pytest.mark.parametrize("call", ["luigi.run()", "luigi.build([Mine()], local_scheduler=True)"])
+def test_a_module_that_runs_luigi_while_it_is_imported_is_named(node: Node, call: str) -> None:
+    text = f"import luigi\n\nclass Mine(luigi.Task):\n    pass\n\n{call}\n"
+    report = node.report("Mine", module="unguarded", files={"unguarded.py": text})
+    assert report.reason is Reason.IMPORT_ERROR
+    what = 'while it is imported; write it below: if __name__ == "__main__":'
+    assert report.detail.endswith(f"/unguarded.py:6 calls {call.partition('(')[0]}() {what}")
+
+
+def test_what_a_task_runs_by_itself_later_is_its_own_affair(node: Node) -> None:
+    text = "from luigi import build\nimport pipeline\nclass Inner(pipeline.Marked):\n    pass\n"
+    text += "class Mine(pipeline.Marked):\n    def work(self):\n"
+    text += "        assert build([Inner()], local_scheduler=True, log_level='ERROR')\n"
+    report = node.report("Mine", module="nested", files={"nested.py": text})
+    assert report.reason is Reason.COMPLETE
+    assert node.executions("Inner") == 1
+
+
+FOREIGN = {
+    "sqlalchemy": (
+        "import sqlalchemy",
+        "sqlalchemy.create_engine('sqlite://').connect().execute(sqlalchemy.text('select secret from nowhere'))",
+        "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) no such table: nowhere",
+    ),
+    "pydantic": (
+        "import pydantic\nclass Order(pydantic.BaseModel):\n    count: int",
+        "Order(count='many')",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Order count Input should be a valid"
+        " integer, unable to parse string as an integer [type=int_parsing, input_value='many', input_type=str]",
+    ),
+    "exception-group": (
+        "import asyncio",
+        "raise ExceptionGroup('two things', [ValueError('a'), KeyError('b')])",
+        "ExceptionGroup: two things (2 sub-exceptions)",
+    ),
+    "cause": (
+        "",
+        "\n".join(["try:", "            {}['key']", "        except KeyError as error:"])
+        + "\n            raise RuntimeError('no such key\\nsecond line') from error",
+        "RuntimeError: no such key",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FOREIGN))
+def test_the_type_and_first_line_of_other_peoples_exceptions(node: Node, name: str) -> None:
+    if name == "exception-group" and sys.version_info < (3, 11):
+        pytest.skip("groups came with Python 3.11")
+    head, call, said_first = FOREIGN[name]
+    text = f"import pipeline\n{head}\nclass Mine(pipeline.Marked):\n    def work(self):\n        {call}\n"
+    report = node.report("Mine", module="foreign", files={"foreign.py": text})
+    assert said(report) == (Reason.TASK_FAILED, f"Mine failed as often as it may: {said_first}")
+
+
+def test_our_own_questions_leave_no_warnings_in_the_log(node: Node) -> None:
+    text = "import luigi\nclass Plain(luigi.Task):\n    def run(self):\n        pass\n"
+    started = node.start("Plain", module="plain", files={"plain.py": text}, env={"PYTHONWARNINGS": "default"})
+    assert started.report().reason is Reason.EXECUTED_ROOT
+    assert not [line for line in started.lines if "poltergust" in line and "Warning" in line], started.log
+
+
+def test_a_tasks_own_number_of_tries_counts_beside_one_that_failed_for_good(node: Node) -> None:
+    reasons = [node.report("NeedsSettlesAndFailing").reason for _ in range(4)]
+    assert reasons == [Reason.TASK_RETRY] * 3 + [Reason.TASK_FAILED]
+    assert node.executions("Settles") == 4
+    assert node.executions("Failing") == 1
 
 
 def test_a_failure_tells_the_task_and_its_traceback(node: Node) -> None:

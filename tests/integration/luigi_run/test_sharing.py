@@ -45,6 +45,51 @@ def test_a_node_with_nothing_to_do_leaves_and_says_what_it_waits_for(make_node: 
     assert report.progress.pending == 1
 
 
+def test_root_tasks_that_differ_between_nodes_are_named_with_the_parameter(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    runs = [
+        node.start("Differs", run="-run-", worker=f"{node.shared.name}-run-{node.count}") for node in (first, second)
+    ]
+    wait_until(lambda: all(run.run.progress().running == 1 for run in runs), "both to run")
+    (first.shared / "go").touch()
+    details = [run.report().detail for run in runs]
+    known = "the root task is complete; the root task is another one on another node, and both do the work:"
+    assert all(detail.startswith(f"{known} they differ in when (") for detail in details), details
+    assert first.executions("Differs") == 2
+
+
+def test_a_target_on_a_disk_of_one_node_is_named_by_the_node_that_does_not_see_it(
+    make_node: Callable[[], Node],
+) -> None:
+    first, second = make_node(), make_node()
+    made = first.start("OnDisk", env={"DISK": str(first.scratch)})
+    assert made.report().reason is Reason.COMPLETE
+    report = second.report("OnDisk", env={"DISK": str(second.scratch)})
+    assert report.reason is Reason.OTHERS_RUN
+    assert report.detail == (
+        f"another node ran the root task, and this node does not see its output: {second.scratch}/output;"
+        " outputs must be where every node sees them"
+    )
+
+
+def test_a_requirement_on_a_disk_of_one_node_is_named_too(make_node: Callable[[], Node]) -> None:
+    first, second = make_node(), make_node()
+    holding = first.start("NeedsHeldOnDisk", env={"DISK": str(first.scratch)})
+    wait_until((first.shared / "held").exists, "the requirement to run on the first node")
+    waiting = second.start("NeedsHeldOnDisk", env={"DISK": str(second.scratch)}, idle=60)
+    wait_until(lambda: waiting.run.progress().running == 1, "the second node to see it running")
+    holding.run.drain()  # finishes what runs, takes nothing more: the rest is the second node's
+    (first.shared / "go").touch()
+    holding.report()
+    report = waiting.report()
+    assert report.reason is Reason.TASK_FAILED
+    assert report.detail == (
+        f"NeedsHeldOnDisk failed as often as it may: RuntimeError: HeldOnDisk(mark={first.shared.name}) ran on another"
+        f" node, and this node does not see its output: {second.scratch}/held;"
+        " outputs must be where every node sees them"
+    )
+
+
 def test_a_root_without_outputs_is_not_run_again_by_the_node_that_waited(make_node: Callable[[], Node]) -> None:
     first, second = make_node(), make_node()
     holding = first.start("HeldNoOutput")

@@ -3,10 +3,12 @@
 # mypy: ignore-errors
 import os
 import signal
+import subprocess
 import sys
 import time
 
 import luigi
+from luigi.contrib.external_program import ExternalProgramTask
 
 SHARED = os.environ["SHARED"]
 
@@ -75,6 +77,132 @@ class NoOutput(Marked):
 
     def run(self):
         note("NoOutput")
+
+
+class ForgetsOutput(Marked):
+    """Ends without an error, and without what it declares."""
+
+    def run(self):
+        note("ForgetsOutput")
+
+
+class Late(ForgetsOutput):
+    """Its file system shows the output some seconds after it was written."""
+
+    def run(self):
+        super().run()
+        subprocess.Popen(["sh", "-c", 'sleep 2; touch "$0"', self.output().path])
+
+
+class NeedsForgetful(Marked):
+    def requires(self):
+        return ForgetsOutput()
+
+
+class RequiresItself(Marked):
+    def requires(self):
+        return RequiresItself(mark=self.mark)
+
+
+class CircleA(Marked):
+    def requires(self):
+        return [Leaf(number=1), CircleB()]
+
+
+class CircleB(Marked):
+    def requires(self):
+        return CircleA()
+
+
+class CircleOfWrappers(luigi.WrapperTask):
+    def requires(self):
+        return CircleOfWrappers()
+
+
+class Odd(Marked):
+    """Raises what no UTF-8 can hold."""
+
+    def work(self):
+        raise ValueError("no such file: " + os.fsdecode(b"caf\xe9"))
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class RaisesUnprintable(Marked):
+    def complete(self):
+        raise Unprintable
+
+
+class ReturnsBytes(Marked):
+    """What Luigi sends to the scheduler as JSON is none."""
+
+    def run(self):
+        raise ValueError("broken")
+
+    def on_failure(self, exception):
+        return b"bytes"
+
+
+class External(ExternalProgramTask):
+    mark = luigi.Parameter(default=os.path.basename(SHARED))
+
+    def program_args(self):
+        return ["sh", "-c", "echo no such table >&2; exit 3"]
+
+    def program_environment(self):
+        return {**os.environ, "DB_PASS": "hunter2"}
+
+
+class Settles(Marked):
+    """Fails three times; its own number of tries allows for that."""
+
+    retry_count = 4
+
+    def work(self):
+        with open(path("attempts-of-Settles"), "a") as file:
+            file.write("x")
+        if os.path.getsize(path("attempts-of-Settles")) < 4:
+            raise ValueError("not yet")
+
+
+class NeedsSettlesAndFailing(Marked):
+    def requires(self):
+        return [Failing(), Settles()]
+
+
+class OnDisk(Marked):
+    """Its output is on a disk of its node."""
+
+    def output(self):
+        return luigi.LocalTarget(os.path.join(os.environ["DISK"], "output"))
+
+
+class HeldOnDisk(Marked):
+    def output(self):
+        return luigi.LocalTarget(os.path.join(os.environ["DISK"], "held"))
+
+    def work(self):
+        with open(path("held"), "w"):
+            pass
+        wait_for("go")
+
+
+class NeedsHeldOnDisk(Marked):
+    def requires(self):
+        return HeldOnDisk()
+
+
+class Differs(Marked):
+    """Made at another moment on each node."""
+
+    when = luigi.Parameter(default=str(time.time()))
+
+    def work(self):
+        open(path("held"), "a").close()
+        wait_for("go")
 
 
 class Failing(Marked):

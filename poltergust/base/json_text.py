@@ -1,0 +1,25 @@
+"""JSON of and for others. What a pipeline raises, prints or is called may hold half a character: Python reads the byte
+0xE9 of a file's name as the lone surrogate ``\\udce9``, which no UTF-8 can hold. It is taken in and given out as those
+six characters, so that nothing that is written, sent or shown can break on it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read_json(data: str | bytes) -> object:
+    """As `json.loads`, each lone surrogate written out as its escape. Raises `ValueError`, and `RecursionError` for
+    what is nested too deep."""
+    value = json.loads(data)
+    text = json.dumps(value, ensure_ascii=False)
+    whole = _SURROGATE.sub(lambda found: f"\\\\u{ord(found.group()):04x}", text)
+    return value if whole == text else json.loads(whole)
+
+
+def json_bytes(value: object, indent: int | None = None) -> bytes:
+    """`value` as UTF-8; a lone surrogate in it is a JSON escape."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")

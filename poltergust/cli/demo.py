@@ -59,6 +59,7 @@ def demo() -> None:
         parallel=2,
         runs=RunSettings(retries=0, drain_timeout=5.0),
         cache=folder / "cache",
+        workdir=folder,
         environ=dict(os.environ),
     )
     screen = _Screen(Console(highlight=False, soft_wrap=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +52,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--drain-timeout", type=Duration(), default="10m", metavar="TIME", help="How long tasks may finish on a stop."
     ),
+    option(
+        "--workdir",
+        metavar="DIR",
+        help="Current directory of all runs; default: this one, for gs:// one of the path's own in the cache.",
+    ),
     option("--cache-dir", metavar="DIR", help="Where environments are kept; default: ~/.cache/poltergust."),
     option("--env-cache-size", type=Size(), default="20G", metavar="SIZE", help="Most that cached environments take."),
     option("--env-max-age", type=Duration(), default="30d", metavar="TIME", help="Unused environments go after that."),
@@ -89,6 +95,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         reconcile_interval=options["reconcile_interval"],
         parallel=options["parallel"],
         cache=cache_folder(options.get("cache_dir")),
+        workdir=_workdir(options.get("workdir")),
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
         build_parallel=options["build_parallel"],
@@ -104,6 +111,15 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
 def cache_folder(text: str | None) -> Path:
     """`--cache-dir`, or where it is by default."""
     return Path(text).expanduser().absolute() if text else default_cache()
+
+
+def _workdir(text: str | None) -> Path | None:
+    if not text:
+        return None
+    folder = Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError(f"--workdir {text}: no such folder; make it first: mkdir -p {shlex.quote(str(folder))}")
+    return folder
 
 
 def _absolute_glob(pattern: str) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from poltergust import __version__
 from poltergust.base.checks import Check, fail, ok, warn
+from poltergust.base.errors import UsageError
 from poltergust.base.text import size
 from poltergust.environments.cache import EnvironmentCache
+from poltergust.node import working_directory
 from poltergust.node.settings import Settings
 from poltergust.processes.child import spawn
 
@@ -41,6 +43,15 @@ def versions() -> Iterator[Check]:
         yield warn("versions", f"{text}; not tested on a Python this new", remedy)
     else:
         yield ok("versions", text)
+
+
+def workdir(settings: Settings) -> Iterator[Check]:
+    """The directory in which runs work."""
+    try:
+        yield ok("workdir", f"runs work in {working_directory.examine(settings)}")
+    except UsageError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield fail("workdir", what, remedy)
 
 
 def disk(cache: Path) -> Iterator[Check]:

@@ -38,6 +38,7 @@ def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
         Probe("versions", "versions", machine.versions),
         Probe("path", "the path", path.access),
         Probe("notification", "notifications", path.events),
+        Probe("workdir", "the working directory", lambda: machine.workdir(settings)),
         Probe("disk", "the disk", lambda: machine.disk(settings.cache)),
     ]
     if quick:

@@ -4,6 +4,6 @@
 - `wiring.py`: which concrete part stands behind each interface,
 - `workers.py`: the threads that reconcile names,
 - `heartbeat.py` and `description.py`: what the node says of itself,
-- `scratch.py`: where its runs have their working directories,
+- `working_directory.py` and `scratch.py`: where its runs work, and where each has a folder of its own,
 - `polling.py`: one pass, as a Luigi task.
 """

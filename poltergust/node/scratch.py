@@ -1,4 +1,4 @@
-"""The folder in which an agent makes the working directories of its runs."""
+"""The folder in which an agent makes the private folders of its runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def working_directories(folder: Path) -> Iterator[None]:
+def private_folders(folder: Path) -> Iterator[None]:
     """What an agent that was killed left in `folder` is removed, now and on the way out. Not while another one of this
-    node's name works there: it should not (the heartbeat says so), but its tasks must not lose the floor they stand on.
-    """
+    node's name works there: it should not (the heartbeat says so), but its tasks must not lose their files."""
     held = Lease(folder.with_name(f"{folder.name}.lock"))
     try:
         if held.try_exclusive():

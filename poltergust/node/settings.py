@@ -31,6 +31,7 @@ class Settings:
     reconcile_interval: float = 300.0
     parallel: int = 8
     cache: Path = Path("~/.cache/poltergust")
+    workdir: Path | None = None  # current directory of all runs; None: see `working_directory`
     env_cache_size: int | None = 20 * 1024**3  # None: no limit
     env_max_age: float | None = 30 * 86400.0  # since last use; None: no limit
     build_parallel: int = 2
@@ -44,9 +45,23 @@ class Settings:
         return hashlib.sha256(self.path.root.encode()).hexdigest()[:16]
 
     @property
-    def work(self) -> Path:
-        """Where this agent, and no other, makes the working directories of its runs."""
-        return self.cache / "work" / f"{self.digest}-{self.node}"
+    def working_directory(self) -> Path:
+        """The current directory of all runs, which lasts: `workdir`, or for a folder the directory in which this
+        process was started, as if a person had typed `luigi` there; for a bucket, where no such directory means
+        anything, one of the path's own that no pruning of the cache touches."""
+        if self.workdir is not None:
+            return self.workdir
+        if not is_cloud(self.path.root):
+            return Path.cwd()
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.root[len("gs://") :])[:60]
+        return self.cache / "workdir" / f"{name}-{self.digest[:8]}"
+
+    @property
+    def scratch(self) -> Path:
+        """Where this agent, and no other, makes the private folders of its runs. Short: a socket in one has a path of
+        at most 107 bytes (unix(7)), and Python's multiprocessing makes some."""
+        owner = hashlib.sha256(f"{self.path.root}\0{self.node}".encode()).hexdigest()
+        return self.cache / "run" / owner[:8]
 
 
 def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:

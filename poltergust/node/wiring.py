@@ -7,6 +7,7 @@ and measurements give it theirs.
 from __future__ import annotations
 
 import contextlib
+import logging
 import resource
 import secrets
 import threading
@@ -24,8 +25,9 @@ from poltergust.luigi_run import GraphStatus, Launch
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.node import working_directory
 from poltergust.node.agent import Agent
-from poltergust.node.scratch import working_directories
+from poltergust.node.scratch import private_folders
 from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
 from poltergust.path.state import PathState
@@ -38,6 +40,8 @@ from poltergust.runs.reconciler import Reconciler
 from poltergust.sources import Source
 from poltergust.stores import Store, Stores
 from poltergust.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
 
 MAX_DESCRIPTORS = 8192
 """Enough for the most that `--parallel` allows."""
@@ -66,7 +70,8 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
         state=parts.state,
         scheduler=parts.scheduler,
         stopping=stopping,
-        scratch=settings.work,
+        scratch=settings.scratch,
+        workdir=settings.working_directory,
         variables=settings.environ,
         clock=parts.clock,
         wait=parts.wait,
@@ -85,7 +90,8 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     become_reaper()
     _raise_descriptor_limit()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(working_directories(settings.work))
+        log.info("runs work in %s", working_directory.prepare(settings))
+        stack.enter_context(private_folders(settings.scratch))
         scheduler_url = settings.scheduler_url
         if scheduler_url is None:
             scheduler = EmbeddedScheduler(spawn, settings.cache / "luigid" / settings.digest, settings.environ)

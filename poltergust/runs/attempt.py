@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
@@ -20,6 +15,7 @@ from poltergust.environments import Cancelled, Environment, Environments, Enviro
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
+from poltergust.runs import luigi_setup
 from poltergust.runs.context import RunContext
 from poltergust.runs.progress_reporter import ProgressReporter
 from poltergust.runs.run import Run, Verdict
@@ -46,8 +42,6 @@ MAX_FAILURES = 20
 
 MAX_FAILURE_CHARACTERS = 4000
 """How much of each exception's text a record holds: its end."""
-
-_NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
 @dataclass(frozen=True)
@@ -143,12 +137,12 @@ class Attempt:
         )
         log.info("%s: running %s.%s in %s", run.name, self.task.module, self.task.name, environment.key)
         started = context.clock.monotonic()
-        with _working_directory(context.scratch) as workdir:
+        with luigi_setup.private_folder(context.scratch) as private:
             luigi = self.shared.launch(
                 request,
                 python=environment.python,
-                env=self._variables(environment),
-                workdir=workdir,
+                env=luigi_setup.variables(context, environment, self.spec, self.task, private),
+                workdir=context.workdir,
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,
                 on_reset=lambda: context.state.failure_reset.mark_done(run.config),
@@ -194,14 +188,6 @@ class Attempt:
         run = self.run
         return f"-{hashlib.sha256(f'{run.name}{chr(0)}{run.config.generation}'.encode()).hexdigest()[:8]}-"
 
-    def _variables(self, environment: Environment) -> dict[str, str]:
-        """The node's own, then the environment file's, then the task file's; with the virtualenv active."""
-        inherited = self.shared.context.variables
-        variables = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
-        variables["PATH"] = f"{environment.python.parent}:{variables.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-        variables["VIRTUAL_ENV"] = str(environment.folder)
-        return {**variables, **self.spec.variables, **self.task.variables}
-
     def _wait_for_end(self, luigi: LuigiRun) -> Report:
         """Until the process ended: by itself, or because it was told to when the attempt must stop."""
         context = self.shared.context
@@ -244,21 +230,6 @@ class Attempt:
             text = "another node is clearing earlier failures"
             return Verdict(Reason.TASK_RETRY, text, delay=RESET_RETRY_SECONDS)
         return Verdict(report.reason, text, failures=report.failures)
-
-
-@contextmanager
-def _working_directory(scratch: Path) -> Iterator[Path]:
-    """A new one for each attempt, removed with all that a task left there. Raises `NodeError` if it cannot be made."""
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        # What cannot be removed must not fail the run: it is the next start's to remove.
-        made = tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
-    except OSError as error:
-        reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.START_FAILED
-        text = f"no working directory can be made in {scratch}: {error.strerror}; make room there, or make it writable"
-        raise NodeError(reason, text) from error
-    with made as folder:
-        yield Path(folder)
 
 
 def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:

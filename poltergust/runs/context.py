@@ -53,7 +53,8 @@ class RunContext:
     state: PathState
     scheduler: SharedScheduler
     stopping: Stopping
-    scratch: Path  # the folder that working directories are made in
+    scratch: Path  # the folder that runs' private folders are made in
+    workdir: Path  # the current directory of all runs
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # the agent's own, for its runs' processes
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[threading.Event, float], object] = threading.Event.wait

@@ -43,6 +43,9 @@ def environment(project: Path) -> dict[str, str]:
 def test_one_pass_brings_every_config_to_its_outcome_and_ends(project: Path, scheduler: str) -> None:
     put(project, "good")
     put(project, "bad", task="Tuch")
+    (project / "pipeline" / "relative.config.yaml").write_text(
+        "environment: ../environment/plain.yaml\ntask: {module: relative, name: Report, number: 1}\n"
+    )
     command = [str(LUIGI), "RunTasks", "--module", "poltergust", f"--path={project}/pipeline", "--hostname=here"]
     with luigid(project) as url:
         command += ["--local-scheduler"] if scheduler == "local" else [f"--scheduler-url={url}"]
@@ -50,8 +53,9 @@ def test_one_pass_brings_every_config_to_its_outcome_and_ends(project: Path, sch
             command, env=environment(project), cwd=project, capture_output=True, text=True, timeout=180, check=False
         )
     assert done.returncode == 0, done.stderr
-    assert names(project) == ["bad.error.yaml", "good.done.yaml"]
+    assert names(project) == ["bad.error.yaml", "good.done.yaml", "relative.done.yaml"]
     assert (project / "good.out").exists()
+    assert (project / "data" / "report-1.txt").exists(), "a relative path starts where luigi was typed"
     assert descendants_with(f"{project}/pipeline") == []
 
 

@@ -160,8 +160,8 @@ def test_disk_full_for_good(calm: Cluster) -> None:
         calm.forget()
 
 
-def test_disk_full_in_the_working_directory(calm: Cluster) -> None:
-    """A task fills it and fails; the room is there again for the next, whatever the task left."""
+def test_disk_full_of_temporary_files(calm: Cluster) -> None:
+    """A task fills it and fails; the room is there again for the next, whatever the task left in TMPDIR."""
     with small_disk(calm, 300, "full-work"):
         calm.wait_settled(calm.upload(), timeout=180)
         calm.upload("Fills", bytes=400 * MEGABYTE, retries=1, outcome="error")

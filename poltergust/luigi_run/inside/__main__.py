@@ -1,7 +1,8 @@
 """Start: load this folder as the package `poltergust_inside` without ever putting it on sys.path, then run.
 
-Python puts a script's folder at sys.path[0]; modules of a pipeline must be found in the working directory instead, and
-never here (PYTHONSAFEPATH, 3.11 on, may have left it out).
+Python puts a script's folder at sys.path[0] (PYTHONSAFEPATH, 3.11 on, may have left it out): it is taken away. Modules
+of a pipeline may stand in the working directory, as after `PYTHONPATH=. luigi`; it comes last, because what earlier
+runs left there must not stand before the standard library or what is installed.
 """
 
 import importlib.util
@@ -14,9 +15,7 @@ NAME = "poltergust_inside"
 
 def load() -> Any:
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.getcwd()] + [
-        entry for entry in sys.path if os.path.abspath(entry or ".") not in (here, os.getcwd())
-    ]
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here] + [os.getcwd()]
     spec = importlib.util.spec_from_file_location(
         NAME, os.path.join(here, "__init__.py"), submodule_search_locations=[here]
     )

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from typing import Any, Dict, List, Optional
 
-from . import binding, circles, finding, guards, logs
+from . import binding, circles, finding, guards, logs, luigi_import
 from .channel import Channel
 from .ending import Ended, describe
 from .root import differing, executed
@@ -87,10 +87,11 @@ class PipelineRun:
     def execute(self) -> Ended:
         self.unless_draining()
         try:
-            import luigi.interface
-            import luigi.rpc
+            luigi_import.import_luigi()
         except ImportError as error:
             raise finding.broken_import("luigi", error) from error
+        import luigi.rpc
+
         if "fork" in multiprocessing.get_all_start_methods():
             multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
         sys.argv[:] = ["luigi", self.request["task"]]

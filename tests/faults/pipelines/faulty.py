@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import luigi
@@ -117,12 +118,12 @@ class Noise(Base):
 
 
 class Fills(Base):
-    """Writes so many bytes into its working directory, in pieces."""
+    """Writes so many bytes into a temporary file, in pieces."""
 
     bytes = luigi.IntParameter()
 
     def work(self):
-        with open("big", "wb") as file:
+        with open(os.path.join(tempfile.gettempdir(), "big"), "wb") as file:
             for _ in range(self.bytes // 65536):
                 file.write(bytes(65536))
 

@@ -30,7 +30,7 @@ def test_what_a_task_sees(node: Node) -> None:
     assert not [name for name in env if name in ("POLTERGUST_CONTROL_FD", "POLTERGUST_RESULT_FD", "HOME")]
     path, argv, cwd = ast.literal_eval(lines[1]), ast.literal_eval(lines[2]), lines[3]
     assert Path(cwd).parent == node.scratch
-    assert path[0] == cwd
+    assert path[-1] == cwd
     assert str(INSIDE) not in path
     assert not [entry for entry in path if entry.startswith(str(INSIDE.parent))]
     assert argv == ["luigi", "Environment"]
@@ -50,6 +50,32 @@ def test_a_module_in_the_working_directory_is_found(node: Node, env: dict[str, s
     text = "from pipeline import Marked\nclass Local(Marked):\n    pass\n"
     report = node.report("Local", module="local", files={"local.py": text}, env=env)
     assert report.reason is Reason.COMPLETE, report.detail
+
+
+@pytest.mark.parametrize("name", ["luigi.py", "json.py", "pipeline.py"])
+def test_what_stands_in_the_working_directory_shadows_nothing(node: Node, name: str) -> None:
+    """An earlier run may have left it there."""
+    report = node.report("Marked", files={name: "raise SystemExit('the wrong one')\n"})
+    assert report.reason is Reason.COMPLETE, report.detail
+
+
+def configured_word(node: Node) -> str:
+    return str(ast.literal_eval((node.shared / "configured").read_text())[1])
+
+
+@pytest.mark.parametrize("name", ["luigi.cfg", "client.cfg"])
+def test_configuration_in_the_working_directory_is_not_read(node: Node, name: str) -> None:
+    """An earlier run may have left it there; a reload of Luigi's configuration does not find it either."""
+    reload = "import luigi, pipeline\nluigi.configuration.get_config().reload()\nConfigured = pipeline.Configured\n"
+    files = {"local.py": reload, name: "[Settings]\nword = left\n"}
+    report = node.report("Configured", module="local", files=files)
+    assert (report.reason, configured_word(node)) == (Reason.COMPLETE, "none"), report.detail
+
+
+def test_configuration_that_a_variable_names_counts_from_the_working_directory(node: Node) -> None:
+    files = {"mine.cfg": "[Settings]\nword = named\n"}
+    report = node.report("Configured", files=files, env={"LUIGI_CONFIG_PATH": "mine.cfg"})
+    assert (report.reason, configured_word(node)) == (Reason.COMPLETE, "named"), report.detail
 
 
 def test_a_variable_python_cannot_print_everywhere(node: Node) -> None:
@@ -73,7 +99,8 @@ def test_the_users_log_level_wins(node: Node, way: str) -> None:
     if way == "argument":
         started = node.start("Tree", arguments={"log-level": "ERROR"})
     else:
-        started = node.start("Tree", files={"luigi.cfg": "[core]\nlog_level = ERROR\n"})
+        files = {"own.cfg": "[core]\nlog_level = ERROR\n"}
+        started = node.start("Tree", files=files, env={"LUIGI_CONFIG_PATH": "own.cfg"})
     started.report()
     assert not [line for line in started.lines if "INFO" in line]
 

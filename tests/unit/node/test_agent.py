@@ -74,7 +74,12 @@ class Parts:
         store = MemoryStore(self.bucket, self._gate)
         scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(0, True))
         context = RunContext(
-            RunSettings(), PathState(store, PATH, "node", "i"), scheduler, self.stopping, scratch=Path("unused")
+            RunSettings(),
+            PathState(store, PATH, "node", "i"),
+            scheduler,
+            self.stopping,
+            scratch=Path("unused"),
+            workdir=Path("unused"),
         )
         self.agent = Agent(
             Settings(PATH, "node", scheduler_url, parallel=1),

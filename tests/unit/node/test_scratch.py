@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.node.scratch import working_directories
+from poltergust.node.scratch import private_folders
 
 
 def test_what_a_killed_agent_left_goes(tmp_path: Path) -> None:
     left = tmp_path / "work" / "path-node" / "left"
     left.mkdir(parents=True)
-    with working_directories(left.parent):
+    with private_folders(left.parent):
         assert not left.exists()
         left.mkdir(parents=True)
     assert not left.exists()
@@ -22,10 +22,10 @@ def test_what_a_killed_agent_left_goes(tmp_path: Path) -> None:
 def test_another_agent_of_the_same_name_keeps_its_own(tmp_path: Path) -> None:
     """A polling pass beside an agent on one machine, for example."""
     folder = tmp_path / "work" / "path-node"
-    with working_directories(folder):
+    with private_folders(folder):
         used = folder / "used"
         used.mkdir(parents=True)
-        with working_directories(folder):
+        with private_folders(folder):
             assert used.exists()
         assert used.exists()
     assert not used.exists()
@@ -33,5 +33,5 @@ def test_another_agent_of_the_same_name_keeps_its_own(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_ends_no_agent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "work").write_text("a file where the folder belongs")
-    with caplog.at_level(logging.WARNING), working_directories(tmp_path / "work" / "path-node"):
+    with caplog.at_level(logging.WARNING), private_folders(tmp_path / "work" / "path-node"):
         assert "stays" in caplog.text

@@ -86,6 +86,7 @@ class Attempted:
             SharedScheduler("http://scheduler:8082", "http://scheduler:8082", lambda root: GraphStatus(0, True)),
             Stopping(),
             scratch=folder / "work",
+            workdir=folder,
             wait=unforeseen,
         )
         attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process)

@@ -68,8 +68,9 @@ class Node:
         state = PathState(store, PATH, name, "i")
         self.records = state.records
         scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(running=1, runnable=False))
+        unused = Path("unused")
         context = RunContext(
-            RunSettings(retries=retries), state, scheduler, Stopping(), Path("unused"), observer=self.observer
+            RunSettings(retries=retries), state, scheduler, Stopping(), unused, unused, observer=self.observer
         )
         self.runs = Runs(context)
         self._queue = WorkQueue()

@@ -52,7 +52,7 @@ check: $(READY)
 	$(BIN)/vulture
 	$(BIN)/deptry .
 	$(BIN)/pre-commit validate-config
-	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run scripts/vendor-assets)
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra && terraform fmt -check -recursive clusters; \
 	elif [ "$$CI" = true ]; then echo "terraform is missing"; exit 1; \
 	else echo "terraform fmt skipped: https://developer.hashicorp.com/terraform/install"; fi

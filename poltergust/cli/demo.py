@@ -167,6 +167,7 @@ def _finish(folder: Path, screen: _Screen, ended: dict[str, object]) -> None:
     print_((folder / "results" / "pi.txt").read_text("utf-8"))
     print_(f"The log of the run:   {where}")
     command = "poltergust" if shutil.which("poltergust") else os.path.relpath(sys.argv[0])
+    print_(f"To look at it:        {command} dashboard --path {pipeline}")
     print_(f"To see it again:      {command} listen --path {pipeline}")
     print_(f"  in another shell:   cp {source} {pipeline}/again.config.yaml")
     print_(f"When you are done:    rm -r {shlex.quote(str(folder))}")

@@ -6,17 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from poltergust.dashboard.tasks import TaskState, TaskView
 
 MAX_BOXES = 150
 """More cannot be taken in, and takes long to lay out."""
-
-
-class GraphView(Enum):
-    FAMILIES = "families"
-    FOCUS = "focus"  # failed and running tasks, and what they require or what requires them
 
 
 @dataclass(frozen=True)

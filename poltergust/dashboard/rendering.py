@@ -9,9 +9,6 @@ from poltergust import __version__
 from poltergust.dashboard.filters import FILTERS, address, finalize
 from poltergust.dashboard.overview import GROUPS, Group
 
-MAIN_BLOCK = "main"
-"""The part of a page that changes while somebody looks at it."""
-
 
 class Renderer:
     """All templates of the package."""
@@ -31,9 +28,8 @@ class Renderer:
         )
 
     def page(self, template: str, **values: object) -> str:
-        return self._environment.get_template(template).render(**values)
+        return self._environment.get_template(template).render(layout="page.html", **values)
 
     def main(self, template: str, **values: object) -> str:
-        """Only what stands in the page's `MAIN_BLOCK`."""
-        found = self._environment.get_template(template)
-        return "".join(found.blocks[MAIN_BLOCK](found.new_context(values)))
+        """Only the part of the page that changes while somebody looks at it."""
+        return self._environment.get_template(template).render(layout="fragment.html", **values)

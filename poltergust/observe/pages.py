@@ -75,7 +75,7 @@ def text(status: Status) -> str:
     ]
     if len(status.runs) > SHOWN_RUNS:
         lines.append(f"and {len(status.runs) - SHOWN_RUNS} more")
-    lines += ["", "/healthz  /readyz  /status.json  /metrics"]
+    lines += ["", "/healthz  /readyz  /status.json  /metrics", f"all nodes: poltergust dashboard --path {status.path}"]
     return plain("\n".join(lines)) + "\n"
 
 

@@ -33,7 +33,7 @@ def test_every_answer_forbids_foreign_scripts_frames_and_sniffing(tmp_path: Path
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert "Server" not in headers
 
 

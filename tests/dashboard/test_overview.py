@@ -84,3 +84,15 @@ def test_names_and_reasons_stay_text(tmp_path: Path) -> None:
             assert "\u202e" not in answer.text
             assert "hunter2secret" not in answer.text
         assert "hunter2secret" not in page.get("/api/overview").text
+
+
+def test_a_script_gets_the_changing_part_alone_with_the_same_content(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    generation = site.config("nightly")
+    site.record(RunRecord("nightly", generation, "node-1", State.RUNNING, started=1.0))
+    with site.served() as page:
+        for path in ("/", "/nodes", "/environments", "/runs/nightly", "/runs/nightly?view=graph", "/history/nightly"):
+            whole, part = page.get(path), page.get(path, X_Poltergust_Fragment="main")
+            assert (whole.status, part.status) == (200, 200), path
+            assert "<html" not in part.text
+            assert part.text.strip()[:40] in whole.text

@@ -23,6 +23,10 @@ function counts(box) {
   return Object.entries(box.counts).map(([state, count]) => `${count} ${state}`).join(", ");
 }
 
+function note(box) {
+  return box.family ? counts(box) : `${box.state}: ${box.note}`;
+}
+
 function target(box, run) {
   const query = box.family ? { view: "graph", family: box.key } : { q: box.key };
   return `${run}?${new URLSearchParams(query)}`;
@@ -31,15 +35,13 @@ function target(box, run) {
 function drawBox(box, place, run) {
   const link = element("a", { href: target(box, run), class: `box box-${box.state}` });
   link.dataset.key = box.key;
-  link.setAttribute("aria-label", `${box.label}, ${box.family ? counts(box) : `${box.note}, ${box.state}`}`);
   const left = place.x - WIDTH / 2;
   const top = place.y - HEIGHT / 2;
   link.append(
     element("rect", { x: left, y: top, width: WIDTH, height: HEIGHT, rx: 8 }),
     element("rect", { class: "edge-colour", x: left, y: top, width: 5, height: HEIGHT, rx: 2.5 }),
     element("text", { class: "box-label", x: left + 16, y: top + 23 }, cut(box.label, 24)),
-    element("text", { class: "box-note", x: left + 16, y: top + 41 }, cut(box.family ? counts(box) : box.note, 30)),
-    element("title", {}, `${box.label}: ${box.note}`),
+    element("text", { class: "box-note", x: left + 16, y: top + 41 }, cut(note(box), 30)),
   );
   return link;
 }
@@ -91,7 +93,7 @@ function recolour(place, graph) {
   for (const box of graph.boxes) {
     const link = place.querySelector(`a[data-key="${CSS.escape(box.key)}"]`);
     link.setAttribute("class", `box box-${box.state}`);
-    if (box.family) link.querySelector(".box-note").textContent = cut(counts(box), 30);
+    link.querySelector(".box-note").textContent = cut(note(box), 30);
   }
 }
 

@@ -27,7 +27,9 @@ export async function refresh() {
       again = false;
       last = performance.now();
       const answer = await fetch(location.href, { headers: { "X-Poltergust-Fragment": "main" } });
-      if (answer.headers.get("Content-Type")?.startsWith("text/html")) morph(await answer.text());
+      // What the server could not make is not put in the place of what is there.
+      if (answer.status < 500) morph(await answer.text());
+      else show("lost", "out of date");
     } while (again);
   } catch {
     show("lost", "connection lost");

@@ -70,7 +70,14 @@ function follow() {
   }
 }
 
+// A bar of a drawing leads where its row in the list does; who uses no mouse has the list.
+function openBar(event) {
+  const bar = event.target.closest("[data-href]");
+  if (bar) location.assign(bar.dataset.href);
+}
+
 document.getElementById("theme").addEventListener("click", theme);
+main.addEventListener("click", openBar);
 main.addEventListener("input", filterWhileTyping);
 document.addEventListener("keydown", shortcut);
 setInterval(countAges, 1000);

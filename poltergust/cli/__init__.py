@@ -28,6 +28,7 @@ COMMANDS = {
     "check": ("poltergust.cli.check", "Validate task and environment files, offline."),
     "init": ("poltergust.cli.init", "Start from commented files and a small pipeline that runs as it is."),
     "doctor": ("poltergust.cli.doctor", "Check everything a node depends on; say how to correct what is wrong."),
+    "scheduler": ("poltergust.cli.scheduler", "Run the Luigi scheduler that all nodes share, with a password."),
     "env": ("poltergust.cli.env", "The environments of this machine: list, show, build, prune, lock."),
     "dashboard": ("poltergust.cli.dashboard", "The page: one look at the whole cluster, in a browser."),
     "demo": ("poltergust.cli.demo", "See it work on this machine: a temporary folder and a small sample pipeline."),

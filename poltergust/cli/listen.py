@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from poltergust.cli.node_options import make_settings, node_options
 from poltergust.cli.observe_options import NOT_INHERITED, observe_options, with_observability
 from poltergust.cli.options import option
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = """\b
 Examples:
@@ -41,7 +45,9 @@ def listen(debug: bool, /, **options: Any) -> None:
     from poltergust.luigi_run.scheduler import SchedulerClient
     from poltergust.node.wiring import agent
 
-    configure(options["log_format"], settings.node, Redactor((os.environ,)), debug=bool(debug))
+    scheduler = {"SCHEDULER_URL": settings.scheduler_url or ""}
+    configure(options["log_format"], settings.node, Redactor((os.environ, scheduler)), debug=bool(debug))
+    _warn_of_a_password_that_all_can_read(options["scheduler_url"] or "")
     report_dead_threads()
     for name in NOT_INHERITED:
         os.environ.pop(name, None)
@@ -50,3 +56,12 @@ def listen(debug: bool, /, **options: Any) -> None:
         if settings.scheduler_url is not None:  # the embedded one has the settings
             takeover.in_background(SchedulerClient(settings.scheduler_url))
         node.run()
+
+
+def _warn_of_a_password_that_all_can_read(url: str) -> None:
+    source = click.get_current_context().get_parameter_source("scheduler_url")
+    if "@" in url and source is ParameterSource.COMMANDLINE:
+        log.warning(
+            "everybody on this machine can read the password of --scheduler-url in the process list; put it into a "
+            "file and name that with --scheduler-password-file"
+        )

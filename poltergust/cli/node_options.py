@@ -13,7 +13,7 @@ import click
 
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
-from poltergust.cli.options import Duration, Size, option
+from poltergust.cli.options import Duration, Size, option, scheduler_password_option, with_password
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 from poltergust.runs.settings import RunSettings
 
@@ -34,6 +34,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--scheduler-url", metavar="URL", help="The luigid all nodes share; default: an embedded one, for one node."
     ),
+    scheduler_password_option,
     option(
         "--reconcile-interval",
         type=Duration(least=1.0),
@@ -86,10 +87,15 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
     if not cloud and (subscription or topic):
         raise UsageError(f"--path {path.root} is a folder, which needs no subscription; leave it out")
     project = options.get("project")
+    scheduler, password_file = scheduler_url(options.get("scheduler_url"), environ), options["scheduler_password_file"]
+    if password_file and scheduler is None:
+        raise UsageError(
+            "--scheduler-password-file is for --scheduler-url; the embedded scheduler has its own password"
+        )
     return Settings(
         path=path,
         node=parse_node(options.get("node")),
-        scheduler_url=scheduler_url(options.get("scheduler_url"), environ),
+        scheduler_url=with_password(scheduler, password_file),
         subscription=full_name(subscription, "subscriptions", project, environ) if subscription else None,
         topic=full_name(topic, "topics", project, environ) if topic else None,
         reconcile_interval=options["reconcile_interval"],

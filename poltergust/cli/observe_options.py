@@ -23,7 +23,14 @@ MIN_KEEP_SECONDS = 3600.0
 
 MIN_LOG_LIMIT_BYTES = 1024
 
-NOT_INHERITED = (SECRET, "POLTERGUST_NOTIFY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+NOT_INHERITED = (
+    SECRET,
+    "POLTERGUST_NOTIFY",
+    "POLTERGUST_SCHEDULER_URL",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+)
 """What is for this process alone: no task may sign, post or speak to systemd in the node's name."""
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (

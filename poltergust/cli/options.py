@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -26,6 +27,22 @@ def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
     attributes.setdefault("show_default", attributes.get("default") is not None)
     decorate: Callable[[F], F] = click.option(flag, *others, show_envvar=True, **attributes)
     return decorate
+
+
+scheduler_password_option = option(
+    "--scheduler-password-file",
+    metavar="FILE",
+    help="The password of the scheduler at --scheduler-url: a line user:password; of mode 0600.",
+)
+
+
+def with_password(url: str | None, file: str | None) -> str | None:
+    """A scheduler's URL with the first line of its password file, if both are given. Raises `UsageError`."""
+    if url is None or not file:
+        return url
+    from poltergust.luigi_run.passwords import read_passwords
+
+    return read_passwords(Path(file).expanduser())[0].in_url(url)
 
 
 class Duration(click.ParamType[float]):

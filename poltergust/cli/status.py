@@ -120,7 +120,8 @@ def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _
         def screen(width: int, note: str) -> RenderableType:
             from poltergust.cli import screens
 
-            return screens.detail(view, scheduling.now(view.config, view.nodes), width, note)
+            now = scheduling.now(view.config, view.nodes)
+            return screens.detail(view, now, width, note or scheduling.problem)
 
         lines = {name: _line(view.config, view.nodes)}
         return _Snapshot(lambda: json_output.detail(view), screen, lines, over=view.config.state.ended)

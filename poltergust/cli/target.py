@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.options import option
+from poltergust.cli.options import option, scheduler_password_option, with_password
 from poltergust.node.settings import parse_path
 from poltergust.path import layout
 
@@ -22,9 +23,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 path_option = option("--path", metavar="PATH", help="Where configs land: gs://bucket/prefix or a local folder.")
-scheduler_option = option(
+_scheduler_url_option = option(
     "--scheduler-url", metavar="URL", help="The luigid to ask for counts; default: the one that the nodes name."
 )
+
+
+def scheduler_option(function: F) -> F:
+    """`--scheduler-url` and its password file; the command gets one `scheduler_url` of both."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, scheduler_url: str | None, scheduler_password_file: str | None, **options: Any) -> Any:
+        return function(*arguments, scheduler_url=with_password(scheduler_url, scheduler_password_file), **options)
+
+    return cast("F", _scheduler_url_option(scheduler_password_option(command)))
 
 
 @dataclass(frozen=True)

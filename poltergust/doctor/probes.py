@@ -48,7 +48,7 @@ def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
         Probe("write", "writing beside the path, and the clock", path.round_trip),
         Probe("nodes", "other nodes", path.nodes),
         Probe("interpreters", "interpreters", lambda: machine.interpreters(settings)),
-        Probe("scheduler", "the scheduler", lambda: scheduling.scheduler(settings.scheduler_url)),
+        Probe("scheduler", "the scheduler", lambda: scheduling.scheduler(settings.scheduler_url, settings.environ)),
         Probe(
             "take-over",
             "how soon the scheduler notices a dead node",

@@ -16,10 +16,18 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
 from poltergust.documents import Argument
 
-__all__ = ["LOOPBACK", "Argument", "GraphStatus", "Launch", "LuigiRun", "Report", "Request"]
+__all__ = ["LOOPBACK", "QUICK_TAKE_OVER", "Argument", "GraphStatus", "Launch", "LuigiRun", "Report", "Request"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts of a scheduler that only its own machine reaches, and that no proxy is to be asked for."""
+
+QUICK_TAKE_OVER: Mapping[str, str] = {
+    # A worker pings every second, and its agent for it while a task holds the interpreter lock.
+    "worker_disconnect_delay": "10",
+    "retry_delay": "3",
+    "prune_on_get_work": "true",
+}
+"""The settings by which the tasks of a worker that fell silent are tried again within seconds (Luigi: 17 minutes)."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""A `luigid` of the agent's own installation, on loopback, for nodes that were given no scheduler.
+"""`poltergust scheduler` as a child of the agent, on loopback, for nodes that were given no scheduler.
 
-Kept alive: when it dies it comes back on the same port with the state of its last clean stop (luigid saves its state
-only then). Killed together with the agent it saves nothing, and workers announce their tasks again.
+It is for this machine and this user: it wants the password in `own_state.own_password_file`. Kept alive: when it dies
+it comes back on the same port with the state of its last clean stop (luigid saves its state only then). Killed together
+with the agent it saves nothing, and workers announce their tasks again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-import urllib.request
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,17 +21,11 @@ from poltergust.base.backoff import Backoff
 from poltergust.base.errors import NodeError
 from poltergust.base.loops import Loop
 from poltergust.base.reasons import Reason
+from poltergust.luigi_run.own_state import check_state, own_password, own_password_file
+from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.processes import Child, Spawn
 
 HOST = "127.0.0.1"
-QUICK_TAKE_OVER: Mapping[str, str] = {
-    # A worker pings every second from a thread: 10 s leave room for a task that holds the interpreter lock.
-    "worker_disconnect_delay": "10",
-    "retry_delay": "3",
-    "prune_on_get_work": "true",
-}
-"""The settings by which a dead node's tasks are taken over within seconds (Luigi's defaults: 17 minutes)."""
-
 _MIN_RESTART_SECONDS, _MAX_RESTART_SECONDS = 0.5, 30.0  # between a death and the next start, doubled each time
 _STEADY_SECONDS = 60.0  # alive, after which the delay starts again from the first
 _MAX_LINES = 20  # of its output, the last ones, kept for an error message
@@ -57,22 +51,8 @@ def _refuse_taken(port: int) -> None:
             raise NodeError(Reason.START_FAILED, text) from error
 
 
-def write_config(folder: Path) -> Path:
-    """Write luigid's configuration into `folder`, which also keeps its state."""
-    settings = {
-        **QUICK_TAKE_OVER,
-        "state_path": str(folder / "state.pickle").replace("%", "%%"),  # configparser interpolates
-        "record_task_history": "false",
-        "batch_emails": "false",
-    }
-    path = folder / "luigid.cfg"
-    text = "# Written by poltergust at each start; changes are lost.\n[scheduler]\n"
-    path.write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
-    return path
-
-
 class EmbeddedScheduler:
-    """`start()` once, `stop()` once, from one thread. `folder` is its own (configuration and state); `env` the agent's
+    """`start()` once, `stop()` once, from one thread. `folder` is its own, for its state; `env` the agent's
     environment; each line luigid writes goes to `on_line`."""
 
     def __init__(
@@ -86,7 +66,11 @@ class EmbeddedScheduler:
     ) -> None:
         self._spawn = spawn
         self._folder = folder.absolute()
-        self._env = dict(env)
+        # What is meant for the agent (POLTERGUST_HTTP) or for its runs (their luigi.cfg) is not for the scheduler.
+        self._env = {
+            name: value for name, value in env.items() if not name.startswith(("POLTERGUST_", "LUIGI_CONFIG_"))
+        }
+        self._password_file = own_password_file(env)
         self._port = port
         self._on_line = on_line
         self._last: deque[str] = deque(maxlen=_MAX_LINES)
@@ -97,6 +81,7 @@ class EmbeddedScheduler:
 
     @property
     def url(self) -> str:
+        """Without the password."""
         return f"http://{HOST}:{self._port}"
 
     @property
@@ -106,16 +91,18 @@ class EmbeddedScheduler:
             return None if self._child is None else self._child.pid
 
     def start(self, timeout: float = 60.0) -> str:
-        """Start it and return its URL once it answers; `NodeError` with its last line after `timeout` seconds."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._env["LUIGI_CONFIG_PATH"] = str(write_config(self._folder))
-        self._env.pop("LUIGI_CONFIG_PARSER", None)  # a user's choice of TOML is not for our file
+        """Start it and return its URL, with the password, once it answers; `NodeError` with its last line after
+        `timeout` seconds. Raises `UsageError` if its password or its state cannot be kept where they belong."""
+        check_state(self._folder)
+        credentials = own_password(self._password_file)
         self._port = self._port or free_port()
         _refuse_taken(self._port)
+        url = credentials.in_url(self.url)
+        client = SchedulerClient(url, timeout=2.0)
         child = self._launch()
         self._loop.start()
         end = time.monotonic() + timeout
-        while not self._answers():
+        while not client.healthy():
             if child.wait(0) is not None or time.monotonic() > end:
                 self.stop()
                 words = next((line.strip() for line in reversed(self._last) if line.strip()), "it wrote nothing")
@@ -123,7 +110,8 @@ class EmbeddedScheduler:
                     Reason.START_FAILED, f"the embedded luigid on port {self._port} did not come up: {words}"
                 )
             self._loop.stopping.wait(0.05)
-        return self.url
+        _log.info("the embedded scheduler is at %s, its password in %s", self.url, self._password_file)
+        return url
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stop it so that it saves its state; after `timeout` seconds it is killed."""
@@ -142,8 +130,8 @@ class EmbeddedScheduler:
             self._child = self._spawn(
                 [
                     sys.executable,
-                    *("-c", "from luigi.cmdline import luigid; luigid()"),
-                    *("--address", HOST, "--port", str(self._port)),
+                    *("-m", "poltergust", "scheduler", "--address", HOST, "--port", str(self._port)),
+                    *("--password-file", str(self._password_file), "--state-dir", str(self._folder)),
                 ],
                 env=self._env,
                 cwd=self._folder,
@@ -175,12 +163,3 @@ class EmbeddedScheduler:
     def _failed(self, error: Exception) -> None:
         expected = isinstance(error, NodeError)
         _log.warning("%s; starting it again", error, exc_info=None if expected else error)
-
-    def _answers(self) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = urllib.request.Request(self.url + "/", method="HEAD")
-        try:
-            with opener.open(request, timeout=2.0) as answer:
-                return bool(answer.status == 204)
-        except OSError:
-            return False

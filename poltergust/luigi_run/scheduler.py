@@ -2,7 +2,7 @@
 
 `SchedulerClient` speaks luigid's own JSON calls (`/api/<method>`, luigi/server.py) with short timeouts; every failure
 is a `Temporary`. `judge` is pure: from a dependency graph to "can this pipeline go on?", which decides two rows of the
-outcome table. `EmbeddedScheduler` (in `embedded.py`) runs a luigid of the agent's own installation.
+outcome table.
 """
 
 from __future__ import annotations
@@ -17,15 +17,20 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK
-from poltergust.luigi_run.embedded import EmbeddedScheduler
 
-__all__ = ["EmbeddedScheduler", "Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]
+__all__ = ["Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]
+
+_REFUSED: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "it wants a password: name the file with --scheduler-password-file (HTTP 401)",
+    HTTPStatus.MISDIRECTED_REQUEST: "it does not go by that name: start it with --allow-host and the name (HTTP 421)",
+}
 
 _RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
@@ -204,7 +209,7 @@ class SchedulerClient:
                 return cast("dict[str, object]", json.load(answer))["response"]
         except urllib.error.HTTPError as error:
             error.close()
-            self._fail(f"{method} answered HTTP {error.code}", error)
+            self._fail(_REFUSED.get(error.code, f"{method} answered HTTP {error.code}"), error)
         except urllib.error.URLError as error:
             self._fail(str(error.reason), error)
         except (OSError, http.client.HTTPException) as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from poltergust.base.backoff import Backoff
 from poltergust.base.errors import Temporary
-from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
+from poltergust.luigi_run import QUICK_TAKE_OVER
 from poltergust.luigi_run.scheduler import SchedulerClient
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ there. One that does not answer is left alone for a while: the records still tel
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
 from poltergust.luigi_run import LOOPBACK
+from poltergust.luigi_run.own_state import with_own_password
 from poltergust.luigi_run.scheduler import Graph, SchedulerClient, judge
 from poltergust.path.reading.model import ConfigView, NodeView
 
@@ -38,7 +40,9 @@ class Now:
 
 
 class SchedulerView:
-    """Asks the schedulers that records name, or the one at `url`. `host` is this machine's name as nodes give it."""
+    """Asks the schedulers that records name, or the one at `url`. `host` is this machine's name as nodes give it.
+    `problem` is a line on why none could be asked, empty while there is nothing to say. Those that records name get no
+    password, but for this user's own ones on this machine."""
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class SchedulerView:
         self._clock = clock
         self._timeout = timeout
         self._not_before: dict[str, float] = {}
+        self.problem = ""
 
     def now(self, view: ConfigView, nodes: Sequence[NodeView]) -> Now | None:
         """None where no scheduler can be asked, or it does not know the run."""
@@ -72,9 +77,11 @@ class SchedulerView:
             if self._clock() < self._not_before.get(url, 0.0):
                 continue
             try:
-                graph = SchedulerClient(url, self._timeout).graph(root)
-            except (Temporary, UsageError):
+                graph = SchedulerClient(with_own_password(url, os.environ), self._timeout).graph(root)
+                self.problem = ""
+            except (Temporary, UsageError) as error:
                 self._not_before[url] = self._clock() + PAUSE
+                self.problem = f"what the nodes recorded is shown: {error}"
                 continue
             if judge(graph).known:
                 return graph

@@ -36,11 +36,20 @@ def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
     return int(wanted) / 1e6
 
 
+def notify(address: str, line: str) -> None:
+    """One message to the socket `address` (a path, or an abstract name after ``@``; nothing happens if it is empty).
+    Raises `OSError`."""
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(MAX_INTERVAL_SECONDS)
+            sender.sendto(line.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
 class Systemd:
     """Sends systemd, in a thread, what `status` says. `address` is a socket's path, or an abstract name after ``@``."""
 
     def __init__(self, address: str, watchdog: float | None, status: Callable[[], Status]) -> None:
-        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._address = address
         self._watchdog = watchdog
         self._step = MAX_INTERVAL_SECONDS if watchdog is None else min(MAX_INTERVAL_SECONDS, watchdog / 4)
         self._status = status
@@ -99,9 +108,7 @@ class Systemd:
 
     def _send(self, line: str) -> None:
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(MAX_INTERVAL_SECONDS)
-                sender.sendto(line.encode(), self._address)
+            notify(self._address, line)
         except OSError as error:
             level = logging.DEBUG if "not taken" in self._sent else logging.WARNING
             self._sent.add("not taken")

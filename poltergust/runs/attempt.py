@@ -55,7 +55,8 @@ class Attempts:
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
         """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
         context, config = self.context, run.config
-        redact = Redactor((context.variables, spec.variables, task.variables))
+        scheduler = {"SCHEDULER_URL": context.scheduler.url}
+        redact = Redactor((context.variables, spec.variables, task.variables, scheduler))
         with context.state.run_log(
             config.name,
             config.generation,

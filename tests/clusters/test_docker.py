@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
+from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests.clusters.machine import Machine, need_machines, registry_settings
 from tests.emulators.pubsub import call, pubsub_emulator
 from tests.terraform.standin import ROOT

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
+from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests import needs
 from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings
 from tests.emulators import pubsub as emulator

@@ -11,7 +11,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from poltergust.luigi_run.embedded import QUICK_TAKE_OVER
+from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests.deploy import chart
 from tests.deploy.chart import VALUES, pod_specs, render
 from tests.deploy.tools import CHART, run_helm

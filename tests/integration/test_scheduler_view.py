@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from poltergust.base.progress import Progress
 from poltergust.observe.scheduler_view import PAUSE, RunningTask, SchedulerView
@@ -22,9 +21,8 @@ from tests.emulators.servers import free_port
 
 
 def call(url: str, method: str, **arguments: object) -> None:
-    body = urllib.parse.urlencode({"data": json.dumps(arguments)}).encode()
-    with urllib.request.urlopen(f"{url}/api/{method}", data=body, timeout=10) as answer:
-        answer.read()
+    body = {"data": json.dumps(arguments)}
+    requests.post(f"{url}/api/{method}", data=body, timeout=10).raise_for_status()
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,15 @@ and shorter time-outs.
 - `give_back` and `reset_failures` change what the scheduler remembers, with the calls it has.
 """
 
+import base64
 import http.client
 import importlib
 from typing import Any, Dict, Iterable, List
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .ending import headline
 
-rpc = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
+rpc: Any = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
 RemoteScheduler: Any = rpc.RemoteScheduler
 RPCError: Any = rpc.RPCError
 
@@ -27,7 +28,8 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
     """One per thread. `attempts` and `wait` (seconds) bound how long an unreachable scheduler is tried for."""
 
     def __init__(self, url: str, budget: int, root_id: str = "", attempts: int = 3, wait: int = 1) -> None:
-        super().__init__(url)
+        super().__init__(without_credentials(url))  # Luigi's messages and those of its libraries show it
+        self._fetcher = fetcher(url)
         self.set_retries(attempts, wait)
         self._rpc_log_retries = False  # logs a traceback and the URL with its credentials
         self._budget = budget
@@ -159,6 +161,33 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
             self.forgive_failures(task_id)
             cleared.append(task_id)
         return cleared
+
+
+def fetcher(url: str) -> Any:
+    """Luigi's own way to fetch, with the credentials of `url` in a header. Luigi's would send what stands in the URL
+    without decoding it."""
+    parts = urlsplit(url)
+    pair = "{}:{}".format(unquote(parts.username or ""), unquote(parts.password or "")).encode()
+    header = "Basic " + base64.b64encode(pair).decode() if parts.username else ""
+
+    class Quick(rpc.RequestsFetcher):  # type: ignore[misc]
+        def check_pid(self) -> None:
+            super().check_pid()
+            self.session.auth = self.sign if header else None
+
+        @staticmethod
+        def sign(request: Any) -> Any:
+            request.headers["Authorization"] = header
+            return request
+
+    class Plain(rpc.URLLibFetcher):  # type: ignore[misc]
+        def _create_request(self, full_url: str, body: Any = None) -> Any:
+            request = super()._create_request(full_url, body)
+            if header:
+                request.add_header("Authorization", header)
+            return request
+
+    return Quick() if rpc.HAS_REQUESTS else Plain()
 
 
 def named(worker: str, prefixes: Iterable[str]) -> bool:

@@ -115,7 +115,7 @@ class PipelineRun:
             from .remote import without_credentials
 
             where = without_credentials(self.request["scheduler_url"])
-            why = describe(getattr(error, "sub_exception", None) or error).replace(self.request["scheduler_url"], where)
+            why = describe(getattr(error, "sub_exception", None) or error)
             raise Ended("scheduler-unreachable", f"the scheduler at {where} does not answer: {why}") from None
 
     def work(self) -> Ended:
@@ -140,7 +140,10 @@ class PipelineRun:
     def build(self) -> None:
         import luigi
 
-        settings = {"no_lock": True, "local_scheduler": False, "scheduler_url": self.request["scheduler_url"]}
+        from .remote import without_credentials
+
+        where = without_credentials(self.request["scheduler_url"])
+        settings = {"no_lock": True, "local_scheduler": False, "scheduler_url": where}
         if binding.given(self.options, "core", "log_level") is None:
             settings["log_level"] = "INFO"
         luigi.build([self.root], worker_scheduler_factory=self, **settings)
@@ -153,7 +156,10 @@ class PipelineRun:
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Any:
         from .working import SharedWorker
 
-        worker = SharedWorker(scheduler, self.request["worker"], worker_processes, self.useful, self.request["idle"])
+        known = {} if self.worker is None else self.worker.reached()
+        worker = SharedWorker(
+            scheduler, self.request["worker"], worker_processes, self.useful, self.request["idle"], known, self.refused
+        )
         if self.request["reset_failures"]:
             worker.before_run = self.reset_failures  # now that every task of the graph is known to the scheduler
         self.worker = worker
@@ -220,6 +226,9 @@ class PipelineRun:
             self._asked = time.monotonic()
             self._took = self._asked - now
         return self._moving
+
+    def refused(self, task_id: str) -> None:
+        self.write_line(f"the scheduler handed out {task_id}, which is no part of this run: it is not run here")
 
     def unless_draining(self) -> None:
         if self.draining.is_set():

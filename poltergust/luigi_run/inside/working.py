@@ -32,12 +32,25 @@ MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 an
 
 
 class SharedWorker(Worker):
-    """`useful()` says whether anything runs or could run on any node; `idle` bounds the wait for it (seconds)."""
+    """`useful()` says whether anything runs or could run on any node; `idle` bounds the wait for it (seconds). `known`
+    are tasks that earlier workers of this process reached, by id; `refused(task_id)` is called for each task that the
+    scheduler hands out and this run has not reached."""
 
-    def __init__(self, scheduler: Any, worker_id: str, processes: int, useful: Callable[[], bool], idle: float) -> None:
+    def __init__(
+        self,
+        scheduler: Any,
+        worker_id: str,
+        processes: int,
+        useful: Callable[[], bool],
+        idle: float,
+        known: Dict[str, Any],
+        refused: Callable[[str], None],
+    ) -> None:
         super().__init__(scheduler=scheduler, worker_id=worker_id, worker_processes=processes, **SETTINGS)
         self._useful = useful
         self._idle = idle
+        self._known = known
+        self._refused = refused
         self._idle_from = 0.0
         self.waited_enough = False  # it left because of `idle`
         self._died_at: Dict[str, float] = {}
@@ -96,6 +109,56 @@ class SharedWorker(Worker):
         if task.task_id in self._found_complete:
             return f"{name} was complete before, and its output is gone: {gone}"
         return f"{name} ran on another node, and this node does not see its output: {gone}; {EVERYWHERE}"
+
+    def reached(self) -> Dict[str, Any]:
+        """Every task from the root down, and what tasks yielded while they ran, by id."""
+        return {**self._known, **self.tasks}
+
+    def _get_work_task_id(self, response: Dict[str, Any]) -> Any:
+        """Luigi imports the module and makes the task that the scheduler names, whatever it is, and a batch before it
+        looks at its members (luigi/worker.py `_get_work`). So whoever reaches the scheduler could have any code run:
+        only tasks that this run has reached itself count, and only what it knows of them."""
+        handed = response.get("batch_task_ids") if "batch_id" in response else [response.get("task_id")]
+        members = [task_id for task_id in handed or [] if task_id is not None]
+        strangers = [task_id for task_id in members if task_id not in self._scheduled_tasks]
+        for task_id in [task_id for task_id in strangers if task_id in self._known]:
+            self._scheduled_tasks[task_id] = self._known[task_id]
+            strangers.remove(task_id)
+        for task_id in strangers:
+            self._give_back_as_failed(task_id)
+        if strangers or ("batch_id" in response and not self._describe_batch(response, members)):
+            return None
+        return super()._get_work_task_id(response)
+
+    def _give_back_as_failed(self, task_id: str) -> None:
+        self._refused(task_id)
+        text = json.dumps("Refused: it is no part of the run that was asked for it.")
+        for _ in range(2):  # the first brings the budget, which the second then exceeds: it is not handed out again
+            self._scheduler.add_task(
+                worker=self._id,
+                task_id=task_id,
+                status="FAILED",
+                expl=text,
+                runnable=False,
+                retry_policy_dict={"retry_count": 1},
+            )
+
+    def _describe_batch(self, response: Dict[str, Any], members: List[str]) -> bool:
+        """Say in the words of the members, which this run knows, what their batch is. False: they are no batch, and the
+        scheduler has them back at the next question (luigi/scheduler.py `_reset_orphaned_batch_running_tasks`)."""
+        tasks = [self._scheduled_tasks[task_id] for task_id in members]
+        if not tasks or len({type(task) for task in tasks}) > 1:
+            return False
+        each = [task.to_str_params() for task in tasks]
+        batched = set(tasks[0].batch_param_names())
+        if any(params[name] != value for params in each for name, value in each[0].items() if name not in batched):
+            return False
+        response["task_module"] = None  # it is imported
+        response["task_family"] = tasks[0].task_family
+        response["task_params"] = {
+            name: [params[name] for params in each] if name in batched else value for name, value in each[0].items()
+        }
+        return True
 
     def _run_task(self, task_id: str) -> None:
         self._idle_from = 0.0

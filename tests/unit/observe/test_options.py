@@ -83,6 +83,7 @@ def test_what_is_for_this_process_alone_is_handed_to_no_task_and_shown_nowhere()
     environ = {
         "POLTERGUST_NOTIFY_SECRET": "s3cret-of-the-tests",
         "POLTERGUST_NOTIFY": "https://example.com/s3cret-in-the-path",
+        "POLTERGUST_SCHEDULER_URL": "http://user:s3cret-of-the-scheduler@head:8082",
         "NOTIFY_SOCKET": "@systemd",
         "WATCHDOG_USEC": "30000000",
         "WATCHDOG_PID": str(os.getpid()),

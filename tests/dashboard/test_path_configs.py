@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from poltergust.dashboard.path_configs import MAX_OUTCOMES_READ, MAX_REFRESHED, PathConfigs
@@ -11,40 +9,12 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.reading.model import ConfigState
 from poltergust.path.records import RunRecord, State
 from poltergust.path.state import PathState
-from poltergust.stores import Blob, Entry, Store
+from tests.dashboard.counted import CountedStore
 from tests.dashboard.serving import Site
 
 
-class Counted:
-    """A store whose calls are counted. Reading only."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.calls: Counter[str] = Counter()
-
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
-        self.calls["list"] += 1
-        return self._store.list(prefix, suffix=suffix)
-
-    def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
-        self.calls["read"] += 1
-        return self._store.read(url, start=start, limit=limit)
-
-    def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
-        raise AssertionError("the page writes nothing")
-
-    def append(self, url: str, data: bytes) -> None:
-        raise AssertionError("the page writes nothing")
-
-    def move(self, source: str, generation: str, target: str) -> bool:
-        raise AssertionError("the page writes nothing")
-
-    def delete(self, url: str, *, if_generation: str | None = None) -> None:
-        raise AssertionError("the page writes nothing")
-
-
-def reading(site: Site) -> tuple[PathConfigs, Counted]:
-    store = Counted(site.state.store)
+def reading(site: Site) -> tuple[PathConfigs, CountedStore]:
+    store = CountedStore(site.state.store)
     return PathConfigs(PathState(store, WatchedPath(site.state.path.root)).reader()), store
 
 

@@ -41,7 +41,7 @@ class CleanStation(Step):
 
     def run(self):
         if self.station == self.broken and not os.path.exists(os.path.join(self.folder, "repaired")):
-            raise ValueError(f"station {self.station} reports 413.2 °C: <b>not</b> a temperature")
+            raise ValueError(f"station {self.station} reports 413.2 °C, warmer than air can be")
         super().run()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from poltergust import __version__
 from poltergust.base.loops import dead_threads
@@ -83,6 +85,8 @@ class Description:
             scan=scan,
             scanning=self.scan.scanning(),
             since_scan=None if scan.ended is None else now - scan.ended,
+            since_oldest=None if scan.oldest is None else now - scan.oldest,
+            cache_free=_free_bytes(self.settings.cache),
             reconcile_interval=self.settings.reconcile_interval,
             since_beat=now - self.heartbeat.turned,
             sources=tuple(_seen(source, now) for source in self.sources),
@@ -126,3 +130,10 @@ def _seen(source: Source, now: float) -> SourceSeen:
     counts = source.counts() if isinstance(source, Counting) else {}
     kind = type(source).__name__.removesuffix("Source").lower()
     return SourceSeen(kind, state.alive, since, state.problem, dict(counts))
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # not there yet, or not to be looked at
+        return None

@@ -16,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from poltergust.base.errors import PoltergustError
+from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.environments import Environment, Environments, EnvironmentSpec, Locks
 from poltergust.observe.status import Status, unhealthy, unready
 from poltergust.path.outcome import RenameResult
@@ -74,6 +75,22 @@ class Metrics:
         self._posts = prometheus_client.Counter(
             "poltergust_outcome_posts", "Outcomes for --notify, by what became of them.", ["result"], registry=registry
         )
+
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Prometheus sees no increase in a counter that appears with its first event: the first error of a node, too,
+        is to be an increase from 0."""
+        for reason in Reason:
+            self._verdicts.labels(reason.kind.value, reason.code)
+            outcome = Verdict(reason, "").outcome
+            if outcome is not None:
+                self._endings.labels(outcome.value, reason.code, RenameResult.WON.value)
+            if reason.kind is ReasonKind.NODE:
+                self._builds.labels(reason.code)
+        self._builds.labels("ok")
+        for result in ("delivered", "undelivered"):
+            self._posts.labels(result)
 
     # What happens
 
@@ -178,7 +195,15 @@ class _Moment(Collector):
         yield _gauge("poltergust_running_runs", "Runs with a Luigi process here.", counts[State.RUNNING.value])
         yield _gauge("poltergust_renames_refused", "Runs that wait for a refused rename.", len(status.refused))
         yield _gauge("poltergust_scan_seconds", "What the last whole scan took.", status.scan.seconds)
-        yield _gauge("poltergust_scan_configs", "Configs that the last whole scan found.", status.scan.found)
+        if status.since_scan is not None:
+            waiting = (
+                "Configs of the path without an outcome, as the last whole scan found them; the same on every node."
+            )
+            yield _gauge("poltergust_path_waiting_configs", waiting, status.scan.found)
+            oldest = "How long scans of this node have been finding the same config."
+            yield _gauge("poltergust_path_oldest_waiting_seconds", oldest, status.since_oldest or 0.0)
+        if status.cache_free is not None:
+            yield _gauge("poltergust_cache_free_bytes", "Left where environments are kept.", status.cache_free)
         scans = CounterMetricFamily("poltergust_scans", "Scans of the path.", labels=["result"])
         scans.add_metric(["ok"], status.scan.scans)
         scans.add_metric(["failed"], status.scan.failures)

@@ -66,6 +66,8 @@ class Status:
     scan: ScanState
     scanning: bool  # the scan's thread is alive
     since_scan: float | None  # None: none went through yet
+    since_oldest: float | None  # since a scan found the config that is there the longest; None: there is none
+    cache_free: int | None  # bytes that are left where environments are kept; None: nobody can say
     reconcile_interval: float
     since_beat: float  # since the heartbeat's thread made a turn
     sources: tuple[SourceSeen, ...] = ()

@@ -29,12 +29,13 @@ _STOP_SECONDS = 2.0
 @dataclass(frozen=True)
 class ScanState:
     """Of the last scan that went through: when it ended (monotonic seconds, None: none yet), how long it took in
-    seconds, how many names it found. `scans` and `failures` are counted since the start, `problem` is what is wrong
-    now."""
+    seconds, how many names it found, and when (monotonic seconds, None: there are none) scans found the oldest of them
+    first. `scans` and `failures` are counted since the start, `problem` is what is wrong now."""
 
     ended: float | None = None
     seconds: float = 0.0
     found: int = 0
+    oldest: float | None = None
     scans: int = 0
     failures: int = 0
     problem: str = ""
@@ -66,6 +67,8 @@ class Scan:
         self._lock = threading.Lock()
         self._stopped = False
         self._last = ScanState()
+        # URL to when a scan found it first; only what the last scan found.
+        self._seen: dict[str, float] = {}
         # When a scan last found anything (monotonic seconds).
         self._last_event: float | None = None
 
@@ -100,22 +103,24 @@ class Scan:
     # The thread.
 
     def _scan(self) -> float:
-        began, found = self._clock.monotonic(), 0
+        began = self._clock.monotonic()
+        seen: dict[str, float] = {}
         for url in self._list_configs():
             with self._lock:
                 if self._stopped:
                     return 0.0
                 self._changed(url)
-            found += 1
+            seen[url] = self._seen.get(url, began)
         now = self._clock.monotonic()
         with self._lock:
             if self._last.problem:
                 log.info("the path can be listed again")
-            self._last = ScanState(now, now - began, found, self._last.scans + 1, self._last.failures)
-            if found:
+            self._seen, oldest = seen, min(seen.values(), default=None)
+            self._last = ScanState(now, now - began, len(seen), oldest, self._last.scans + 1, self._last.failures)
+            if seen:
                 self._last_event = now
         self.first_done.set()
-        log.debug("scan found %d configs in %.3f s", found, now - began)
+        log.debug("scan found %d configs in %.3f s", len(seen), now - began)
         return self._interval * (1 - _JITTER_SHARE * self._draw())
 
     def _failed(self, error: Exception) -> None:

@@ -97,6 +97,23 @@ def test_scans_at_the_start_and_at_every_interval(clock: HandClock, listing: Lis
         assert scan.last().scans == 2
 
 
+def test_it_knows_since_when_the_oldest_config_is_there(clock: HandClock, listing: Listing) -> None:
+    with scanning(listing, clock) as scan:
+        scan.start(lambda _: None)
+        clock.resting()
+        began = clock.now
+        assert scan.last().oldest == began
+        listing.names = ["b", "c"]
+        clock.move(clock.resting())
+        assert (scan.last().found, scan.last().oldest) == (2, began), "b was there from the start"
+        listing.names = ["c"]
+        clock.move(clock.resting())
+        assert began < (scan.last().oldest or 0.0) < clock.now
+        listing.names = []
+        clock.move(clock.resting())
+        assert (scan.last().found, scan.last().oldest) == (0, None)
+
+
 def test_jitter_only_shortens(clock: HandClock, listing: Listing) -> None:
     with scanning(listing, clock, jitter=0.5) as scan:
         scan.start(lambda _: None)

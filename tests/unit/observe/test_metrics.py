@@ -47,6 +47,9 @@ def test_both_formats_are_read_by_the_official_parser(accept: str, parse: Any) -
     assert samples["poltergust_running_runs",] == 1
     assert samples["poltergust_renames_refused",] == 1
     assert samples["poltergust_scan_seconds",] == 0.25
+    assert samples["poltergust_path_waiting_configs",] == 4
+    assert samples["poltergust_path_oldest_waiting_seconds",] == 90
+    assert samples["poltergust_cache_free_bytes",] == 5_000_000_000
     assert samples["poltergust_scans_total", "failed"] == 1
     assert samples["poltergust_seconds_since_last_event",] == 5
     assert samples["poltergust_seconds_since_last_scan",] == 10
@@ -57,6 +60,7 @@ def test_ages_of_what_never_happened_are_left_out() -> None:
     metrics = Metrics()
     metrics.watch(lambda: status(since_scan=None, sources=()))
     assert value(metrics, "poltergust_seconds_since_last_scan") is None
+    assert value(metrics, "poltergust_path_waiting_configs") is None
     assert value(metrics, "poltergust_seconds_since_last_event") is None
 
 
@@ -68,6 +72,16 @@ def test_endings_are_counted_by_outcome_reason_and_who_renamed() -> None:
     assert value(metrics, "poltergust_runs_total", rename="won", **labels) == 2
     assert value(metrics, "poltergust_runs_total", rename="lost", **labels) == 1
     assert value(metrics, "poltergust_rename_refusals_total") == 1
+
+
+def test_the_first_of_each_kind_is_an_increase_from_zero() -> None:
+    metrics = Metrics()
+    assert value(metrics, "poltergust_runs_total", outcome="error", reason="task-failed", rename="won") == 0
+    assert value(metrics, "poltergust_runs_total", outcome="done", reason="complete", rename="won") == 0
+    assert value(metrics, "poltergust_environment_builds_total", result="disk-full") == 0
+    assert value(metrics, "poltergust_outcome_posts_total", result="undelivered") == 0
+    metrics.renamed(RUN, Verdict(Reason.TASK_FAILED, ""), RenameResult.WON)
+    assert value(metrics, "poltergust_runs_total", outcome="error", reason="task-failed", rename="won") == 1
 
 
 class Environments:

@@ -17,6 +17,11 @@ class PoltergustError(Exception):
         super().__init__(message)
         self.reason = reason
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All there is to say, a line each; `str(error)` has the first of them."""
+        return (str(self),)
+
 
 class UsageError(PoltergustError):
     """The command line or the node's set-up is wrong; the message says what to do."""

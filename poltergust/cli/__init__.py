@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -59,16 +60,18 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(code, int):  # how click hands on `Exit` when it is not to end the process itself
             sys.exit(code)
     except click.Abort:
-        _fail("interrupted", exits.INTERRUPTED)
+        _fail(["interrupted"], exits.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except PoltergustError as error:
         if os.environ.get("POLTERGUST_DEBUG") or "--debug" in (sys.argv[1:] if argv is None else argv):
             raise
-        _fail(str(error), exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
+        _fail(error.lines, exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
 
 
-def _fail(text: str, code: int) -> None:
-    click.echo(f"poltergust: {one_line(Redactor((os.environ,))(text), 2000)}", err=True)
+def _fail(lines: Sequence[str], code: int) -> None:
+    redact = Redactor((os.environ,))
+    for text in lines:
+        click.echo(f"poltergust: {one_line(redact(text), 2000)}", err=True)
     sys.exit(code)

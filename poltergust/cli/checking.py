@@ -83,8 +83,9 @@ def check(file: str, data: bytes | None = None, kind: str | None = None) -> Chec
             return _task(file, parse_task_file(data, file))
         spec = parse_environment_file(data, file)
     except DocumentError as error:
-        problem = Problem(error.line, error.column, error.key, error.reason.code, error.message)
-        return CheckResult(file, kind, (problem,))
+        found = sorted(error.all, key=lambda each: (each.line, each.column))
+        problems = (Problem(each.line, each.column, each.key, each.reason.code, each.message) for each in found)
+        return CheckResult(file, kind, tuple(problems))
     summary = f"Python {_python(spec)}, {plural(len(spec.dependencies), 'dependency', 'dependencies')}"
     return CheckResult(file, kind, tuple(_dependencies(spec)), summary)
 

@@ -6,10 +6,10 @@ from poltergust.base.reasons import Reason
 from poltergust.base.text import did_you_mean
 from poltergust.documents import known
 from poltergust.documents.expand import Entries, Expanded, Items, Node
-from poltergust.documents.fields import describe, items, mapping, module, place, text, top_level, variables
+from poltergust.documents.fields import describe, items, mapping, module, place, text, top_level, unrepeated, variables
 from poltergust.documents.known import Option, Takes
 from poltergust.documents.luigi_config import luigi_config
-from poltergust.documents.mistakes import mistake, show
+from poltergust.documents.mistakes import Mistakes, mistake, show
 from poltergust.documents.model import CodePlace, Dependency, EnvironmentSpec
 from poltergust.documents.scalars import boolean, is_null
 from poltergust.documents.yaml_text import Scalar
@@ -22,35 +22,32 @@ def parse_environment_file(data: bytes, source: str) -> EnvironmentSpec:
 
     Raises `DocumentError`.
     """
-    entries = top_level(data, source, known.ENVIRONMENT_FILE)
-    return EnvironmentSpec(
+    mistakes = Mistakes()
+    entries = top_level(data, source, known.ENVIRONMENT_FILE, mistakes)
+    parsed = EnvironmentSpec(
         url=source,
-        virtualenv=_virtualenv(entries.get("virtualenv")),
-        dependencies=_dependencies(entries.get("dependencies")),
-        variables=variables(entries.get("variables")),
-        installer=_installer(entries.get("installer")),
-        preload=tuple(module(item, "preload") for item in items(entries.get("preload"), "preload")),
-        code=_code(entries.get("code")),
-        luigi_config=luigi_config(entries.get("luigi-config")),
+        virtualenv=_virtualenv(entries.get("virtualenv"), mistakes),
+        dependencies=_dependencies(entries.get("dependencies"), mistakes),
+        variables=variables(entries.get("variables"), mistakes),
+        installer=mistakes.of(lambda: _installer(entries.get("installer")), known.INSTALLERS[0]),
+        preload=_preload(entries.get("preload"), mistakes),
+        code=_code(entries.get("code"), mistakes),
+        luigi_config=luigi_config(entries.get("luigi-config"), mistakes),
     )
+    mistakes.raise_any()
+    return parsed
 
 
-def _virtualenv(entry: Expanded | None) -> dict[str, str | bool | tuple[str, ...]]:
+def _virtualenv(entry: Expanded | None, mistakes: Mistakes) -> dict[str, str | bool | tuple[str, ...]]:
     options: dict[str, str | bool | tuple[str, ...]] = {}
     seen: dict[str, Expanded] = {}
-    for written in mapping(entry, "virtualenv"):
-        option = _option(written)
-        first = seen.setdefault(option.name, written)
-        if first is not written:
-            raise mistake(
-                written.at,
-                Reason.DUPLICATE_KEY,
-                f"virtualenv: {show(written.key)} is {show(first.key)} of line {first.at.line} again; keep one",
-                f"virtualenv.{option.name}",
-            )
-        value = _option_value(option, written.value)
-        if value is not False:
-            options[option.name] = value
+    for written in mistakes.of(lambda: mapping(entry, "virtualenv"), ()):
+        with mistakes.collected():
+            option = _option(written)
+            unrepeated(written, seen, "virtualenv", option.name)
+            value = _option_value(option, written.value)
+            if value is not False:
+                options[option.name] = value
     return options
 
 
@@ -101,17 +98,28 @@ def _one_line(node: Node, path: str) -> str:
     return value
 
 
-def _dependencies(entry: Expanded | None) -> tuple[Dependency, ...]:
+def _dependencies(entry: Expanded | None, mistakes: Mistakes) -> tuple[Dependency, ...]:
     value = entry.value if entry else None
     if isinstance(value, Entries) and value.entries:
-        raise mistake(
-            value.at,
-            Reason.WRONG_TYPE,
+        text_ = (
             'dependencies: a list belongs here, each entry a line of a requirements file such as "- pandas>=2"; '
-            "this is a mapping",
-            "dependencies",
+            "this is a mapping"
         )
-    return tuple(_dependency(node, number) for number, node in enumerate(items(entry, "dependencies"), 1))
+        mistakes.add(mistake(value.at, Reason.WRONG_TYPE, text_, "dependencies"))
+        return ()
+    found = []
+    for number, node in enumerate(mistakes.of(lambda: items(entry, "dependencies"), ()), 1):
+        with mistakes.collected():
+            found.append(_dependency(node, number))
+    return tuple(found)
+
+
+def _preload(entry: Expanded | None, mistakes: Mistakes) -> tuple[str, ...]:
+    found = []
+    for node in mistakes.of(lambda: items(entry, "preload"), ()):
+        with mistakes.collected():
+            found.append(module(node, "preload"))
+    return tuple(found)
 
 
 def _dependency(node: Node, number: int) -> Dependency:
@@ -137,14 +145,18 @@ def _dependency(node: Node, number: int) -> Dependency:
     raise mistake(node.at, reason, f"dependencies, entry {number}: {wrong}", path)
 
 
-def _code(entry: Expanded | None) -> tuple[CodePlace, ...]:
+def _code(entry: Expanded | None, mistakes: Mistakes) -> tuple[CodePlace, ...]:
     """Places of source. What stands there is looked at when a run begins."""
-    nodes = items(entry, "code")
+    nodes = mistakes.of(lambda: items(entry, "code"), ())
     if len(nodes) > known.MAX_CODE_PLACES:
         at = nodes[known.MAX_CODE_PLACES].at
         text_ = f"code: more than {known.MAX_CODE_PLACES} places; put the files into one folder"
-        raise mistake(at, Reason.TOO_LARGE, text_, "code")
-    return tuple(_code_place(node) for node in nodes)
+        mistakes.add(mistake(at, Reason.TOO_LARGE, text_, "code"))
+    found = []
+    for node in nodes[: known.MAX_CODE_PLACES]:
+        with mistakes.collected():
+            found.append(_code_place(node))
+    return tuple(found)
 
 
 def _code_place(node: Node) -> CodePlace:

@@ -11,7 +11,7 @@ from typing import Union
 
 from poltergust.base.reasons import Reason
 from poltergust.documents import yaml_text
-from poltergust.documents.mistakes import Location, mistake, show, shown_path
+from poltergust.documents.mistakes import Location, Mistakes, mistake, show, shown_path
 from poltergust.documents.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, RawNode, Scalar
 
 OWN = "x-"
@@ -46,17 +46,24 @@ class Entries:
 Node = Union[Scalar, Items, Entries]  # noqa: UP007 - forward references
 
 
-def load(data: bytes, source: str) -> Node | None:
-    """The document in `data` without the user's own top-level keys; None if it is empty. Raises `DocumentError`."""
+def load(data: bytes, source: str, mistakes: Mistakes) -> Node | None:
+    """The document in `data` without the user's own top-level keys; None if it is empty.
+
+    Raises `DocumentError` where nothing can be read, or no further; what is wrong otherwise goes to `mistakes`.
+    """
     raw = yaml_text.read(data, source)
-    return None if raw is None else _Expansion().node(raw, depth=0, path="")
+    return None if raw is None else _Expansion(mistakes).node(raw, depth=0, path="")
 
 
 class _Expansion:
     """One document's budget: nodes and characters visited, aliases counted each time they are followed."""
 
-    def __init__(self) -> None:
+    def __init__(self, mistakes: Mistakes) -> None:
+        self._mistakes = mistakes
         self._nodes = self._characters = 0
+
+    def _add(self, at: Location, reason: Reason, message: str, path: str, *, broken: bool = False) -> None:
+        self._mistakes.add(mistake(at, reason, message, path), broken=broken)
 
     def node(self, raw: RawNode, depth: int, path: str) -> Node:
         at = raw.at
@@ -64,14 +71,15 @@ class _Expansion:
             raw = raw.target
         self._spend(at, raw, depth)
         if raw.tagged:
-            raise mistake(
+            self._add(
                 at,
                 Reason.INVALID_YAML,
                 f'{_colon(path)}a tag ("!…"); tags are refused, put quotes around text that begins with "!"',
                 path,
+                broken=True,
             )
         if isinstance(raw, Scalar):
-            return replace(raw, at=at, text=_characters(at, raw.text, path))
+            return replace(raw, at=at, text=self._text(at, raw.text, path))
         if isinstance(raw, yaml_text.Sequence):
             return Items(
                 at, tuple(self.node(item, depth + 1, f"{path}[{number}]") for number, item in enumerate(raw.items, 1))
@@ -84,24 +92,26 @@ class _Expansion:
         for raw_key, raw_value in raw.pairs():
             key = self.node(raw_key, depth + 1, path)
             if not isinstance(key, Scalar):
-                raise mistake(
+                self._add(
                     raw_key.at,
                     Reason.WRONG_TYPE,
                     f"{_colon(path)}a list or mapping stands where a key belongs; "
                     'put quotes around text that begins with "{" or "["',
                     path,
                 )
+                continue
             if key.plain and key.text == "<<":
                 merged += self._merged(raw_value, depth, path)
                 continue
             if key.text in entries:
                 first = entries[key.text].at.line
-                raise mistake(
+                self._add(
                     key.at,
                     Reason.DUPLICATE_KEY,
                     f"{_colon(path)}{show(key.text)} stands twice, first on line {first}; keep one",
                     _below(path, key.text),
                 )
+                continue
             if depth == 0 and key.text.startswith(OWN):
                 entries[key.text] = Expanded(key.at, key.text, Items(raw_value.at, ()))
                 continue
@@ -119,12 +129,13 @@ class _Expansion:
         found: dict[str, Expanded] = {}
         for mapping in mappings:
             if not isinstance(mapping, Entries):
-                raise mistake(
+                self._add(
                     mapping.at,
                     Reason.WRONG_TYPE,
                     f'{_colon(path)}"<<" merges a mapping or a list of mappings, not another value',
                     "<<",
                 )
+                continue
             for entry in mapping.entries:
                 found.setdefault(entry.key, entry)
         return list(found.values())
@@ -141,6 +152,20 @@ class _Expansion:
         if depth > MAX_DEPTH:
             raise mistake(at, Reason.TOO_LARGE, f"more than {MAX_DEPTH} lists and mappings within one another")
 
+    def _text(self, at: Location, text: str, path: str) -> str:
+        r"""`text` with surrogate pairs joined (JSON: "\ud83d\ude00"); empty for what no text can hold."""
+        if "\0" in text:
+            what = "a NUL character; neither an argument nor a variable can hold one, delete it"
+        elif text.isascii():
+            return text
+        else:
+            try:
+                return text.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                what = "half of a surrogate pair, which is not a character; write the character itself"
+        self._add(at, Reason.INVALID_VALUE, f"{_colon(path)}{what}", path, broken=True)
+        return ""
+
 
 def _below(path: str, key: str) -> str:
     key = key[:100]  # a path is for messages; a key of a hundred thousand characters is not copied to each value in it
@@ -149,25 +174,3 @@ def _below(path: str, key: str) -> str:
 
 def _colon(path: str) -> str:
     return f"{shown_path(path)}: " if path else ""
-
-
-def _characters(at: Location, text: str, path: str) -> str:
-    r"""`text` with surrogate pairs joined (JSON writes an emoji as "\ud83d\ude00"); NUL and lone surrogates refused."""
-    if "\0" in text:
-        raise mistake(
-            at,
-            Reason.INVALID_VALUE,
-            f"{_colon(path)}a NUL character; neither an argument nor a variable can hold one, delete it",
-            path,
-        )
-    if text.isascii():
-        return text
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        raise mistake(
-            at,
-            Reason.INVALID_VALUE,
-            f"{_colon(path)}half of a surrogate pair, which is not a character; write the character itself",
-            path,
-        ) from None

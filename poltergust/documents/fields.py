@@ -10,14 +10,14 @@ from poltergust.base.text import all_of, did_you_mean, nearest
 from poltergust.documents import known
 from poltergust.documents.expand import OWN, Entries, Expanded, Items, Node, load
 from poltergust.documents.known import FileKind, Key, Shape
-from poltergust.documents.mistakes import Location, mistake, show, shown_path
+from poltergust.documents.mistakes import DocumentError, Location, Mistakes, mistake, show, shown_path
 from poltergust.documents.scalars import is_null
 from poltergust.documents.yaml_text import Scalar
 
 MAX_VARIABLE_BYTES = 131_071
 """Bytes of `NAME=value` that Linux takes (MAX_ARG_STRLEN less its NUL, execve(2))."""
 
-_VARIABLE = re.compile(known.VARIABLE_NAME)
+_VARIABLE_NAME = re.compile(known.VARIABLE_NAME)
 _MODULE = re.compile(known.MODULE_NAME)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _NOT_IN_A_PATH = frozenset({"Cc", "Zl", "Zp"})  # control characters and line breaks
@@ -25,9 +25,17 @@ _IN_A_BUCKET = re.compile(r"gs://[^/]+/.+", re.DOTALL)
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
-def top_level(data: bytes, source: str, document: FileKind) -> dict[str, Expanded]:
-    """The entries of a file whose top level has known keys only and every required one. Raises `DocumentError`."""
-    root = load(data, source)
+def top_level(data: bytes, source: str, document: FileKind, mistakes: Mistakes) -> dict[str, Expanded]:
+    """The entries with known keys of a file, the required ones that are missing left out as well.
+
+    Raises `DocumentError` where nothing can be read, or no further; what is wrong otherwise goes to `mistakes`.
+    """
+    try:
+        root = load(data, source, mistakes)
+    except DocumentError as error:
+        mistakes.add(error)
+        mistakes.raise_any()
+        raise
     if root is None:
         required = [key.name for key in document.keys if key.required]
         wanted = all_of(required) if required else "{} at least, for luigi alone"
@@ -42,13 +50,16 @@ def top_level(data: bytes, source: str, document: FileKind) -> dict[str, Expande
             Reason.WRONG_TYPE,
             f'{document.article} {document.title} is a mapping, lines of "key: value"; this is {describe(root)}',
         )
+    entries = {entry.key: entry for entry in root.entries if entry.key in document.names}
+    meant = set()
     for entry in root.entries:
         if entry.key not in document.names:
-            raise mistake(entry.at, Reason.UNKNOWN_KEY, _unknown(entry.key, document), entry.key)
-    entries = {entry.key: entry for entry in root.entries}
+            mistakes.add(mistake(entry.at, Reason.UNKNOWN_KEY, _unknown(entry.key, document), entry.key))
+            meant |= {nearest(entry.key, document.names), document.synonyms.get(entry.key)}
     for key in document.keys:
-        if key.required:
-            require(entries, key, root.at, "")
+        if key.required and key.name not in meant:  # a misspelt key is one mistake, not two
+            with mistakes.collected():
+                require(entries, key, root.at, "")
     return entries
 
 
@@ -166,45 +177,62 @@ def whole_number(entry: Expanded | None, path: str, least: int, most: int) -> in
     return int(written)
 
 
-def variables(entry: Expanded | None) -> dict[str, str]:
+def variables(entry: Expanded | None, mistakes: Mistakes) -> dict[str, str]:
     """Environment variables, verbatim. No message holds a value: it may be a secret."""
     found: dict[str, str] = {}
-    for variable in mapping(entry, "variables"):
-        path, value = f"variables.{variable.key}", variable.value
-        shown = shown_path(path)
-        if not _VARIABLE.fullmatch(variable.key):
-            raise mistake(
-                variable.at,
-                Reason.INVALID_VALUE,
-                f"variables: {show(variable.key)} is not a variable's name; "
-                "letters, digits and underscores, not beginning with a digit",
-                path,
-            )
-        if not isinstance(value, Scalar):
-            raise mistake(
-                value.at,
-                Reason.WRONG_TYPE,
-                f"{shown}: a variable holds text; this is {describe(value)}, put quotes around it",
-                path,
-            )
-        if is_null(value):
-            raise mistake(
-                value.at,
-                Reason.INVALID_VALUE,
-                f'{shown}: no value; write "" for an empty text, or "null" in quotes, or leave the line out',
-                path,
-            )
-        size = len(f"{variable.key}={value.text}".encode())
-        if size > MAX_VARIABLE_BYTES:
-            raise mistake(
-                value.at,
-                Reason.TOO_LARGE,
-                f"{shown}: {size:,} bytes with its name; Linux takes {MAX_VARIABLE_BYTES:,} in one variable, "
-                "use a file",
-                path,
-            )
-        found[variable.key] = value.text
+    for variable in mistakes.of(lambda: mapping(entry, "variables"), ()):
+        with mistakes.collected():
+            found[variable.key] = _variable(variable)
     return found
+
+
+def _variable(variable: Expanded) -> str:
+    path, value = f"variables.{variable.key}", variable.value
+    shown = shown_path(path)
+    if not _VARIABLE_NAME.fullmatch(variable.key):
+        raise mistake(
+            variable.at,
+            Reason.INVALID_VALUE,
+            f"variables: {show(variable.key)} is not a variable's name; "
+            "letters, digits and underscores, not beginning with a digit",
+            path,
+        )
+    if not isinstance(value, Scalar):
+        raise mistake(
+            value.at,
+            Reason.WRONG_TYPE,
+            f"{shown}: a variable holds text; this is {describe(value)}, put quotes around it",
+            path,
+        )
+    if is_null(value):
+        raise mistake(
+            value.at,
+            Reason.INVALID_VALUE,
+            f'{shown}: no value; write "" for an empty text, or "null" in quotes, or leave the line out',
+            path,
+        )
+    size = len(f"{variable.key}={value.text}".encode())
+    if size > MAX_VARIABLE_BYTES:
+        raise mistake(
+            value.at,
+            Reason.TOO_LARGE,
+            f"{shown}: {size:,} bytes with its name; Linux takes {MAX_VARIABLE_BYTES:,} in one variable, use a file",
+            path,
+        )
+    return value.text
+
+
+def unrepeated(entry: Expanded, seen: dict[str, Expanded], path: str, name: str | None = None) -> None:
+    """Refuse a key that, with underscores and dashes the same, is among `seen`; `name` where it has a better form."""
+    first = seen.setdefault(name or entry.key.replace("_", "-"), entry)
+    if first is not entry:
+        raise mistake(
+            entry.at,
+            Reason.DUPLICATE_KEY,
+            f"{path}: {show(entry.key)} is {show(first.key)} of line {first.at.line} again "
+            "(underscores and dashes are the same); keep one",
+            f"{path}.{name or entry.key}",
+        )
 
 
 def describe(node: Node) -> str:

@@ -7,8 +7,8 @@ import re
 from poltergust.base.reasons import Reason
 from poltergust.documents import known
 from poltergust.documents.expand import Expanded
-from poltergust.documents.fields import mapping
-from poltergust.documents.mistakes import mistake, show, shown_path
+from poltergust.documents.fields import mapping, unrepeated
+from poltergust.documents.mistakes import Mistakes, mistake, show, shown_path
 from poltergust.documents.model import LuigiConfig
 from poltergust.documents.scalars import is_null, json_text
 from poltergust.documents.yaml_text import Scalar
@@ -18,12 +18,16 @@ _OPTION = re.compile(known.OPTION_NAME)
 _KEY = "luigi-config"
 
 
-def luigi_config(entry: Expanded | None) -> LuigiConfig:
+def luigi_config(entry: Expanded | None, mistakes: Mistakes) -> LuigiConfig:
     """Scalars verbatim, lists and mappings as JSON. No message holds a value: it may be a secret."""
-    return {section.key: _options(section) for section in mapping(entry, _KEY)}
+    found: dict[str, dict[str, str]] = {}
+    for section in mistakes.of(lambda: mapping(entry, _KEY), ()):
+        with mistakes.collected():
+            found[section.key] = _options(section, mistakes)
+    return found
 
 
-def _options(section: Expanded) -> dict[str, str]:
+def _options(section: Expanded, mistakes: Mistakes) -> dict[str, str]:
     path = f"{_KEY}.{section.key}"
     if not _SECTION.fullmatch(section.key):
         raise mistake(
@@ -35,17 +39,10 @@ def _options(section: Expanded) -> dict[str, str]:
     found: dict[str, str] = {}
     seen: dict[str, Expanded] = {}
     for option in mapping(section, shown_path(path)):
-        first = seen.setdefault(option.key.replace("-", "_"), option)
-        if first is not option:
-            raise mistake(
-                option.at,
-                Reason.DUPLICATE_KEY,
-                f"{shown_path(path)}: {show(option.key)} is {show(first.key)} of line {first.at.line} again "
-                "(underscores and dashes are the same); keep one",
-                f"{path}.{option.key}",
-            )
-        _check_name(section.key, option)
-        found[option.key] = _value(option, f"{path}.{option.key}")
+        with mistakes.collected():
+            unrepeated(option, seen, shown_path(path))
+            _check_name(section.key, option)
+            found[option.key] = _value(option, f"{path}.{option.key}")
     return found
 
 

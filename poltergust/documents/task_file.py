@@ -7,10 +7,21 @@ import re
 from poltergust.base.durations import seconds_of
 from poltergust.base.reasons import Reason
 from poltergust.documents import known
-from poltergust.documents.expand import Expanded
-from poltergust.documents.fields import items, mapping, module, place, require, text, top_level, variables, whole_number
+from poltergust.documents.expand import Entries, Expanded, Node
+from poltergust.documents.fields import (
+    items,
+    mapping,
+    module,
+    place,
+    require,
+    text,
+    top_level,
+    unrepeated,
+    variables,
+    whole_number,
+)
 from poltergust.documents.luigi_config import luigi_config
-from poltergust.documents.mistakes import mistake, show
+from poltergust.documents.mistakes import Mistakes, mistake, show
 from poltergust.documents.model import Argument, TaskFile
 from poltergust.documents.scalars import is_null, json_text
 from poltergust.documents.yaml_text import Scalar
@@ -22,26 +33,46 @@ _LABEL = re.compile(known.LABEL)
 
 def parse_task_file(data: bytes, source: str) -> TaskFile:
     """The task file in `data`, which was read from `source` (named in messages). Raises `DocumentError`."""
-    entries = top_level(data, source, known.TASK_FILE)
-    task = {entry.key: entry for entry in mapping(entries["task"], "task")}
-    name_key, module_key = known.TASK_KEYS
-    name = require(task, name_key, entries["task"].at, "task.")
-    module_ = require(task, module_key, entries["task"].at, "task.")
-    return TaskFile(
-        environment=_environment(entries["environment"]),
-        name=_name(name),
-        module=module(module_.value, "task.module"),
-        arguments=_arguments([entry for entry in task.values() if entry is not name and entry is not module_]),
-        variables=variables(entries.get("variables")),
-        timeout=_timeout(entries.get("timeout")),
-        retries=whole_number(entries.get("retries"), "retries", 0, known.MAX_RETRIES),
-        nodes=_labels(entries.get("nodes")),
-        priority=whole_number(entries.get("priority"), "priority", -known.MAX_PRIORITY, known.MAX_PRIORITY) or 0,
-        luigi_config=luigi_config(entries.get("luigi-config")),
+    mistakes = Mistakes()
+    entries = top_level(data, source, known.TASK_FILE, mistakes)
+    name, module_, arguments = _task(entries.get("task"), mistakes)
+    parsed = TaskFile(
+        environment=mistakes.of(lambda: _environment(entries.get("environment")), ""),
+        name=name,
+        module=module_,
+        arguments=arguments,
+        variables=variables(entries.get("variables"), mistakes),
+        timeout=mistakes.of(lambda: _timeout(entries.get("timeout")), None),
+        retries=mistakes.of(lambda: whole_number(entries.get("retries"), "retries", 0, known.MAX_RETRIES), None),
+        nodes=_labels(entries.get("nodes"), mistakes),
+        priority=mistakes.of(lambda: _priority(entries.get("priority")), 0),
+        luigi_config=luigi_config(entries.get("luigi-config"), mistakes),
     )
+    mistakes.raise_any()
+    return parsed
 
 
-def _environment(entry: Expanded) -> str:
+def _task(entry: Expanded | None, mistakes: Mistakes) -> tuple[str, str, tuple[Argument, ...]]:
+    """Name, module and arguments; empty where there is no such entry, which was said already."""
+    if entry is None or is_null(entry.value):
+        return "", "", ()
+    task = {each.key: each for each in mistakes.of(lambda: mapping(entry, "task"), ())}
+    if not isinstance(entry.value, Entries):
+        return "", "", ()
+    name_key, module_key = known.TASK_KEYS
+    name = mistakes.of(lambda: _name(require(task, name_key, entry.at, "task.")), "")
+    module_ = mistakes.of(lambda: module(require(task, module_key, entry.at, "task.").value, "task.module"), "")
+    own = (name_key.name, module_key.name)
+    return name, module_, _arguments([each for each in task.values() if each.key not in own], mistakes)
+
+
+def _priority(entry: Expanded | None) -> int:
+    return whole_number(entry, "priority", -known.MAX_PRIORITY, known.MAX_PRIORITY) or 0
+
+
+def _environment(entry: Expanded | None) -> str:
+    if entry is None or is_null(entry.value):
+        return ""  # which was said already
     path = place(entry.value, "environment", "gs://bucket/folder/name.yaml")
     if path.endswith("/"):
         text_ = f"environment: {show(path)} is a folder; name the environment file in it"
@@ -61,20 +92,13 @@ def _name(entry: Expanded) -> str:
     return name
 
 
-def _arguments(entries: list[Expanded]) -> tuple[Argument, ...]:
+def _arguments(entries: list[Expanded], mistakes: Mistakes) -> tuple[Argument, ...]:
     arguments: list[Argument] = []
     seen: dict[str, Expanded] = {}
     for entry in entries:
-        _check_argument(entry)
-        first = seen.setdefault(entry.key.replace("_", "-"), entry)
-        if first is not entry:
-            raise mistake(
-                entry.at,
-                Reason.DUPLICATE_KEY,
-                f"task: {show(entry.key)} is {show(first.key)} of line {first.at.line} again "
-                "(underscores and dashes are the same); keep one",
-                f"task.{entry.key}",
-            )
+        with mistakes.collected():
+            _check_argument(entry)
+            unrepeated(entry, seen, "task")
         value = entry.value
         if not isinstance(value, Scalar):
             arguments.append(Argument(entry.key, json_text(value), json=True))
@@ -134,17 +158,22 @@ def _timeout(entry: Expanded | None) -> float | None:
     raise mistake(entry.value.at, Reason.INVALID_VALUE, f"timeout: {show(written)} {wrong}", "timeout")
 
 
-def _labels(entry: Expanded | None) -> tuple[str, ...]:
+def _labels(entry: Expanded | None, mistakes: Mistakes) -> tuple[str, ...]:
     found = []
-    for item in items(entry, "nodes"):
-        label = text(item, "nodes")
-        if not _LABEL.fullmatch(label):
-            raise mistake(
-                item.at,
-                Reason.INVALID_VALUE,
-                f"nodes: {show(label)} is not a label; letters, digits, dots, dashes, underscores, slashes and equal "
-                "signs, beginning with a letter or digit, at most 100 of them",
-                "nodes",
-            )
-        found.append(label)
+    for item in mistakes.of(lambda: items(entry, "nodes"), ()):
+        with mistakes.collected():
+            found.append(_label(item))
     return tuple(dict.fromkeys(found))
+
+
+def _label(node: Node) -> str:
+    label = text(node, "nodes")
+    if not _LABEL.fullmatch(label):
+        raise mistake(
+            node.at,
+            Reason.INVALID_VALUE,
+            f"nodes: {show(label)} is not a label; letters, digits, dots, dashes, underscores, slashes and equal "
+            "signs, beginning with a letter or digit, at most 100 of them",
+            "nodes",
+        )
+    return label

@@ -20,7 +20,7 @@ from poltergust.base.errors import NodeError, Permanent, RunError, Temporary, Us
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
-from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
+from poltergust.documents import MAX_BYTES, DocumentError, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
 from poltergust.path import layout
 from poltergust.path.layout import Kind
@@ -120,7 +120,7 @@ class Reconciler:
     def _attempt(self, run: Run, item: Item) -> Verdict:
         url = self._state.path.of(run.name, Kind.CONFIG)
         self._state.path.check(run.name, run.config.generation, self._context.node)
-        task = parse_task_file(run.config.data, url)
+        task = self._parsed(run, lambda: parse_task_file(run.config.data, url))
         if task.timeout is not None:
             run.deadline = run.began + task.timeout
             if self._context.clock.monotonic() >= run.deadline:
@@ -160,7 +160,20 @@ class Reconciler:
         except Denied as error:
             raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
         run.absent_since = None
-        return parse_environment_file(blob.data, url)
+        return self._parsed(run, lambda: parse_environment_file(blob.data, url))
+
+    def _parsed(self, run: Run, parse: Callable[[], T]) -> T:
+        """What `parse` returns. The record has room for the first mistake of a file: the run log has all of several."""
+        try:
+            return parse()
+        except DocumentError as error:
+            if error.others:
+                name, generation = run.name, run.config.generation
+                limit = self._context.settings.log_limit
+                with self._state.run_log(name, generation, redact=self._redact, limit=limit) as run_log:
+                    for line in error.lines:
+                        run_log.note(line)
+            raise
 
     def _still_waiting(self, run: Run) -> Verdict | None:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""

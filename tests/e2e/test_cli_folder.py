@@ -171,6 +171,9 @@ def test_what_cannot_be_submitted_is_not(project: Path, poltergust: Commands) ->
         assert (said.code, said.out) == (1, ""), said
         assert text in said.err
         assert len(said.err.splitlines()) == 1
+    several = write(project, "several", "  module: waits.py\n  nam: Touch\n")
+    said = poltergust("submit", several)
+    assert [text.split(": ")[0] for text in said.err.splitlines()] == ["poltergust"] * 2, "a line for each mistake"
     assert poltergust("submit", "-").code == 2
     assert list((project / "pipeline").iterdir()) == []
     assert poltergust("submit", missing.name, "--no-check").code == 0

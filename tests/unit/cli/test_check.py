@@ -61,6 +61,19 @@ def test_a_mistake_is_one_line_with_its_place(files: Path, capsys: Capture) -> N
     assert 'did you mean "module" by "modul" on line 3?' in line
 
 
+def test_every_mistake_of_a_file_in_the_order_of_its_lines(files: Path, capsys: Capture) -> None:
+    (files / "pipeline" / "my.config.yaml").write_text(TASK + "timeout: soon\nretrys: 3\n")
+    said = call(capsys, "check", "pipeline/my.config.yaml")
+    lines = len(TASK.splitlines())
+    assert said.code == 1
+    assert [line.partition(": ")[2] for line in said.out.splitlines()] == [
+        'timeout: "soon" is not a duration; write 45s, 90m, 1h30m, 2d or a number of seconds',
+        'unknown key "retrys"; did you mean "retries"?',
+    ]
+    found = json.loads(call(capsys, "check", "--json", "pipeline/my.config.yaml").out)["files"][0]["problems"]
+    assert [(each["line"], each["key"]) for each in found] == [(lines + 1, "timeout"), (lines + 2, "retrys")]
+
+
 def test_a_mistake_in_the_environment_that_is_named(files: Path, capsys: Capture) -> None:
     (files / "environment" / "my.yaml").write_text("dependency: []\n")
     said = call(capsys, "check", "pipeline/my.config.yaml")

@@ -7,6 +7,7 @@ import pytest
 from poltergust.base.reasons import Reason
 from poltergust.documents import MAX_BYTES, DocumentError, parse_environment_file, parse_task_file
 from poltergust.documents.expand import load
+from poltergust.documents.mistakes import Mistakes
 from poltergust.documents.yaml_text import MAX_DEPTH, MAX_NODES, Mapping, read
 
 HEAD = "environment: e\ntask:\n  name: A\n  module: m\n"
@@ -119,4 +120,4 @@ def test_a_long_key_is_shortened_in_the_message() -> None:
 def test_aliases_cannot_make_a_circle() -> None:
     for text in ("a: &x [*x]", "a: &x {b: [*x]}", "&x a: [&y {c: *y}]"):
         with pytest.raises(DocumentError, match="of something that it stands in itself"):
-            load(text.encode(), "f")
+            load(text.encode(), "f", Mistakes())

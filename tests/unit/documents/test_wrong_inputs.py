@@ -32,7 +32,7 @@ def error_of(parse: Parser, text: str | bytes, source: str = "f.yaml") -> Docume
 @pytest.mark.parametrize(("parse", "text", "reason", "message"), ROWS)
 def test_says(parse: Parser, text: str | bytes, reason: Reason, message: str) -> None:
     error = error_of(parse, text)
-    assert str(error) == message
+    assert error.text == message
     assert error.reason is reason
 
 
@@ -125,3 +125,90 @@ def test_a_variables_value_is_never_shown(parse: Parser, value: str) -> None:
 )
 def test_a_token_in_a_dependency_is_never_shown(entry: str) -> None:
     assert SECRET not in str(error_of(parse_environment_file, f"dependencies:\n- {entry}\n"))
+
+
+def all_of(parse: Parser, text: str) -> list[str]:
+    return list(error_of(parse, text).lines)
+
+
+def test_every_mistake_of_a_task_file_in_one_answer() -> None:
+    text = """\
+enviroment: e.yaml
+task:
+  nam: A
+  module: pipeline.py
+  local-scheduler: true
+  a b: 1
+  some-x: 1
+  some_x: 2
+variables:
+  A: [1]
+  B:
+  A: again
+timeout: 90min
+retries: many
+nodes: ['a b', gpu, 'c d']
+luigi-config: {core: {scheduler-url: h}, x: y}
+"""
+    assert all_of(parse_task_file, text) == [
+        'f.yaml:12:3: variables: "A" stands twice, first on line 10; keep one',
+        'f.yaml:1:1: unknown key "enviroment"; did you mean "environment"?',
+        'f.yaml:2:1: "task.name" is missing: Luigi\'s root task, with its namespace if it has one; did you mean "name" '
+        'by "nam" on line 3?',
+        'f.yaml:4:11: task.module: "pipeline.py" is not a module\'s name; write it as after "import", package.module, '
+        "without .py",
+        'f.yaml:5:3: task: "local-scheduler" is refused: all nodes share one scheduler, named to poltergust listen; '
+        "remove the line",
+        'f.yaml:6:3: task: "a b" is not an argument\'s name; letters, digits, dashes, underscores and dots, beginning '
+        "with a letter",
+        'f.yaml:8:3: task: "some_x" is "some-x" of line 7 again (underscores and dashes are the same); keep one',
+        "f.yaml:10:6: variables.A: a variable holds text; this is a list, put quotes around it",
+        'f.yaml:11:5: variables.B: no value; write "" for an empty text, or "null" in quotes, or leave the line out',
+        'f.yaml:13:10: timeout: "90min" is not a duration; write 45s, 90m, 1h30m, 2d or a number of seconds',
+        'f.yaml:14:10: retries: "many" is not a whole number from 0 to 1,000',
+        *(
+            f'f.yaml:15:{column}: nodes: "{label}" is not a label; letters, digits, dots, dashes, underscores, slashes '
+            "and equal signs, beginning with a letter or digit, at most 100 of them"
+            for column, label in ((9, "a b"), (21, "c d"))
+        ),
+        'f.yaml:16:23: luigi-config.core: "scheduler-url" is refused: all nodes share one scheduler, named to '
+        "poltergust listen --scheduler-url; remove the line",
+        'f.yaml:16:45: luigi-config.x: a mapping belongs here, indented lines of "key: value"; this is text',
+    ]
+
+
+def test_every_mistake_of_an_environment_file_in_one_answer() -> None:
+    text = """\
+packages: []
+virtualenv: {pyton: 3.8, clear: true, no-seed: 1}
+dependencies: ['', {a: b}, pandas, "x\\0"]
+installer: conda
+preload: [a.py, [b]]
+code: [a.whl, gs://b]
+"""
+    assert [message.partition(": ")[0] for message in all_of(parse_environment_file, text)] == [
+        "f.yaml:3:36",
+        "f.yaml:1:1",
+        "f.yaml:2:14",
+        "f.yaml:2:26",
+        "f.yaml:2:48",
+        "f.yaml:3:16",
+        "f.yaml:3:20",
+        "f.yaml:4:12",
+        "f.yaml:5:11",
+        "f.yaml:5:17",
+        "f.yaml:6:8",
+        "f.yaml:6:15",
+    ]
+
+
+def test_the_reason_of_a_run_is_one_line() -> None:
+    error = error_of(parse_task_file, "foo: 1\n" + "task: {name: A, module: m}\nbar: 2\n")
+    assert str(error).startswith('f.yaml:1:1: unknown key "foo"; a task file has ')
+    assert str(error).endswith(" (and 2 more)")
+    assert [each.key for each in error.all] == ["foo", "bar", "environment"]
+
+
+def test_thousands_of_mistakes_have_an_end() -> None:
+    text = "environment: e\ntask: {name: A, module: m}\n" + "".join(f"k{number}: 1\n" for number in range(5000))
+    assert len(error_of(parse_task_file, text).all) == 100

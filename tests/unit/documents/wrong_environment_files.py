@@ -97,7 +97,10 @@ ENVIRONMENT_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
     (
         "virtualenv:\n  no_seed: true\n  no-seed: true",
         Reason.DUPLICATE_KEY,
-        'f.yaml:3:3: virtualenv: "no-seed" is "no_seed" of line 2 again; keep one',
+        (
+            'f.yaml:3:3: virtualenv: "no-seed" is "no_seed" of line 2 again (underscores and dashes are the same); '
+            "keep one"
+        ),
     ),
     (
         'virtualenv:\n  python: "a\\nb"',

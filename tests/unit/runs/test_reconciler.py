@@ -198,6 +198,19 @@ def test_while_the_storage_does_not_answer_nothing_is_decided_and_the_delays_gro
     assert PATH.of("x", Kind.DONE) in bucket.objects
 
 
+def test_the_record_has_the_first_mistake_of_a_file_and_the_run_log_all(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    generation = put(b"environment: e.yaml\ntask: {name: A, module: a.py}\nretries: many\n")
+    node = Node(bucket, "node")
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+    assert node.record(generation).text.endswith("without .py (and 1 more)")
+    log = bucket.objects[PATH.log("x", generation, "node")].data.decode()
+    assert "without .py\n" in log
+    assert 'retries: "many" is not a whole number from 0 to 1,000\n' in log
+
+
 def test_a_bug_that_an_attempt_shows_counts_as_a_failure_of_this_node(
     bucket: Bucket, put: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -202,6 +202,17 @@ REFUSED_ARGUMENTS: Mapping[str, str] = MappingProxyType(
         "take-lock": "Poltergust runs Luigi without its lock, many pipelines side by side",
         "lock-size": "Poltergust runs Luigi without its lock, many pipelines side by side",
         "lock-pid-dir": "Poltergust runs Luigi without its lock, many pipelines side by side",
+        **dict.fromkeys(
+            (
+                "retcode-already-running",
+                "retcode-missing-data",
+                "retcode-not-run",
+                "retcode-task-failed",
+                "retcode-scheduling-error",
+                "retcode-unhandled-exception",
+            ),
+            "nothing reads luigi's exit code, the root task itself is asked whether it is complete",
+        ),
         "help": "it would print a help text and run nothing",
         "help-all": "it would print a help text and run nothing",
     }

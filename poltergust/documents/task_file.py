@@ -28,6 +28,7 @@ from poltergust.documents.yaml_text import Scalar
 
 _TASK = re.compile(known.TASK_NAME)
 _ARGUMENT = re.compile(known.ARGUMENT_NAME)
+_NO_WORKERS = re.compile(r"-[0-9]+|0+")
 _LABEL = re.compile(known.LABEL)
 
 
@@ -130,6 +131,9 @@ def _check_argument(entry: Expanded) -> None:
             f"task: {show(entry.key)} is refused: {known.REFUSED_ARGUMENTS[refused]}; remove the line",
             path,
         )
+    if bare == "workers" and isinstance(entry.value, Scalar) and _NO_WORKERS.fullmatch(entry.value.text):
+        text = f"{path}: with {entry.value.text} nothing would ever run; write 1 or more"
+        raise mistake(entry.value.at, Reason.INVALID_VALUE, text, path)
 
 
 def _refused(name: str) -> str | None:

@@ -25,10 +25,14 @@ _REASONS = {reason.code: reason for reason in Reason}
 
 
 class Launcher:
-    """`Launch` on top of any `Spawn`."""
+    """`Launch` on top of any `Spawn`. `on_death` is called with the worker id and the budget of a process that ended
+    without a result; it says which tasks ran there."""
 
-    def __init__(self, spawn: Spawn) -> None:
+    def __init__(
+        self, spawn: Spawn, on_death: Callable[[str, int], Sequence[str]] = lambda _worker, _budget: ()
+    ) -> None:
         self._spawn = spawn
+        self._on_death = on_death
 
     def __call__(
         self,
@@ -41,7 +45,7 @@ class Launcher:
         on_end: Callable[[], None],
         on_reset: Callable[[], None] = lambda: None,
     ) -> LuigiProcess:
-        run = LuigiProcess(on_end, on_reset)
+        run = LuigiProcess(on_end, on_reset, lambda: self._on_death(request.worker, request.budget))
         child = self._spawn(
             [str(python), str(INSIDE)],
             env=child_environment(env, request.scheduler_url),
@@ -68,7 +72,10 @@ def child_environment(env: Mapping[str, str], scheduler_url: str) -> dict[str, s
 class LuigiProcess:
     """`LuigiRun`. The three private methods are called from the child's thread."""
 
-    def __init__(self, on_end: Callable[[], None], on_reset: Callable[[], None]) -> None:
+    def __init__(
+        self, on_end: Callable[[], None], on_reset: Callable[[], None], on_death: Callable[[], Sequence[str]]
+    ) -> None:
+        self._on_death = on_death
         self._on_end = on_end
         self._on_reset = on_reset
         self._child: Child | None = None
@@ -141,13 +148,15 @@ class LuigiProcess:
         received = None if self._message is None else report(self._message)
         if received is not None:
             return received
+        ran = ", ".join(self._on_death())
+        ran = f"; it ran {ran}" if ran else ""
         if self._stopping:
-            return Report(Reason.DRAINED, "stopped before it reported a result", progress=self._progress)
+            return Report(Reason.DRAINED, f"stopped before it reported a result{ran}", progress=self._progress)
         how = "" if end is None else f" with {end}"
         if end is not None and end.out_of_memory:
-            text = f"the Luigi process was killed{how}: the machine or its memory limit ran out of memory"
+            text = f"the Luigi process was killed{how}: the machine or its memory limit ran out of memory{ran}"
             return Report(Reason.OUT_OF_MEMORY, text, progress=self._progress)
-        text = f"the Luigi process ended{how} and without a result (a crash, a kill, or os._exit in a task)"
+        text = f"the Luigi process ended{how} and without a result (a crash, a kill, or os._exit in a task){ran}"
         return Report(Reason.CHILD_DIED, text, progress=self._progress)
 
 

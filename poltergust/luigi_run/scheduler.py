@@ -32,13 +32,13 @@ _REFUSED: Mapping[int, str] = {
     HTTPStatus.MISDIRECTED_REQUEST: "it does not go by that name: start it with --allow-host and the name (HTTP 421)",
 }
 
-_RUNNING = ("RUNNING", "BATCH_RUNNING")
+RUNNING = ("RUNNING", "BATCHRUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
 
 
 @dataclass(frozen=True)
 class GraphTask:
-    """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCH_RUNNING, DONE, FAILED, DISABLED,
+    """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCHRUNNING, DONE, FAILED, DISABLED,
     UNKNOWN); `workers` are the live workers that could run it, empty for an external task whose data is missing;
     `running_on` is the worker that runs it, or ran it last. Times are in seconds since 1970 by the scheduler's clock:
     `started` is when it last began to run (None: it has not), `updated` when its status last changed."""
@@ -112,7 +112,7 @@ def judge(graph: Graph) -> Judgement:
     for task in graph.tasks.values():
         if task.status == "DONE":
             counts["done"] += 1
-        elif task.status in _RUNNING:
+        elif task.status in RUNNING:
             counts["running"] += 1
             found["running"].append(task.task_id)
         elif task.status in ("FAILED", "DISABLED"):
@@ -167,12 +167,12 @@ class SchedulerClient:
 
     def graph(self, root_task_id: str) -> Graph:
         """All tasks below the root, done ones too. Asking also makes the scheduler prune dead workers."""
-        found = self._call("dep_graph", task_id=root_task_id, include_done=True)
+        found = self.call("dep_graph", task_id=root_task_id, include_done=True)
         return Graph(root_task_id, _tasks(found))
 
     def workers(self) -> tuple[Worker, ...]:
         """All workers that count as alive. Asking also makes the scheduler prune dead ones."""
-        answer = self._call("worker_list", include_running=True)
+        answer = self.call("worker_list", include_running=True)
         if not isinstance(answer, list):
             self._fail("its list of workers is no list: is this a luigid?")
         return tuple(
@@ -192,7 +192,7 @@ class SchedulerClient:
         (default 900 s) shows in nothing a client can ask for; who sets one sets both.
         """
         probe = f"poltergust-probe-{uuid.uuid4().hex}"
-        self._call("add_worker", worker=probe, info={"host": "poltergust-probe"})
+        self.call("add_worker", worker=probe, info={"host": "poltergust-probe"})
         end = time.monotonic() + seconds
         while any(worker.worker_id == probe for worker in self.workers()):
             left = end - time.monotonic()
@@ -201,7 +201,8 @@ class SchedulerClient:
             wait(min(0.5, left))
         return True
 
-    def _call(self, method: str, **arguments: object) -> object:
+    def call(self, method: str, **arguments: object) -> object:
+        """What luigid answers to one of its own calls."""
         body = urllib.parse.urlencode({"data": json.dumps(arguments)}).encode()
         request = urllib.request.Request(f"{self.url}/api/{method}", data=body, headers=self._headers)
         try:

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from poltergust.base.clock import Clock, SystemClock
@@ -23,6 +24,7 @@ from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
 from poltergust.luigi_run import GraphStatus, Launch
 from poltergust.luigi_run.embedded import EmbeddedScheduler
+from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.node import working_directory
@@ -107,6 +109,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             scheduler=SharedScheduler(
                 scheduler_url, client.url, lambda root: graph_status(client, root), lambda: observability.probe.problem
             ),
+            launch=Launcher(spawn, partial(give_back, client)),
             environments=observability.environments(environments(settings, stores)),
             sources=_sources(settings),
             observer=observability,

@@ -45,6 +45,9 @@ ENVIRONMENT_GRACE_SECONDS = 60.0
 ENVIRONMENT_RETRY_SECONDS = 1.0
 """The least time until an environment object that is missing is asked for again."""
 
+SAME_EVERY_TIME = frozenset({Reason.IMPORT_ERROR})
+"""Reasons for which a node does not try again: the same code in the same environment fails in the same way."""
+
 
 class Reconciler:
     """Brings the world nearer to what a config asks, for one node. `reconcile` is called from many threads, never twice
@@ -130,7 +133,7 @@ class Reconciler:
         if waiting is not None:
             return waiting
         run.budget = (self._context.settings.retries if task.retries is None else task.retries) + 1
-        if run.record.attempts >= run.budget:
+        if run.record.attempts >= run.budget or run.record.state is State.GAVE_UP:
             return self._no_attempts_left(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         attempts = run.record.attempts + 1
@@ -209,7 +212,8 @@ class Reconciler:
 
     def _node_failed(self, run: Run, verdict: Verdict) -> Result:
         """Counted attempts with growing delays; then this node has given up, and the last one to do so says error."""
-        if run.record.attempts < run.budget:
+        gave_up = run.record.state is State.GAVE_UP or verdict.reason in SAME_EVERY_TIME
+        if run.record.attempts < run.budget and not gave_up:
             self._record(run, State.RETRYING, verdict)
             return self._retry(run, verdict)
         self._record(run, State.GAVE_UP, verdict, always=True)  # others wait for this word, and any record may be lost

@@ -46,5 +46,5 @@ def kinds(world: World, name: str = "a") -> set[Kind]:
 def spend(world: World, node: Node) -> None:
     """Every attempt of that node fails."""
     for _ in range(RETRIES + 1):
-        end(world, run_of(node), Reason.IMPORT_ERROR)
+        end(world, run_of(node), Reason.SCHEDULING_FAILED)
         world.pass_time(10.0)

@@ -111,12 +111,12 @@ def test_a_heartbeat_that_cannot_be_read_now_is_no_dead_node(two: World) -> None
     first, _ = two.nodes
     two.upload("a", DATA)
     deliver(two)
-    end(two, run_of(first), Reason.IMPORT_ERROR)
+    end(two, run_of(first), Reason.SCHEDULING_FAILED)
     two.pass_time(10.0)
     # The config, its outcomes and the two records of the run are read first or not at all; then the heartbeats.
     for skip in range(6):
         first.faults.append(Planned("read", Fault.UNAVAILABLE, skip))
-    two.end(run_of(first), Reason.IMPORT_ERROR)
+    two.end(run_of(first), Reason.SCHEDULING_FAILED)
     deliver(two)
     two.pass_time(60.0)
     assert kinds(two) == {Kind.CONFIG}

@@ -41,7 +41,7 @@ ENDS = st.sampled_from(
         Reason.TASK_FAILED,
         Reason.TASK_DISABLED,
         Reason.UNKNOWN_TASK,
-        Reason.IMPORT_ERROR,
+        Reason.SCHEDULING_FAILED,
         Reason.CHILD_DIED,
         Reason.OTHERS_RUN,
         Reason.DATA_MISSING,

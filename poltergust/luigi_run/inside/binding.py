@@ -36,6 +36,7 @@ KINDS = {
     "ChoiceListParameter": "a list of its choices",
 }
 MAX_VALUE_CHARACTERS = 60
+OF_LUIGID = ("address", "background", "logdir", "pidfile", "port", "state-path", "unix-socket")  # luigi/cmdline.py
 
 
 class LuigiOptions:
@@ -146,6 +147,9 @@ def kind_of(param: Any) -> str:
 
 
 def unknown(cls: Any, name: str, own: Dict[str, Any], others: Dict[str, Any]) -> Ended:
+    if dashed(name) in OF_LUIGID:
+        text = f"task {cls.task_family} has no parameter {dashed(name)}, and it is an option of luigid, not of luigi"
+        return Ended("unknown-parameter", text)
     hint = did_you_mean(dashed(name), own) or did_you_mean(dashed(name), others)
     if not hint:
         hint = "; it has " + ", ".join(sorted(own)[:10]) if own else "; it has none"

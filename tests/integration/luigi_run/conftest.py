@@ -7,12 +7,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from poltergust.luigi_run import Argument, Report, Request
+from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher, LuigiProcess
+from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.processes.child import spawn
 from tests.emulators.servers import free_port, port_open, running
 
@@ -50,6 +53,7 @@ class Started:
     """A run and what it said."""
 
     run: LuigiProcess
+    worker: str = ""
     lines: list[str] = field(default_factory=list)
     forgiven: threading.Event = field(default_factory=threading.Event)
 
@@ -113,7 +117,7 @@ class Node:
         )
         lines: list[str] = []
         forgiven = threading.Event()
-        process = Launcher(spawn)(
+        process = Launcher(spawn, partial(give_back, SchedulerClient(self.scheduler_url)))(
             request,
             python=self.python,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), "SHARED": str(self.shared), **env},
@@ -122,7 +126,7 @@ class Node:
             on_end=lambda: None,
             on_reset=forgiven.set,
         )
-        self.started.append(Started(process, lines, forgiven))
+        self.started.append(Started(process, request.worker, lines, forgiven))
         return self.started[-1]
 
     def report(self, task: str, **more: object) -> Report:

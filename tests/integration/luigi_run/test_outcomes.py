@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run import Report
+from poltergust.luigi_run.scheduler import SchedulerClient
 from tests.emulators.servers import free_port, wait_until
 from tests.integration.luigi_run.conftest import Node
 
@@ -139,6 +141,12 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         {"arguments": {"zzzzzzzz": None}},
         Reason.UNKNOWN_PARAMETER,
         "task Tree has no parameter zzzzzzzz, nor has luigi such an option; it has leaves, mark, seconds",
+    ),
+    (
+        "Tree",
+        {"arguments": {"background": "true"}},
+        Reason.UNKNOWN_PARAMETER,
+        "task Tree has no parameter background, and it is an option of luigid, not of luigi",
     ),
     ("Needy", {"arguments": {"count": "1"}}, Reason.MISSING_PARAMETER, "task Needy needs parameter when"),
     ("Needy", {}, Reason.MISSING_PARAMETER, "task Needy needs parameters count, when"),
@@ -284,13 +292,15 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         "ExitsAtOnce",
         {},
         Reason.CHILD_DIED,
-        "the Luigi process ended with exit code 0 and without a result (a crash, a kill, or os._exit in a task)",
+        "the Luigi process ended with exit code 0 and without a result (a crash, a kill, or os._exit in a task);"
+        " it ran ExitsAtOnce(mark={mark}, code=0)",
     ),
     (
         "Killed",
         {},
         Reason.CHILD_DIED,
-        "the Luigi process ended with signal 9 and without a result (a crash, a kill, or os._exit in a task)",
+        "the Luigi process ended with signal 9 and without a result (a crash, a kill, or os._exit in a task);"
+        " it ran Killed(mark={mark})",
     ),
     (
         "Killed",
@@ -433,4 +443,22 @@ def test_killed_from_outside(node: Node) -> None:
     started = node.start("Held")
     wait_until((node.shared / "held").exists, "the task to run")
     os.kill(started.run.pid, signal.SIGKILL)
-    assert started.report().reason is Reason.CHILD_DIED
+    report = started.report()
+    assert report.reason is Reason.CHILD_DIED
+    assert report.detail.endswith(f"; it ran Held(mark={node.shared.name})")
+
+
+def test_what_a_dead_process_ran_goes_back_to_the_others_at_once(make_node: Callable[[], Node]) -> None:
+    """The scheduler would take the worker for gone after a minute."""
+    first, second = make_node(), make_node()
+    started = first.start("NeedsHeld", budget=2)
+    wait_until((first.shared / "held").exists, "the task to run")
+    waiting = second.start("NeedsHeld", budget=2, idle=60)
+    wait_until(lambda: waiting.run.progress().running == 1, "the second node to see it running")
+    os.kill(started.run.pid, signal.SIGKILL)
+    started.report()
+    tasks = SchedulerClient(first.scheduler_url).graph(waiting.run.root_task_id()).tasks.values()
+    assert started.worker not in [task.running_on for task in tasks if task.status == "RUNNING"]
+    (first.shared / "go").touch()
+    assert waiting.report().reason is Reason.COMPLETE
+    assert first.executions("Held") == 2

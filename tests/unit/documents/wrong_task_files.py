@@ -185,6 +185,22 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         Reason.DUPLICATE_KEY,
         'f.yaml:5:3: task: "name" stands twice, first on line 3; keep one',
     ),
+    *(
+        (
+            f"environment: e.yaml\ntask:\n  name: A\n  module: m\n  workers: {count}\n",
+            Reason.INVALID_VALUE,
+            f"f.yaml:5:12: task.workers: with {count} nothing would ever run; write 1 or more",
+        )
+        for count in ("0", "-1")
+    ),
+    (
+        "environment: e.yaml\ntask:\n  name: A\n  module: m\n  retcode_task_failed: 30\n",
+        Reason.REFUSED_ARGUMENT,
+        (
+            'f.yaml:5:3: task: "retcode_task_failed" is refused: nothing reads luigi\'s exit code, the root task '
+            "itself is asked whether it is complete; remove the line"
+        ),
+    ),
     (
         "environment: e.yaml\ntask:\n  name: A\n  module: m\n  --workers: 4\n",
         Reason.INVALID_VALUE,

@@ -159,6 +159,19 @@ def test_the_record_of_a_run_ends_when_another_node_brought_it_to_its_outcome(
     assert not waits.runs.knows("x")
 
 
+def test_a_module_that_cannot_be_imported_is_tried_once_on_each_node(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation = put()
+    first, second = Node(bucket, "first", retries=3), Node(bucket, "second", retries=3)
+    for node in (first, second):
+        node.attempts.verdict = Verdict(Reason.IMPORT_ERROR, "importing m failed: NameError: x")
+    for _ in range(2):  # a scan brings the name back
+        assert first.reconcile() is None
+        assert (first.record(generation).state, first.record(generation).attempts) == (State.GAVE_UP, 1)
+    second.reconcile()
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+    assert second.record(generation).text.endswith("import-error: importing m failed: NameError: x")
+
+
 def test_why_a_node_gave_up_stays_in_its_record(bucket: Bucket, put: Callable[..., str]) -> None:
     generation = put()
     gives_up, wins = Node(bucket, "gives-up"), Node(bucket, "wins")

@@ -94,6 +94,7 @@ class Node:
         dead_workers: tuple[str, ...] = (),
         run: str = "",
         idle: float = 8.0,
+        agent_lives: bool = True,
     ) -> Started:
         self.count += 1
         workdir = self.scratch / f"run-{self.count}"
@@ -117,7 +118,8 @@ class Node:
         )
         lines: list[str] = []
         forgiven = threading.Event()
-        process = Launcher(spawn, partial(give_back, SchedulerClient(self.scheduler_url)))(
+        tell = partial(give_back, SchedulerClient(self.scheduler_url))
+        process = (Launcher(spawn, tell) if agent_lives else Launcher(spawn))(
             request,
             python=self.python,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), "SHARED": str(self.shared), **env},

@@ -139,7 +139,7 @@ def test_forgiving_gives_the_whole_budget_back(node: Node) -> None:
 
 def test_a_dead_nodes_tasks_are_run_by_a_survivor_and_cost_no_budget(make_node: Callable[[], Node]) -> None:
     first, second = make_node(), make_node()
-    dead = first.start("NeedsHeld", worker="dead/1")
+    dead = first.start("NeedsHeld", worker="dead/1", agent_lives=False)
     wait_until((first.shared / "held").exists, "the task to run")
     survivor = second.start("NeedsHeld", idle=10, budget=1)
     wait_until(lambda: survivor.run.progress().running == 1, "the survivor to see it running")
@@ -153,7 +153,7 @@ def test_a_dead_nodes_tasks_are_run_by_a_survivor_and_cost_no_budget(make_node: 
 
 
 def test_the_next_attempt_takes_over_what_the_last_one_ran(node: Node) -> None:
-    dead = node.start("NeedsHeld", worker="attempt-1")
+    dead = node.start("NeedsHeld", worker="attempt-1", agent_lives=False)
     wait_until((node.shared / "held").exists, "the task to run")
     os.kill(dead.run.pid, signal.SIGKILL)
     dead.report()

@@ -61,7 +61,9 @@ class FileLock:
         while self._descriptor is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # the folder was deleted in between: make it again
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+                self._descriptor = os.open(
+                    self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode
+                )
         return self._descriptor
 
     def _is_current(self, descriptor: int) -> bool:

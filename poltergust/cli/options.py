@@ -86,6 +86,6 @@ def parse_name(text: str, path: layout.WatchedPath) -> str:
     name = text.removeprefix(path.prefix)
     for kind in layout.Kind:
         name = name.removesuffix(kind.suffix)
-    if not name or name.startswith("/") or is_cloud(name):
+    if not name or name.startswith("/") or is_cloud(name) or any(part in (".", "..") for part in name.split("/")):
         raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
     return name

@@ -101,7 +101,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             scheduler_url = scheduler.start()
         client = SchedulerClient(scheduler_url)
         observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
-        stores = Stores(settings.path.state_prefix)
+        stores = Stores(settings.path.state_prefix, recovers=True)
         state = PathState(stores.of(settings.path.root), settings.path, settings.node, secrets.token_hex(4))
         parts = Parts(
             state=state,

@@ -128,10 +128,14 @@ class Stores:
 
     `state_prefix` is the watched path's (`WatchedPath.state_prefix`): the folder store keeps its lock there. Google's
     client is imported only for `gs://`: it costs half a second. Safe to use from several threads.
+
+    `recovers`, for agents: renames that a dead process left half done are finished by whoever comes by. A command that
+    only looks changes nothing.
     """
 
-    def __init__(self, state_prefix: str) -> None:
+    def __init__(self, state_prefix: str, *, recovers: bool = False) -> None:
         self._state_prefix = state_prefix
+        self._recovers = recovers
         self._lock = threading.Lock()
         self._cloud: Store | None = None
         self._folder: Store | None = None
@@ -148,7 +152,7 @@ class Stores:
             if self._folder is None:
                 from poltergust.stores.folder import FolderStore
 
-                self._folder = FolderStore(Path(self._state_prefix))
+                self._folder = FolderStore(Path(self._state_prefix), recovers=self._recovers)
             return self._folder
 
     # `environments.Objects`, for dependencies that name objects

@@ -36,7 +36,7 @@ EXCLUDED: dict[tuple[str, str], str] = {
 
 
 def open_folder(root: str) -> Store:
-    return Stores(WatchedPath(root).state_prefix).of(root)
+    return Stores(WatchedPath(root).state_prefix, recovers=True).of(root)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Clock:
 
 def open_named(root: str, name: str) -> Store:
     if not root.startswith("gs://"):
-        return Stores(WatchedPath(root).state_prefix).of(root)
+        return Stores(WatchedPath(root).state_prefix, recovers=True).of(root)
     from google.cloud import storage
 
     from poltergust.stores.gs import GsStore

@@ -230,7 +230,7 @@ def reached(wait: Callable[[float], None], doomed: Finisher) -> bool:
 def count_steps(field: Field) -> int:
     """How many steps an undisturbed rename has: the first number that a outcomes survives."""
     for step in range(1, 100):
-        url = f"{field.root}/steps/s{step}.config.yaml"  # a new one, without anything to recover
+        url = f"{field.root}/s{step}.config.yaml"  # a new one, without anything to recover
         field.store.write(url, b"")
         config = field.store.read(url)
         (doomed,) = field.finishers(1, "doomed")

@@ -2,7 +2,8 @@
 
 Reading waits until a file has come to rest, writing goes through a hidden file and a rename, conditions are checked
 under one lock beside the path, and the conditional rename claims the file first (see `claims`). A symbolic link is
-read (an environment file may be one) but neither listed nor renamed: what it points to is not the store's.
+read (an environment file may be one) but neither listed nor renamed: what it points to is not the store's. Beside the
+path none is read either, and nothing is written through one (see `beneath`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from poltergust.base.text import shown
-from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound, Unavailable
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound, Unavailable
 from poltergust.stores.folder import claims
+from poltergust.stores.folder.beneath import is_link, opened_folder
 from poltergust.stores.folder.files import (
     HIDDEN_PREFIX,
     Snapshot,
@@ -36,16 +38,24 @@ _REST = 0.1  # seconds without a change after which a file counts as written to 
 _PATIENCE = 5.0  # seconds to wait for that before the work queue's back-off takes over
 _STALE = 3600.0  # seconds after which a hidden temporary file belongs to a process that died
 
-_Keyed = list[tuple[str, os.DirEntry[str]]]
+_RENAME_SECONDS = 1.0
+"""For which who only looks waits for the end of a rename that just began; it takes milliseconds."""
+
+_Keyed = list[tuple[str, os.stat_result | None]]
 
 
 class FolderStore:
     """See `poltergust.stores.Store`. `side` is the folder of the state prefix: it holds the lock, its files
     are the node's own (read without waiting, written without fsync), and folders emptied in it are removed.
+
+    `recovers`: what a process that died left behind is finished and removed on the way. Without it, as in a command,
+    reading and listing change nothing.
     """
 
-    def __init__(self, side: Path) -> None:
+    def __init__(self, side: Path, *, recovers: bool = False) -> None:
         self._side = f"{side}/"
+        self._root = str(side).removesuffix(".poltergust") + "/"
+        self._recovers = recovers
         self._lock = FolderLock(side / "lock")
 
     def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
@@ -58,32 +68,36 @@ class FolderStore:
             try:
                 return self._read(url, start, limit)
             except FileNotFoundError:
-                if not os.path.isdir(claims.claim_of(url)):
+                if not self._settled(url):
                     raise
-                self._recover(claims.claim_of(url))
                 return self._read(url, start, limit)
 
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
         with translated(url):
-            new = self._write_new(url, data)
+            folder, new = self._write_new(url, data)
+            name = os.path.basename(url)
             try:
-                size_and_time = os.stat(new)
+                size_and_time = os.stat(new, dir_fd=folder)
                 if if_generation is None:
-                    os.replace(new, url)
+                    os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
                 else:
                     with self._lock.held():
-                        self._write_if(new, url, if_generation)
+                        self._write_if(folder, new, name, if_generation)
             finally:
                 with contextlib.suppress(FileNotFoundError):  # as it should be: it was renamed
-                    os.unlink(new)
+                    os.unlink(new, dir_fd=folder)
+                os.close(folder)
             return Entry(url, size_and_time.st_size, size_and_time.st_ctime)
 
     def append(self, url: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         with translated(url):
             while True:
-                os.makedirs(os.path.dirname(url), exist_ok=True)
-                with contextlib.suppress(FileNotFoundError):  # the folder was emptied and removed in between
-                    descriptor = os.open(url, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+                # FileNotFoundError: the folder was emptied and removed in between
+                with contextlib.suppress(FileNotFoundError), self._folder(url, make=True) as folder:
+                    if is_link(folder, os.path.basename(url)):
+                        raise Denied(f"{shown(url)} is a symbolic link, which is not followed; remove the link")
+                    descriptor = os.open(os.path.basename(url), flags, 0o666, dir_fd=folder)
                     break
             try:
                 write_all(descriptor, data)
@@ -91,21 +105,48 @@ class FolderStore:
                 os.close(descriptor)
 
     def move(self, source: str, generation: str, target: str) -> bool:
-        """Always True or an error: on a file system no answer is lost."""
-        with translated(source), self._lock.held():
-            claims.move(source, generation, target)
+        """Always True or an error: on a file system no answer is lost. Source and target are in one folder."""
+        (where, name), (there, new) = os.path.split(source), os.path.split(target)
+        if where != there:
+            raise ValueError(f"{target} is not in the folder of {source}")
+        with translated(source), self._lock.held(), self._folder(source) as folder:
+            self._no_claim(folder, name)
+            claims.move(folder, name, generation, new)
         return True
 
     def delete(self, url: str, *, if_generation: str | None = None) -> None:
-        with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError), self._folder(url) as folder:
+            name = os.path.basename(url)
             if if_generation is None:
-                os.unlink(url)
+                os.unlink(name, dir_fd=folder)
             else:
                 with self._lock.held():
-                    if _generation(url) != if_generation:
+                    if _generation(name, folder) != if_generation:
                         raise Conflict(f"{shown(url)} is another generation now")
-                    os.unlink(url)
+                    os.unlink(name, dir_fd=folder)
             self._remove_emptied(os.path.dirname(url))
+
+    @contextlib.contextmanager
+    def _folder(self, url: str, *, make: bool = False) -> Iterator[int]:
+        """The folder that the file at `url` is in; below the path and beside it no link is followed."""
+        folder = os.path.dirname(url)
+        if url.startswith(self._side):
+            base = os.path.dirname(self._side[:-1])
+        elif url.startswith(self._root):
+            base = self._root
+        else:
+            base = folder
+        with opened_folder(base, folder, make=make) as descriptor:
+            yield descriptor
+
+    @contextlib.contextmanager
+    def _opened(self, url: str) -> Iterator[int]:
+        if not url.startswith(self._side):
+            with opened(url) as descriptor:
+                yield descriptor
+            return
+        with self._folder(url) as folder, opened(os.path.basename(url), folder) as descriptor:
+            yield descriptor
 
     def _read(self, url: str, start: int, limit: int | None) -> Blob:
         end = time.monotonic() + _PATIENCE
@@ -113,7 +154,7 @@ class FolderStore:
         before: Snapshot | None = None
         since = 0.0
         while True:
-            with opened(url) as descriptor:
+            with self._opened(url) as descriptor:
                 look = Snapshot.at(descriptor)
                 now = time.monotonic()
                 if look != before:
@@ -129,44 +170,56 @@ class FolderStore:
                 raise Unavailable(f"{shown(url)} is still being written to", delay=1.0)
             time.sleep(_REST / 4)
 
-    def _write_new(self, url: str, data: bytes) -> str:
-        """Configs and outcomes outlive a power cut, a node's own files need not: they may be deleted at any time."""
-        folder = os.path.dirname(url)
+    def _write_new(self, url: str, data: bytes) -> tuple[int, str]:
+        """The folder's descriptor, to be closed, and the hidden file's name in it. Configs and outcomes outlive a power
+        cut, a node's own files need not: they may be deleted at any time."""
         while True:
-            os.makedirs(folder, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # the folder was emptied and removed in between
-                return write_new(folder, data, durable=not url.startswith(self._side))
+            # FileNotFoundError: the folder was emptied and removed in between
+            with contextlib.suppress(FileNotFoundError), self._folder(url, make=True) as folder:
+                new = write_new(folder, data, durable=not url.startswith(self._side))
+                return os.dup(folder), new
 
-    def _write_if(self, new: str, url: str, generation: str) -> None:
-        claims.recover(claims.claim_of(url))
+    def _write_if(self, folder: int, new: str, name: str, generation: str) -> None:
+        self._no_claim(folder, name)
         if generation == ABSENT:
-            if not rename_new(new, url):
-                raise Conflict(f"{shown(url)} exists already")
+            if not rename_new(new, folder, name, folder):
+                raise Conflict(f"{shown(name)} exists already")
             return
         try:
-            standing = _generation(url)
+            standing = _generation(name, folder)
         except (FileNotFoundError, NotFound):
             standing = None
         if standing != generation:
-            raise Conflict(f"{shown(url)} is another generation now")
-        os.replace(new, url)
+            raise Conflict(f"{shown(name)} is another generation now")
+        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def _no_claim(self, folder: int, name: str) -> None:
+        """No rename of that file is half done; the lock is held."""
+        claim = claims.claim_of(name)
+        if self._recovers:
+            claims.recover(folder, claim)
+        elif _exists(claim, folder):
+            raise Unavailable(f"{shown(name)}: a rename of it was interrupted, which an agent of the path finishes")
 
     def _walk(self, folder: str, prefix: str, suffix: str, *, top: bool = False) -> Iterator[Entry]:
-        for key, entry in self._scan(folder, top):
+        for key, found in self._scan(folder, prefix, suffix, top):
             url = folder + key
-            if key.endswith("/"):
-                if url.startswith(prefix) or prefix.startswith(url):
-                    yield from self._walk(url, prefix, suffix)
-            elif url.startswith(prefix) and url.endswith(suffix):
-                with contextlib.suppress(FileNotFoundError):  # removed while listing
-                    found = entry.stat(follow_symlinks=False)
-                    yield Entry(url, found.st_size, found.st_ctime)
+            if found is not None:
+                yield Entry(url, found.st_size, found.st_ctime)
+            else:
+                yield from self._walk(url, prefix, suffix)
 
-    def _scan(self, folder: str, top: bool) -> _Keyed:
-        """Files and folders (their key ends with a slash, so that sorting gives the order of whole URLs)."""
+    def _scan(self, folder: str, prefix: str, suffix: str, top: bool) -> _Keyed:
+        """What is to be listed: files, and without a status folders (their key ends with a slash, so that sorting gives
+        the order of whole URLs)."""
+        end = time.monotonic() + _RENAME_SECONDS
         try:
-            with os.scandir(folder) as found:
-                entries = list(found)
+            while True:
+                with self._folder(folder) as descriptor, os.scandir(descriptor) as entries:
+                    keys, again = self._keys(folder, descriptor, entries, prefix, suffix)
+                if not again or time.monotonic() > end:
+                    return sorted(keys, key=lambda pair: pair[0])
+                time.sleep(0 if self._recovers else _REST / 10)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except PermissionError:
@@ -174,54 +227,85 @@ class FolderStore:
                 raise
             log.warning("%s cannot be read by this node's user, what is in it is not seen", shown(folder))
             return []
-        if self._clean(entries):
-            return self._scan(folder, top)
-        keys = []
+
+    def _keys(
+        self, folder: str, descriptor: int, entries: Iterable[os.DirEntry[str]], prefix: str, suffix: str
+    ) -> tuple[_Keyed, bool]:
+        """See `_scan`, and whether a claim was found, so that the folder has to be looked at again."""
+        keys: _Keyed = []
+        again = False
         for entry in entries:
-            if entry.name.startswith(HIDDEN_PREFIX) or not _unicode(entry.name):
+            url = folder + entry.name
+            if entry.name.startswith(HIDDEN_PREFIX):
+                again |= self._hidden(descriptor, entry)
+            elif not _unicode(entry.name):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                keys.append((entry.name + "/", entry))
-            elif entry.is_file(follow_symlinks=False):
-                keys.append((entry.name, entry))
-        return sorted(keys, key=lambda pair: pair[0])
+            elif entry.is_dir(follow_symlinks=False):
+                if f"{url}/".startswith(prefix) or prefix.startswith(f"{url}/"):
+                    keys.append((f"{entry.name}/", None))
+            elif entry.is_file(follow_symlinks=False) and url.startswith(prefix) and url.endswith(suffix):
+                with contextlib.suppress(FileNotFoundError):  # removed while listing
+                    keys.append((entry.name, entry.stat(follow_symlinks=False)))
+        return keys, again
 
-    def _clean(self, entries: Iterable[os.DirEntry[str]]) -> bool:
-        """Whether a claim was found: after it is settled the folder has to be looked at again."""
-        found = False
-        for entry in entries:
-            if claims.is_claim(entry.name):
-                found |= self._settled(entry.path)
-            elif entry.name.startswith(HIDDEN_PREFIX) and entry.name.endswith(".tmp"):
-                with contextlib.suppress(OSError):  # gone, or not ours to remove: the next node's listing does it
-                    if time.time() - entry.stat(follow_symlinks=False).st_ctime > _STALE:
-                        os.unlink(entry.path)
-        return found
+    def _hidden(self, folder: int, entry: os.DirEntry[str]) -> bool:
+        """Whether it was a claim, which is settled by now or soon."""
+        if claims.is_claim(entry.name):
+            return self._settled_claim(folder, entry.name)
+        if self._recovers and entry.name.endswith(".tmp"):
+            with contextlib.suppress(OSError):  # gone, or not ours to remove: the next node's listing does it
+                if time.time() - entry.stat(follow_symlinks=False).st_ctime > _STALE:
+                    os.unlink(entry.name, dir_fd=folder)
+        return False
 
-    def _settled(self, claim: str) -> bool:
+    def _settled(self, url: str) -> bool:
+        """The file at `url` is not there: whether a rename of it was going on and is over."""
+        with self._folder(url) as folder:
+            claim = claims.claim_of(os.path.basename(url))
+            end = time.monotonic() + _RENAME_SECONDS
+            found = False
+            while _exists(claim, folder) and self._settled_claim(folder, claim) and time.monotonic() < end:
+                found = True
+                time.sleep(0 if self._recovers else _REST / 10)
+            return found
+
+    def _settled_claim(self, folder: int, claim: str) -> bool:
+        """Finish it, as an agent; else whether it is so young that its own process does."""
+        if not self._recovers:
+            with contextlib.suppress(FileNotFoundError):
+                began = os.stat(claim, dir_fd=folder, follow_symlinks=False).st_mtime
+                return abs(time.time() - began) < _RENAME_SECONDS
+            return True
         try:
-            self._recover(claim)
-        except OSError as error:  # a listing by somebody who may only read goes on without
-            log.warning("%s: a rename was interrupted and cannot be finished here: %s", shown(claim), error.strerror)
+            with self._lock.held():
+                claims.recover(folder, claim)
+        except (OSError, claims.NotAClaim) as error:  # a listing by somebody who may only read goes on without
+            why = error.strerror if isinstance(error, OSError) else error
+            log.warning("%s: a rename was interrupted and cannot be finished here: %s", claim, why)
             return False
         return True
-
-    def _recover(self, claim: str) -> None:
-        with self._lock.held():
-            claims.recover(claim)
 
     def _remove_emptied(self, folder: str) -> None:
         while folder.startswith(self._side):
             try:
-                os.rmdir(folder)
+                with self._folder(folder) as parent:
+                    os.rmdir(os.path.basename(folder), dir_fd=parent)
             except OSError:  # not empty, or another node was quicker
                 return
             folder = os.path.dirname(folder)
 
 
-def _generation(url: str) -> str:
-    with opened(url) as descriptor:
+def _generation(name: str, folder: int) -> str:
+    with opened(name, folder) as descriptor:
         return Snapshot.at(descriptor).generation(digest(descriptor))
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _unicode(name: str) -> bool:

@@ -46,9 +46,11 @@ class Snapshot:
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[int]:
-    """A descriptor to read a regular file (links are followed). NotFound for anything else, pipes included."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer
+def opened(path: str, folder: int | None = None) -> Iterator[int]:
+    """A descriptor to read a regular file. NotFound for anything else, pipes included. By a path links are followed;
+    by a name in the folder of a descriptor they are not."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait for its writer
+    descriptor = os.open(path, flags if folder is None else flags | os.O_NOFOLLOW, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotFound(f"{shown(path)} is not a regular file")
@@ -74,20 +76,22 @@ def digest(descriptor: int) -> str:
     return hashlib.sha256(read_bytes(descriptor, _DIGESTED)).hexdigest()[:12]
 
 
-def write_new(folder: str, data: bytes, *, durable: bool) -> str:
-    """A new hidden file in `folder` with these bytes; its path. With `durable` it outlives a power cut."""
-    path = os.path.join(folder, f"{HIDDEN_PREFIX}{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)  # the umask decides
+def write_new(folder: int, data: bytes, *, durable: bool) -> str:
+    """A new hidden file in the folder of that descriptor with these bytes; its name. With `durable` it outlives a power
+    cut."""
+    name = f"{HIDDEN_PREFIX}{secrets.token_hex(8)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o666, dir_fd=folder)  # the umask decides
     try:
         write_all(descriptor, data)
         if durable:
             os.fsync(descriptor)
     except BaseException:
-        os.unlink(path)
+        os.unlink(name, dir_fd=folder)
         raise
     finally:
         os.close(descriptor)
-    return path
+    return name
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -96,21 +100,23 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def rename_new(source: str, target: str) -> bool:
-    """Rename without replacing: False, and `source` stays, if something stands at `target`."""
+def rename_new(source: str, source_folder: int, target: str, target_folder: int) -> bool:
+    """Rename without replacing: False, and `source` stays, if something stands at `target`. Both are names in the
+    folders of those descriptors."""
+    folders = {"src_dir_fd": source_folder, "dst_dir_fd": target_folder}
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source, target, **folders, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
         # A file system without hard links (FAT, some network mounts): looking first leaves a moment in between.
-        if os.path.lexists(target):
+        if target in os.listdir(target_folder):
             return False
-        os.rename(source, target)
+        os.rename(source, target, **folders)
         return True
-    os.unlink(source)
+    os.unlink(source, dir_fd=source_folder)
     return True
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from poltergust.base.flock import FileLock
 from poltergust.base.text import shown
-from poltergust.stores import Unavailable
+from poltergust.stores import Denied, Unavailable
 
 _MAX_WAIT_SECONDS = 30.0
 """Holders need milliseconds: a process that holds it longer was stopped or hangs."""
@@ -44,6 +44,10 @@ class FolderLock:
 
     def _take(self, end: float) -> None:
         pause = 0.001
+        if any(part.is_symlink() for part in (self._path, self._path.parent)):
+            raise Denied(
+                f"{shown(str(self._path))} is reached by a symbolic link, which is not followed; remove the link"
+            )
         while not self._file.try_exclusive():
             if time.monotonic() > end:
                 raise self._busy()

@@ -30,7 +30,7 @@ def side(path: Path) -> Path:
 
 @pytest.fixture
 def store(side: Path) -> FolderStore:
-    return FolderStore(side)
+    return FolderStore(side, recovers=True)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_what_replaces_the_file_before_it_is_claimed_stays(
     generation = store.read(str(config)).generation
     write_intent = claims._write_intent
 
-    def replaced_meanwhile(claim: str, intent: claims._Intent) -> None:
+    def replaced_meanwhile(claim: int, intent: claims._Intent) -> None:
         write_intent(claim, intent)
         config.write_bytes(b"new")  # same length, same inode
 
@@ -176,9 +176,9 @@ def test_what_is_uploaded_while_it_is_claimed_stays_beside_the_outcome(
     generation = store.read(str(config)).generation
     meets = claims._Intent.meets
 
-    def uploaded_meanwhile(intent: claims._Intent, path: str) -> bool:
+    def uploaded_meanwhile(intent: claims._Intent, name: str, folder: int) -> bool:
         config.write_bytes(b"next")
-        return meets(intent, path)
+        return meets(intent, name, folder)
 
     monkeypatch.setattr(claims._Intent, "meets", uploaded_meanwhile)
     assert store.move(str(config), generation, done(config))
@@ -196,7 +196,7 @@ def test_a_target_that_is_a_folder_leaves_the_config_where_it_was(store: FolderS
 
 def leftover(config: Path, intent: bytes | None) -> None:
     """A claim as a process leaves it that died right after claiming."""
-    claim = Path(claims.claim_of(str(config)))
+    claim = config.with_name(claims.claim_of(config.name))
     claim.mkdir()
     if intent is not None:
         (claim / "intent").write_bytes(intent)
@@ -258,7 +258,7 @@ def test_who_may_only_read_lists_in_spite_of_a_leftover(
     leftover(config, None)
     (config.parent / "y.config.yaml").write_bytes(b"")
 
-    def refuse(_claim: str) -> None:
+    def refuse(_folder: int, _claim: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(claims, "recover", refuse)

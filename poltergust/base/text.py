@@ -13,6 +13,7 @@ NEAREST_CUTOFF = 0.7
 """Likeness from 0 to 1 (`difflib.get_close_matches`) from which a word is proposed for another."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -20,6 +21,11 @@ def plain(text: str) -> str:
     """`text` without terminal escape sequences; other control characters (but tab and newline), and lone surrogates,
     which no UTF-8 can hold, as ``\\xNN`` or ``\\uNNNN``."""
     return _CONTROL.sub(lambda found: repr(found.group())[1:-1], _ESCAPE.sub("", text))
+
+
+def plain_but_colours(text: str) -> str:
+    """The same, but with the sequences that only change colour and weight ("select graphic rendition") left in."""
+    return "".join(part if number % 2 else plain(part) for number, part in enumerate(_COLOUR.split(text)))
 
 
 def one_line(text: str, limit: int = 500) -> str:

@@ -100,7 +100,7 @@ def summaries(tasks: Iterable[TaskView], now: float) -> tuple[FamilySummary, ...
 
 
 def _box(task: TaskView) -> Box:
-    values = ", ".join(task.params.values()) or task.task_id
+    values = ", ".join([value for value in task.params.values() if value][:2]) or task.task_id
     return Box(task.task_id, task.family, values[:60], task.state, {task.state: 1}, False)
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from poltergust.base.text import plain
 from poltergust.path.state import PathState
 from poltergust.stores import NotFound
 
@@ -40,7 +41,7 @@ class LogFile:
 
 @dataclass(frozen=True)
 class LogLine:
-    """`at`: the byte of its node's log that it begins at."""
+    """`at`: the byte of its node's log that it begins at. `text` may hold sequences that change colours."""
 
     node: str
     at: int
@@ -117,7 +118,7 @@ class Logs:
         more = False
         for file in files:
             for line in self._marked(file, min(file.size, left)):
-                if (only_errors and not line.error) or wanted not in line.text.casefold():
+                if (only_errors and not line.error) or wanted not in _uncoloured(line.text).casefold():
                     continue
                 if len(found) == MAX_FOUND:
                     return Found(tuple(found), more=True)
@@ -169,11 +170,16 @@ def _lines(data: bytes, at: int) -> Iterator[tuple[int, str]]:
         at += len(line)
 
 
+def _uncoloured(text: str) -> str:
+    return plain(text) if "\x1b" in text else text
+
+
 def _marked(node: str, lines: Iterator[tuple[int, str]]) -> Iterator[LogLine]:
     in_traceback = False
     for at, text in lines:
-        begins = text.lstrip().startswith(_TRACEBACK)
+        words = _uncoloured(text)
+        begins = words.lstrip().startswith(_TRACEBACK)
         # It goes on while lines are indented, and ends with the one that names the exception.
-        error = begins or in_traceback or _ERROR.search(text) is not None
-        in_traceback = begins or (in_traceback and text[:1] in (" ", "\t"))
+        error = begins or in_traceback or _ERROR.search(words) is not None
+        in_traceback = begins or (in_traceback and words[:1] in (" ", "\t"))
         yield LogLine(node, at, text, error)

@@ -71,9 +71,21 @@ def past_task_views(past: PastRun) -> tuple[TaskView, ...]:
 
 
 def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
-    """Failed, running, pending, done; in each the latest first."""
+    """Failed, running, pending, done; in each the latest first. Of each one's parameters those come first that tell it
+    from others of its family."""
+    listed = list(tasks)
+    values: dict[tuple[str, str], set[str]] = {}
+    for task in listed:
+        for key, value in task.params.items():
+            values.setdefault((task.family, key), set()).add(value)
+
+    def with_order(task: TaskView) -> TaskView:
+        order = sorted(task.params, key=lambda key: -len(values[task.family, key]))
+        return replace(task, params={key: task.params[key] for key in order})
+
     rank = {state: number for number, state in enumerate(TaskState)}
-    return tuple(sorted(tasks, key=lambda task: (rank[task.state], -(task.started or 0.0), task.task_id)))
+    listed.sort(key=lambda task: (rank[task.state], -(task.started or 0.0), task.task_id))
+    return tuple(with_order(task) for task in listed)
 
 
 def _with_failures(found: dict[str, TaskView], runs: Iterable[RunView]) -> tuple[TaskView, ...]:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
-from poltergust.base.text import plain
+from poltergust.base.text import plain_but_colours
 from poltergust.stores import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class RunLog:
 
     def line(self, text: str) -> None:
         """One line of output, without its newline. Holds the caller back while the buffer is full."""
-        data = (plain(self._redact(text)) + "\n").encode("utf-8", "backslashreplace")
+        data = (plain_but_colours(self._redact(text)) + "\n").encode("utf-8", "backslashreplace")
         with self._changed:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)

@@ -89,7 +89,7 @@ def test_a_log_grows_while_it_is_looked_at(seen: Look, live: Cluster) -> None:
     live.run("chatty", held=True, stations=1)
     live.place.until_records("chatty", "it to run", state="running")
     page = seen.open("/runs/chatty?view=logs")
-    expect(page.locator(".log")).to_contain_text("FetchStation")
+    expect(page.locator(".log .ansi-green").first).to_have_text("FetchStation")
     live.release("chatty")
     expect(page.locator("h1 + .state")).to_have_text("done", timeout=60_000)
 

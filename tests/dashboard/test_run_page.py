@@ -45,6 +45,11 @@ def test_failed_tasks_come_first_then_what_runs() -> None:
     assert ordered([*listed, task("D-1", TaskState.FAILED)])[0].task_id == "D-1"
 
 
+def test_the_parameters_that_differ_within_a_family_come_first() -> None:
+    tasks = [TaskView(f"F_{n}", "F", TaskState.DONE, params={"folder": "/data", "part": str(n)}) for n in range(3)]
+    assert [list(one.params) for one in ordered(tasks)] == [["part", "folder"]] * 3
+
+
 def test_a_graph_of_two_thousand_tasks_is_one_box_for_each_family() -> None:
     tasks = [task(f"Fetch-{n}") for n in range(2000)]
     tasks += [task("Join-1", TaskState.FAILED, *(one.task_id for one in tasks))]
@@ -88,7 +93,7 @@ def test_a_log_is_shown_from_its_end_and_each_line_has_an_address(tmp_path: Path
     site = Site(tmp_path)
     generation = failed_run(site)
     lines = [f"line {number} \x1b[31mred\x1b[0m <i>" for number in range(20_000)]
-    lines[7] = "ERROR it is too hot"
+    lines[7] = "\x1b[31mERR\x1b[1mOR\x1b[0m it is too hot"
     lines[8:11] = ["Traceback (most recent call last):", "  File x", "ValueError: 413"]
     data = ("\n".join(lines) + "\n").encode()
     site.state.store.append(site.state.path.log("nightly", generation, "node-1"), data)
@@ -102,7 +107,7 @@ def test_a_log_is_shown_from_its_end_and_each_line_has_an_address(tmp_path: Path
         assert "it is too hot" in found
         assert "  File x" in found
         assert "line 9" not in found
-        at = data.index(b"ERROR it")
+        at = data.index(b"\x1b[31mERR")
         assert f"at={at}#at-{at}" in found
         there = page.get(f"/runs/nightly?view=logs&node=node-1&at={at}").text
         assert f'id="at-{at}"' in there

@@ -7,12 +7,29 @@ import re
 import pytest
 
 from poltergust.base import durations
-from poltergust.base.text import cut, did_you_mean, escaped, exact, nearest, one_line, plain, plural, size, span
+from poltergust.base.text import (
+    cut,
+    did_you_mean,
+    escaped,
+    exact,
+    nearest,
+    one_line,
+    plain,
+    plain_but_colours,
+    plural,
+    size,
+    span,
+)
 
 
 def test_terminal_codes_do_not_reach_a_terminal() -> None:
     assert plain("\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b]8;;u\x1b\\ a\x00b\ttab\r") == "red  a\\x00b\ttab\\r"
     assert plain("left\u202eright") == "left\\u202eright"
+
+
+def test_colours_may_stay_and_nothing_else() -> None:
+    assert plain_but_colours("\x1b[1;31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x00") == "\x1b[1;31mred\x1b[0m\\x00"
+    assert plain_but_colours("\x1b[\x1b[0m2J") == "\\x1b[\x1b[0m2J"  # taking one out does not make another
 
 
 def test_one_line_is_one_line_of_bounded_length() -> None:

@@ -51,12 +51,12 @@ def say(log: RunLog, line: str, times: int) -> None:
         log.line(line)
 
 
-def test_lines_arrive_in_order_without_secrets_or_terminal_codes(store: Flaky, url: str) -> None:
+def test_lines_arrive_in_order_without_secrets_or_terminal_codes_but_colours(store: Flaky, url: str) -> None:
     with opened(store, url) as log:
         log.line("first")
-        log.line("\x1b[32mgreen\x1b[0m s3cr3t-value")
+        log.line("\x1b[32mgreen\x1b[0m s3cr3t-value\x1b]0;title\x07\x1b[2J")
         log.line("last")
-    assert Path(url).read_text() == f"first\ngreen {MASK}\nlast\n"
+    assert Path(url).read_text() == f"first\n\x1b[32mgreen\x1b[0m {MASK}\nlast\n"
 
 
 def test_it_is_live_while_the_run_goes_on(store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,7 @@ POLTERGUST_CACHE_DIR=/var/cache/poltergust
 POLTERGUST_DRAIN_TIMEOUT=10m
 POLTERGUST_LOG_FORMAT=json
 POLTERGUST_HTTP=127.0.0.1:8089
+POLTERGUST_INSTALL_PYTHONS=true
 ENV
   # Stop: the agent alone is asked, drains within its ten minutes, and then whatever is left of the service is killed.
   write "${UNITS}/poltergust-agent.service" 0644 <<UNIT

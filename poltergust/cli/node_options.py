@@ -65,6 +65,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--build-parallel", type=click.IntRange(1, 64), default=2, metavar="N", help="Environments built at a time."
     ),
     option(
+        "--install-pythons",
+        is_flag=True,
+        help="Let uv install a Python that an environment asks for and this machine lacks, below the cache.",
+    ),
+    option(
         "--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable)."
     ),
 )
@@ -105,6 +110,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
         build_parallel=options["build_parallel"],
+        install_pythons=options["install_pythons"],
         runs=RunSettings(
             retries=options["retries"],
             drain_timeout=options["drain_timeout"],

@@ -4,10 +4,11 @@ Cached by content on each machine, built in place under a lock with the completi
 runs at once, never removed while any process uses one. The cache is a folder; several agents may share it.
 
 The way through this room, one file each: `lines` reads the dependencies, `origins` finds what they name beside the
-file, `interpreters` finds the Python, `plan` decides and names the environment, `leases` guards it, `resolve` pins
-exact versions once for all nodes, `build` creates and installs (`virtualenv_options`, `installers`, `pip_settings`,
-`uv_settings`, `git_credentials`), `installer_output` reads what the tools print and `failures` says in one line what
-went wrong, `eviction` keeps the disk in bounds. `cache.EnvironmentCache` is the front door.
+file, `interpreters` finds the Python, `python_installs` gets one that is missing, `plan` decides and names the
+environment, `leases` guards it, `resolve` pins exact versions once for all nodes, `build` creates and installs
+(`virtualenv_options`, `installers`, `pip_settings`, `uv_settings`, `git_credentials`), `installer_output` reads what
+the tools print and `failures` says in one line what went wrong, `eviction` keeps the disk in bounds.
+`cache.EnvironmentCache` is the front door.
 """
 
 from __future__ import annotations

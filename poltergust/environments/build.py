@@ -57,6 +57,10 @@ class Layout:
         return self.root / "work"
 
     @property
+    def pythons(self) -> Path:
+        return self.root / "pythons"
+
+    @property
     def uv(self) -> Path:
         return self.root / "uv"
 

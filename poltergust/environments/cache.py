@@ -26,6 +26,7 @@ from poltergust.environments import (
     leases,
     marker,
     pip_settings,
+    python_installs,
     resolve,
     uv_settings,
     virtualenv_options,
@@ -50,7 +51,8 @@ _IN_USE_SECONDS = 3600.0  # since it was asked for, in which a build, this very 
 
 class EnvironmentCache:
     """Implements `Environments`. `root` is made if missing; several processes may share it. `objects` reads `gs://`
-    dependencies. At most `parallel_builds` builds run at a time in this process; uv's downloads are shared by all."""
+    dependencies. At most `parallel_builds` builds run at a time in this process; uv's downloads are shared by all.
+    `install_pythons`: a Python that this machine lacks is installed by uv, below `root`."""
 
     def __init__(
         self,
@@ -60,12 +62,14 @@ class EnvironmentCache:
         objects: Objects | None = None,
         parallel_builds: int = 2,
         limits: Limits = Limits(),  # noqa: B008
+        install_pythons: bool = False,
     ) -> None:
         self._layout = Layout(root.absolute())
         self._spawn = spawn
         self._limits = limits
         self._build_places = threading.BoundedSemaphore(parallel_builds)
-        self._interpreters = Interpreters(self._layout.memory / "interpreters")
+        self._interpreters = Interpreters(self._layout.memory / "interpreters", self._layout.pythons)
+        self._install_pythons = install_pythons
         self._downloads = Downloads(self._layout.downloads, objects) if objects is not None else None
         self._origins = Origins(self._downloads)
 
@@ -167,7 +171,9 @@ class EnvironmentCache:
         access = git_credentials.separate(placed, env)
         options = virtualenv_options.read(spec.virtualenv)
         build_env = build_environment(env)
-        interpreter = self._interpreter(options.python, spec.url, build_env)
+        self._layout.work.mkdir(parents=True, exist_ok=True)
+        installing = CommandRunner(self._spawn, build_env, self._layout.work, on_line, cancelled, Redactor((env,)))
+        interpreter = self._interpreter(options.python, spec.url, installing)
         configured = pip_settings.read(env)
         settings = uv_settings.translate(configured, [item.line for item in access.placed], env)
         hidden = [env[name] for item in placed for name in variables(item.line.text) if item.line.is_direct_url]
@@ -179,12 +185,22 @@ class EnvironmentCache:
             placed=access.placed,
             settings=settings,
         )
-        self._layout.work.mkdir(parents=True, exist_ok=True)
         redact = Redactor((env,), (*access.secrets, *settings.secrets, *hidden))
         build_env |= access.env
         return plan, CommandRunner(self._spawn, build_env, self._layout.work, on_line, cancelled, redact)
 
-    def _interpreter(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
+    def _interpreter(self, requests: tuple[str, ...], url: str, run: CommandRunner) -> Interpreter:
+        """The first request that this machine can serve; the first that can be installed, where that is allowed."""
+        try:
+            return self._present(requests, url, run.env)
+        except NodeError:
+            wanted = next((request for request in requests if "/" not in request), None)
+            if not self._install_pythons or wanted is None:
+                raise
+        python_installs.install(wanted, self._layout.pythons, run)
+        return self._present(requests, url, run.env)
+
+    def _present(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]
         last: NodeError | None = None
         for request in requests or (None,):

@@ -64,6 +64,19 @@ def of_virtualenv(ended: CommandResult, what: str) -> NodeError:
     return NodeError(reason, f"{what}: virtualenv failed ({ended.exit}): {output.summary}")
 
 
+def of_python(ended: CommandResult, request: str) -> RunError:
+    """The error for a Python that uv could not install."""
+    output = InstallerOutput(ended.lines)
+    what = f"virtualenv: python: {request} is not on this node"
+    if output.disk_full:
+        return NodeError(Reason.DISK_FULL, f"{what}, and its disk is too full to install it: {output.summary}")
+    if output.unreachable:
+        return Temporary(
+            Reason.REGISTRY_UNREACHABLE, f"{what}, and where uv downloads it cannot be reached: {output.summary}"
+        )
+    return NodeError(Reason.INTERPRETER_MISSING, f"{what}, and uv cannot install it: {output.summary}")
+
+
 def _line_of(output: InstallerOutput, lines: Iterable[Line]) -> str:
     """`line 7 (pandas): ` for the line of the file that the output is about; empty if that cannot be known."""
     read = [line for line in lines if line.requirement]

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,12 @@ class Interpreter:
 
 class Interpreters:
     """Finds interpreters. What a file calls itself is not believed: each is asked once, and its answer is kept in
-    `memory` (a folder that may vanish at any time) until the file changes."""
+    `memory` (a folder that may vanish at any time) until the file changes. `installed` is where Poltergust itself
+    installs some (see `python_installs`): looked at last."""
 
-    def __init__(self, memory: Path) -> None:
+    def __init__(self, memory: Path, installed: Path) -> None:
         self._answers = _Answers(memory)
+        self._installed = installed
 
     def find(self, request: str | None, env: Mapping[str, str], *, folder: str | None = None) -> Interpreter:
         """The interpreter for `request` (None: the one Poltergust runs on). A relative path starts from `folder`.
@@ -78,7 +80,7 @@ class Interpreters:
         """Every interpreter of this node, newest first, each real file once."""
         anything = PythonSpec.from_string_spec("")
         paths: dict[str, Path] = {}
-        for path in _listed(anything, env, every_kind=True):
+        for path in _listed(anything, self._folders(env), every_kind=True):
             paths.setdefault(os.path.realpath(path), path)
         infos = (self._ask(path, env) for path in paths.values())
         found: dict[str, Interpreter] = {}
@@ -90,14 +92,20 @@ class Interpreters:
         """The first that fits; of a range of versions the newest."""
         paths: Iterable[Path]
         if spec.path is not None:  # a program's name that says nothing about versions
-            paths = (folder / request for folder in _folders(env))
+            paths = (folder / request for folder in self._folders(env))
+        elif spec.version_specifier is None:
+            paths = _named(spec, lambda: self._folders(env))
         else:
-            paths = _named(spec, env) if spec.version_specifier is None else _listed(spec, env)
+            paths = _listed(spec, self._folders(env))
         answers = (self._ask(path, env) for path in paths)
         fitting = (info for info in answers if info is not None and info.satisfies(spec, impl_must_match=True))
         if spec.version_specifier is None:
             return next(fitting, None)
         return max(fitting, key=lambda info: info.version_info[:3], default=None)
+
+    def _folders(self, env: Mapping[str, str]) -> Iterator[Path]:
+        yield from _folders(env)
+        yield from sorted(self._installed.glob("*/bin"), key=lambda folder: _numbers(folder.parent.name), reverse=True)
 
     def _ask(self, path: Path, env: Mapping[str, str]) -> PythonInfo | None:
         """None: not a Python, or one that does not answer (a pyenv shim whose version is not active)."""
@@ -114,7 +122,8 @@ class Interpreters:
         return NodeError(
             Reason.INTERPRETER_MISSING,
             f"virtualenv: python: {request} is not on this node; here are: {there}; "
-            "install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+            "install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask "
+            "for one of these",
         )
 
 
@@ -197,20 +206,20 @@ def _home(env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME") or os.path.expanduser("~"))
 
 
-def _named(spec: PythonSpec, env: Mapping[str, str]) -> Iterator[Path]:
+def _named(spec: PythonSpec, folders: Callable[[], Iterable[Path]]) -> Iterator[Path]:
     """Files that could be the version asked for, the exact name in every folder before shorter ones."""
     program = "python" if spec.implementation in (None, "cpython") else spec.implementation
     numbers = [str(number) for number in (spec.major, spec.minor, spec.micro) if number is not None]
     for length in range(len(numbers), -1, -1):
         name = f"{program}{'.'.join(numbers[:length])}{'t' if spec.free_threaded and length else ''}"
-        yield from (folder / name for folder in _folders(env))
+        yield from (folder / name for folder in folders())
 
 
-def _listed(spec: PythonSpec, env: Mapping[str, str], *, every_kind: bool = False) -> list[Path]:
+def _listed(spec: PythonSpec, folders: Iterable[Path], *, every_kind: bool = False) -> list[Path]:
     """All files whose name could fit, the longest names first."""
     names = spec.generate_re(windows=False, all_implementations=every_kind)
     found = []
-    for folder in _folders(env):
+    for folder in folders:
         with contextlib.suppress(OSError):
             programs = [name for name in os.listdir(folder) if name.startswith(KNOWN_IMPLEMENTATIONS)]
             found += [folder / name for name in sorted(programs) if names.fullmatch(name)]

@@ -127,6 +127,7 @@ def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
         objects=stores,
         parallel_builds=settings.build_parallel,
         limits=Limits(max_bytes=settings.env_cache_size, max_age=settings.env_max_age),
+        install_pythons=settings.install_pythons,
     )
 
 

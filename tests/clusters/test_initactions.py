@@ -193,7 +193,8 @@ def test_each_worker_listens_on_its_own_subscription_and_shows_its_health(instal
     assert "POLTERGUST_TOPIC" not in primary
     assert secondary["POLTERGUST_TOPIC"] == f"projects/{PROJECT}/topics/poltergust-{CLUSTER}"
     assert "POLTERGUST_SUBSCRIPTION" not in secondary
-    assert {each["POLTERGUST_HTTP"] for each in (primary, secondary)} == {"127.0.0.1:8089"}
+    for each in (primary, secondary):
+        assert (each["POLTERGUST_HTTP"], each["POLTERGUST_INSTALL_PYTHONS"]) == ("127.0.0.1:8089", "true")
 
 
 def test_what_was_installed_runs_a_config_on_both_workers(

@@ -197,12 +197,12 @@ TASKS = {
 INTERPRETERS = {
     "python-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: python3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+        "{environment}: virtualenv: python: python3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask for one of these",
         "{{python: python3.99}}",
     ),
     "python-range-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: >=3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+        "{environment}: virtualenv: python: >=3.99 is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask for one of these",
         "{{python: '>=3.99'}}",
     ),
     "python-range-wrong": virtualenv(
@@ -212,17 +212,17 @@ INTERPRETERS = {
     ),
     "python-path-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: ./nopython is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+        "{environment}: virtualenv: python: ./nopython is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask for one of these",
         "{{python: ./nopython}}",
     ),
     "python-not-one": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: /bin/sh is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+        "{environment}: virtualenv: python: /bin/sh is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask for one of these",
         "{{python: /bin/sh}}",
     ),
     "python-name-missing": virtualenv(
         R.INTERPRETER_MISSING,
-        "{environment}: virtualenv: python: snake is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X) or ask for one of these",
+        "{environment}: virtualenv: python: snake is not on this node; here are: {any}; install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask for one of these",
         "{{python: snake}}",
     ),
     "virtualenv-creator": virtualenv(

@@ -28,12 +28,15 @@ class Node:
     said: list[str] = field(default_factory=list)
     objects: Objects | None = None
     limits: Limits = field(default_factory=Limits)
+    install_pythons: bool = False
     _cache: EnvironmentCache | None = None
 
     @property
     def cache(self) -> EnvironmentCache:
         if self._cache is None:
-            self._cache = EnvironmentCache(self.root, spawn, objects=self.objects, limits=self.limits)
+            self._cache = EnvironmentCache(
+                self.root, spawn, objects=self.objects, limits=self.limits, install_pythons=self.install_pythons
+            )
         return self._cache
 
     def spec(

@@ -35,7 +35,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.interpreters = Interpreters(root / "memory")
+        self.interpreters = Interpreters(root / "memory", root / "installed")
         path = f"{root}/shims:{root}/bin:{root}/more"
         self.env = {"PATH": path, "PYENV_ROOT": str(root / "pyenv"), "HOME": str(root), "ASKED": str(root / "asked")}
 
@@ -104,7 +104,7 @@ def test_each_file_is_asked_once_until_it_changes(machine: Machine) -> None:
     machine.find("3.78")
     first = len(machine.asked)
     machine.find("3.78")
-    machine.interpreters = Interpreters(machine.root / "memory")
+    machine.interpreters = Interpreters(machine.root / "memory", machine.root / "installed")
     machine.find("3.78")
     assert len(machine.asked) == first
     python(machine.root / "bin" / "python3.78", "3.60.0")

@@ -20,7 +20,7 @@ from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
 from poltergust.node.settings import Settings
 from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
 from poltergust.path.liveness import LIVE_SECONDS
-from poltergust.path.records import NodeRecord, Seen
+from poltergust.path.records import NodeRecord
 from poltergust.path.state import PathState
 from poltergust.stores import StoreError
 
@@ -79,9 +79,16 @@ class _PathProbes:
         if not self._usable:
             return
         state, node = self._state, self._settings.node
-        live = [(seen, age) for seen in state.records.nodes() if (age := _age(state, seen)) < LIVE_SECONDS]
-        others = sorted(seen.record.node for seen, _ in live if seen.record.node != node)
-        yield from (self._same_name(seen.record) for seen, _ in live if seen.record.node == node)
+        found = list(state.records.nodes())
+        server_time = state.records.server_time()
+        now = time.time() if server_time is None else server_time
+        agents: dict[str, list[NodeRecord]] = {}
+        for seen in found:
+            if now - seen.updated < LIVE_SECONDS:
+                agents.setdefault(seen.record.node, []).append(seen.record)
+        others = sorted(set(agents) - {node})
+        yield from (_duplicate(same) for same in agents.values() if len(same) > 1)
+        yield from (self._same_name(same[0]) for name, same in agents.items() if name == node and len(same) == 1)
         if others and self._settings.scheduler_url is None:
             yield fail(
                 "one-scheduler",
@@ -89,7 +96,7 @@ class _PathProbes:
                 "start all nodes with the same --scheduler-url",
             )
             return
-        embedded = sorted(seen.record.node for seen, _ in live if seen.record.embedded and seen.record.node != node)
+        embedded = sorted(name for name in others if any(record.embedded for record in agents[name]))
         if embedded:
             remedy = "start it again with the same --scheduler-url as all other nodes"
             yield fail("one-scheduler", f"{', '.join(embedded)} runs a scheduler of its own on this path", remedy)
@@ -106,13 +113,14 @@ class _PathProbes:
         )
 
 
-def _age(state: PathState, seen: Seen[NodeRecord]) -> float:
-    """Of a heartbeat, in seconds, by the storage server's clock if it gives one, else by this machine's."""
-    try:
-        blob = state.store.read(state.path.node(seen.record.node))
-    except StoreError:
-        return LIVE_SECONDS  # gone meanwhile
-    return (time.time() if blob.served is None else blob.served) - blob.updated
+def _duplicate(agents: list[NodeRecord]) -> Check:
+    """Of agents with one name; all but one write that they wait for it."""
+    where = " and ".join(f"process {record.pid} on {record.host}" for record in agents)
+    return fail(
+        "node",
+        f"{len(agents)} agents on this path are called {agents[0].node}: {where}",
+        "stop all but one, or give each a name of its own with --node",
+    )
 
 
 class BucketProbes(_PathProbes):

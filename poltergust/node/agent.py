@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
 
 from poltergust.base.progress import Progress
 from poltergust.node.description import Description
@@ -21,7 +22,7 @@ from poltergust.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 STOP_CHECK_SECONDS = 0.2
-"""Between two checks whether a polling pass is to stop while its first scan goes on."""
+"""Between two checks whether an agent is to stop while it waits for the storage or for its name."""
 
 
 class Agent:
@@ -36,8 +37,9 @@ class Agent:
         reconciler: Reconciler,
         queue: WorkQueue,
         sources: Sequence[Source],
+        ended_instances: Collection[str] = (),
     ) -> None:
-        """`sources` tell of changes, besides the scan that every agent has."""
+        """`sources` tell of changes, besides the scan that every agent has. `ended_instances`: see `Heartbeat`."""
         self.context = context
         self.runs = runs
         self._path = settings.path
@@ -45,7 +47,10 @@ class Agent:
         self._sources = sources
         self._scan = Scan(self.list_configs, settings.reconcile_interval)
         self._heartbeat = Heartbeat(
-            context.state.records, lambda: self.description.node_record(), embedded=settings.scheduler_url is None
+            context.state.records,
+            lambda: self.description.node_record(),
+            embedded=settings.scheduler_url is None,
+            ended_instances=ended_instances,
         )
         self.workers = Workers(settings.parallel, queue, reconciler, self._heartbeat)
         self.description = Description(
@@ -56,16 +61,20 @@ class Agent:
         """Serve until a drain is asked for, then finish what runs. Returns when every thread but daemons is done."""
         node, stopping = self.context.node, self.context.stopping
         self._heartbeat.start()
+        started: list[Source] = []
         try:
-            for source in self._sources:
-                source.start(self.changed)
-            # The stream is open: what happens from now on is heard, what happened before the scan finds.
-            self._scan.start(self.changed)
-            self.workers.start()
-            self.description.listening = True
-            self._heartbeat.changed()
-            log.info("%s is listening to %s", node, self._path.prefix)
-            stopping.wait()
+            if self._wait_for(self._heartbeat.admitted):
+                for source in self._sources:
+                    started.append(source)
+                    source.start(self.changed)
+                # The stream is open: what happens from now on is heard, what happened before the scan finds.
+                started.append(self._scan)
+                self._scan.start(self.changed)
+                self.workers.start()
+                self.description.listening = True
+                self._heartbeat.changed()
+                log.info("%s is listening to %s", node, self._path.prefix)
+                stopping.wait()
             log.info("draining: nothing new is taken; stop again to end what runs now")
         finally:
             # However it ends: nothing new, and what runs is brought to an end. The queue first: a source takes its time
@@ -73,7 +82,7 @@ class Agent:
             stopping.request_drain()
             self._queue.shutdown()
             self._heartbeat.changed()
-            for source in (self._scan, *self._sources):
+            for source in reversed(started):
                 source.stop()
             self._queue.drain()
             self._heartbeat.stop()
@@ -81,18 +90,23 @@ class Agent:
 
     def run_pass(self) -> None:
         """Reconcile every config there is, run what is to be run, return when nothing runs any more."""
-        stopping = self.context.stopping
-        self.description.listening = True
         self._heartbeat.start()
-        self._scan.start(self.changed)
         try:
-            while not self._scan.first_done.wait(STOP_CHECK_SECONDS) and not stopping.draining:
-                pass  # the storage is asked until it answers, or until somebody stops us
-            self.workers.run_pass(go_on=lambda: not stopping.draining)
+            if self._wait_for(self._heartbeat.admitted):
+                self.description.listening = True
+                self._scan.start(self.changed)
+                self._wait_for(self._scan.first_done)
+                self.workers.run_pass(go_on=lambda: not self.context.stopping.draining)
         finally:
             self._scan.stop()
             self._queue.shutdown()
             self._heartbeat.stop(gone=False)  # the next pass is this node's too
+
+    def _wait_for(self, event: threading.Event) -> bool:
+        """Until it is set, or this agent is to stop; whether it goes on."""
+        while not event.wait(STOP_CHECK_SECONDS) and not self.context.stopping.draining:
+            pass
+        return not self.context.stopping.draining
 
     def changed(self, url: str) -> None:
         """An object may have changed: queue its name if it is a config, or the outcome of a run we still know."""

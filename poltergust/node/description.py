@@ -58,11 +58,12 @@ class Description:
             pid=os.getpid(),
             scheduler=self.context.scheduler.shown_url,
             embedded=self.settings.scheduler_url is None,
-            taking=not self.heartbeat.conflicting_nodes and not self.context.stopping.draining,
+            taking=not self.heartbeat.refusal and not self.context.stopping.draining,
             state=self._state(),
             running=tuple(sorted(run.name for run in self.runs.all() if run.record.state in ACTIVE_STATES)),
             waiting=len(self.queue) + len(self.queue.delayed()),
             problems=self._problems(),
+            since=self.heartbeat.since,
         )
 
     def status(self) -> Status:

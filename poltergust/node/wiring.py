@@ -11,7 +11,7 @@ import logging
 import resource
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.node import working_directory
 from poltergust.node.agent import Agent
+from poltergust.node.host_lock import only_agent_here
 from poltergust.node.scratch import private_folders
 from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
@@ -63,6 +64,7 @@ class Parts:
     queue: WorkQueue = field(default_factory=WorkQueue)
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[threading.Event, float], object] = threading.Event.wait  # for at most so many seconds
+    ended_instances: Collection[str] = ()  # earlier agents of this node, known to have ended
 
 
 def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
@@ -82,7 +84,15 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
     runs = Runs(context)
     attempts = Attempts(context, parts.environments, parts.launch)
     reconciler = Reconciler(context, runs, attempts, parts.store_of)
-    return Agent(settings, context, runs=runs, reconciler=reconciler, queue=parts.queue, sources=parts.sources)
+    return Agent(
+        settings,
+        context,
+        runs=runs,
+        reconciler=reconciler,
+        queue=parts.queue,
+        sources=parts.sources,
+        ended_instances=parts.ended_instances,
+    )
 
 
 @contextlib.contextmanager
@@ -91,7 +101,9 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     out."""
     become_reaper()
     _raise_descriptor_limit()
+    instance = secrets.token_hex(4)
     with contextlib.ExitStack() as stack:
+        ended_instances = stack.enter_context(only_agent_here(settings, instance))
         log.info("runs work in %s", working_directory.prepare(settings))
         stack.enter_context(private_folders(settings.scratch))
         scheduler_url = settings.scheduler_url
@@ -102,7 +114,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         client = SchedulerClient(scheduler_url)
         observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
         stores = Stores(settings.path.state_prefix, recovers=True)
-        state = PathState(stores.of(settings.path.root), settings.path, settings.node, secrets.token_hex(4))
+        state = PathState(stores.of(settings.path.root), settings.path, settings.node, instance)
         parts = Parts(
             state=state,
             store_of=stores.of,
@@ -113,6 +125,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             environments=observability.environments(environments(settings, stores)),
             sources=_sources(settings),
             observer=observability,
+            ended_instances=ended_instances,
         )
         node = wire(settings, stopping, parts)
         stack.enter_context(observability.running(node.description.status, state))

@@ -11,8 +11,8 @@ from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import Result
 from poltergust.workqueue import Item, WorkQueue
 
-CONFLICT_RETRY_SECONDS = 5.0
-"""Until a name is tried again that came while conflicting nodes keep this one from taking any."""
+REFUSED_RETRY_SECONDS = 5.0
+"""Until a name is tried again that came while other nodes keep this one from taking any."""
 
 PASS_IDLE_SECONDS = 0.2
 """Without anything to do or running, after which a polling pass ends."""
@@ -61,8 +61,8 @@ class Workers:
                 return
 
     def _reconcile(self, item: Item) -> Result:
-        if self._heartbeat.conflicting_nodes:
-            return Result(CONFLICT_RETRY_SECONDS)
+        if self._heartbeat.refusal:
+            return Result(REFUSED_RETRY_SECONDS)
         self._heartbeat.changed()
         try:
             with about(name=item.name):

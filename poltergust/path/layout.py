@@ -152,3 +152,7 @@ class WatchedPath:
 
     def node(self, node: str) -> str:
         return f"{self.nodes}{node}.json"
+
+    def waiting_node(self, node: str, instance: str) -> str:
+        """Where an agent says that another one holds its name. No node is called so: a name has no ``~``."""
+        return f"{self.nodes}{node}~{instance}.json"

@@ -20,7 +20,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.decoding import decode
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.stored import StoredPath
-from poltergust.stores import NotFound, StoreError, Unavailable
+from poltergust.stores import ABSENT, Blob, Conflict, NotFound, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,9 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """A heartbeat. `instance` tells two agents of the same name apart, `taking` whether it takes runs."""
+    """A heartbeat. `instance` tells two agents of the same name apart; it is empty between two polling passes, when no
+    agent holds the name. `taking`: whether it takes runs. `since`: when the agent took its name, by the storage
+    server's clock (None until first written)."""
 
     node: str
     instance: str
@@ -121,6 +123,7 @@ class NodeRecord:
     running: tuple[str, ...] = ()
     waiting: int = 0
     problems: tuple[str, ...] = ()
+    since: float | None = None
 
     def content(self) -> dict[str, object]:
         """As JSON has it."""
@@ -138,6 +141,15 @@ class Seen(Generic[R]):
     updated: float
 
 
+@dataclass(frozen=True)
+class Holder:
+    """What stands where this node's heartbeat belongs: its generation, for `claim_node`, and who wrote it. `seen` is
+    None where nobody did, and where it is damaged."""
+
+    generation: str = ABSENT
+    seen: Seen[NodeRecord] | None = None
+
+
 class Records:
     """All records below one path, written as one node. Safe to use from several threads."""
 
@@ -145,6 +157,7 @@ class Records:
         self._store = at.store
         self._path = at.path
         self._node = at.node
+        self._instance = at.instance
         self._clock = clock
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
@@ -166,50 +179,80 @@ class Records:
     def save_node(self, record: NodeRecord) -> float | None:
         return self._save(self._path.node(self._node), record)
 
-    def load_node(self) -> Seen[NodeRecord] | None:
-        """This node's own heartbeat, None as well while it cannot be read."""
+    def name_holder(self) -> Holder:
+        """Who wrote this node's heartbeat last. Raises what the store raises."""
         try:
-            return self._load(self._path.node(self._node), NodeRecord)
-        except Unavailable as error:
-            log.warning("cannot read this node's heartbeat: %s", error)
+            blob = self._read(self._path.node(self._node))
+        except NotFound:
+            return Holder()
+        record = parse(blob.url, blob.data, NodeRecord)
+        return Holder(blob.generation, None if record is None else Seen(record, blob.updated))
+
+    def claim_node(self, record: NodeRecord, holder: Holder) -> float | None:
+        """Write this node's first heartbeat in the place of what `holder` says stands there; the server's time, or None
+        when something else stands there by now. Raises what else the store raises."""
+        try:
+            return self._write(self._path.node(self._node), record, holder.generation)
+        except Conflict:
             return None
 
     def drop_node(self) -> None:
-        """On a clean stop: this node is no longer here."""
+        """On a clean stop: this node is no longer here. The heartbeat of another agent of its name stays."""
         try:
-            self._store.delete(self._path.node(self._node))
+            holder = self.name_holder()
+            if holder.seen is not None and holder.seen.record.instance == self._instance:
+                self._store.delete(self._path.node(self._node), if_generation=holder.generation)
+        except Conflict:
+            return  # another agent has just taken the name
         except StoreError as error:
             log.warning("cannot remove this node's heartbeat: %s", error)
+
+    def save_waiting(self, record: NodeRecord) -> float | None:
+        """For people: what an agent says while another one holds its name. As `save_node`."""
+        return self._save(self._path.waiting_node(self._node, self._instance), record)
+
+    def drop_waiting(self) -> None:
+        try:
+            self._store.delete(self._path.waiting_node(self._node, self._instance))
+        except StoreError as error:
+            log.warning("cannot remove what this node wrote while it waited for its name: %s", error)
 
     def nodes(self) -> Iterator[Seen[NodeRecord]]:
         yield from self._all(self._path.nodes, NodeRecord)
 
-    def live_nodes(self) -> list[NodeRecord]:
+    def live_nodes(self) -> list[Seen[NodeRecord]]:
         """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises
         `Unavailable`."""
         now = self.server_time()
         if now is None:
             return []
-        return [
-            seen.record for seen in self.nodes() if seen.record.node != self._node and now - seen.updated < LIVE_SECONDS
-        ]
+        return [seen for seen in self.nodes() if seen.record.node != self._node and now - seen.updated < LIVE_SECONDS]
 
     def server_time(self) -> float | None:
-        """Now by the storage server's clock, from the answer to our latest write."""
+        """Now by the storage server's clock, from its latest answer that gave a time; None before the first."""
         if self._server is None:
             return None
         then, at = self._server
         return then + (self._clock() - at)
 
     def _save(self, url: str, record: RunRecord | NodeRecord) -> float | None:
-        data = json_bytes({"format": 1, **record.content()}, indent=1)
         try:
-            entry = self._store.write(url, data)
+            return self._write(url, record)
         except StoreError as error:
             log.warning("cannot write a record, going on without: %s", error)
             return None
+
+    def _write(self, url: str, record: RunRecord | NodeRecord, generation: str | None = None) -> float:
+        data = json_bytes({"format": 1, **record.content()}, indent=1)
+        entry = self._store.write(url, data, if_generation=generation)
         self._server = (entry.updated, self._clock())
         return entry.updated
+
+    def _read(self, url: str) -> Blob:
+        blob = self._store.read(url, limit=MAX_RECORD_BYTES)
+        if blob.served is not None:
+            self._server = (blob.served, self._clock())
+        return blob
 
     def _all(self, prefix: str, kind: type[R]) -> Iterator[Seen[R]]:
         for entry in self._store.list(prefix, suffix=".json"):
@@ -219,7 +262,7 @@ class Records:
 
     def _load(self, url: str, kind: type[R]) -> Seen[R] | None:
         try:
-            blob = self._store.read(url, limit=MAX_RECORD_BYTES)
+            blob = self._read(url)
         except NotFound:
             return None
         except Unavailable:

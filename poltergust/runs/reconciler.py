@@ -228,7 +228,7 @@ class Reconciler:
         """The other live nodes that may still bring this run to its outcome: those that have not given up. One that
         was stopped and started again has ended its run, and is about to begin another."""
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
-        live = (node.node for node in self._records.live_nodes() if node.taking)
+        live = (seen.record.node for seen in self._records.live_nodes() if seen.record.taking)
         return [node for node in live if states.get(node) is not State.GAVE_UP]
 
     def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> Result:

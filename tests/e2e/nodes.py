@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests import needs
 from tests.emulators.servers import stop, wait_until
 
 POLTERGUST = Path(sys.executable).with_name("poltergust")
@@ -82,6 +83,16 @@ def node(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(30)
         stop(process)
+
+
+def on_another_machine() -> list[str]:
+    """A `command` for `node`: as far as locks of this machine can tell, the agent runs on another one."""
+    unshare = needs.program("unshare", "apt-get install util-linux")
+    enter = [unshare, "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*enter, "true"], capture_output=True, timeout=30, check=False).returncode:
+        needs.missing("the right to mount in a namespace", "sysctl kernel.unprivileged_userns_clone=1")
+    folder = "/tmp/poltergust-0"
+    return [*enter, "sh", "-c", f'mkdir -p {folder} && mount -t tmpfs -o mode=700 tmpfs {folder} && exec "$@"', "sh"]
 
 
 def descendants_with(text: str) -> list[str]:

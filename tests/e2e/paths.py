@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +119,23 @@ class Place(ABC):
 
     @contextlib.contextmanager
     def agent(self, name: str, cache: Path, *more: str, **env: str) -> Iterator[Node]:
-        """A node of this path; `more` options, `env` variables."""
+        """A node of this path that listens; `more` options, `env` variables."""
+        with self.starting(name, cache, *more, env=env) as running:
+            running.until("is listening to")
+            yield running
+
+    @contextlib.contextmanager
+    def starting(
+        self, name: str, cache: Path, *more: str, command: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> Iterator[Node]:
+        """One that may not come to listen; `command` as for `nodes.node`. What agents of one name write to their
+        terminals is in one log."""
         arguments = ["listen", "--path", self.path, "--node", name, "--cache-dir", str(cache), "--drain-timeout", "5s"]
         if "--reconcile-interval" not in more:
             arguments += ["--reconcile-interval", "1s"]
-        full = {**self.env, "NODE": name, **env}
-        with node([*arguments, *more], log=self.scratch / f"{name}.log", cwd=self.scratch, env=full) as running:
+        full = {**self.env, "NODE": name, **(env or {})}
+        log = self.scratch / f"{name}.log"
+        with node([*arguments, *more], log=log, cwd=self.scratch, env=full, ready=False, command=command) as running:
             yield running
 
 

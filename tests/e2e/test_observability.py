@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import hmac
 import json
@@ -336,23 +335,6 @@ def test_a_stopped_agent_is_silent_to_the_watchdog(project: Path, cache: Path) -
             finally:
                 running.signal(signal.SIGCONT)
             assert not silent(60)
-
-
-def test_two_agents_of_one_name_say_so(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with contextlib.ExitStack() as stack:
-        scheduler = stack.enter_context(luigid(project))
-        nodes = []
-        for number in range(2):
-            arguments = ["listen", "--path", "./pipeline", "--node", "twin", "--scheduler-url", scheduler]
-            arguments += ["--cache-dir", str(tmp_path_factory.mktemp("cache")), "--http", "0"]
-            nodes.append(stack.enter_context(node(arguments, log=project / f"{number}.log", cwd=project)))
-        put(project, "gated", "waits", "Gate", target=project / "out", gate=project / "gate")
-        for each in nodes:
-            face = Face.of(each)
-            said = functools.partial(face.says, "another agent on this path is called twin too")
-            wait_until(said, "a duplicate node", LONG)
-        (project / "gate").touch()
-        wait_until((project / "pipeline" / "gated.done.yaml").exists, "the done file", LONG)
 
 
 def test_an_address_in_use_ends_the_agent_with_one_line(project: Path, cache: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_scheduler_that_is_down_at_the_start_is_waited_for(
     assert folder.standing("early") == ["done"]
 
 
-def test_two_agents_with_schedulers_of_their_own_on_one_path(folder: Folder, shared_cache: Path) -> None:
+def test_of_two_agents_with_schedulers_of_their_own_the_first_goes_on(folder: Folder, shared_cache: Path) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(folder.agent("first", shared_cache / "one"))
         folder.put("before", COUNTED.format(folder.scratch, "before"))
@@ -95,10 +95,12 @@ def test_two_agents_with_schedulers_of_their_own_on_one_path(folder: Folder, sha
         (problem,) = folder.heartbeat("second")["problems"]
         assert "Start all nodes with the same --scheduler-url. Taking nothing until then" in problem
         folder.put("during", COUNTED.format(folder.scratch, "during"))
+        folder.until("during", "done")
+        assert list(folder.records("during")) == ["first"]
+        assert (folder.heartbeat("first")["taking"], folder.heartbeat("first")["problems"]) == (True, [])
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
         second.until("alone on this path again, taking runs")
-        folder.until("during", "done")
         folder.put("after", COUNTED.format(folder.scratch, "after"))
         folder.until("after", "done")
         assert list(folder.records("after")) == ["second"]

@@ -97,7 +97,7 @@ def test_a_run_record_is_written_as_every_version_wrote_it_and_read_back(state: 
 
 def test_a_heartbeat_is_read_back(state: PathState) -> None:
     state.records.save_node(NODE)
-    found = state.records.load_node()
+    found = state.records.name_holder().seen
     assert found is not None
     assert found.record == NODE
 

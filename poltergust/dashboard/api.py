@@ -11,7 +11,7 @@ from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.graph import Boxes, families, focus
 from poltergust.dashboard.history import run_summaries
 from poltergust.dashboard.overview import PAGE_SIZE
-from poltergust.dashboard.pages import PathHandler, RunHandler
+from poltergust.dashboard.pages import PathHandler, RunHandler, byte_of
 from poltergust.dashboard.run_page import select_tasks
 from poltergust.dashboard.tasks import TaskView
 from poltergust.path.reading.model import ConfigView, NodeView
@@ -75,8 +75,7 @@ class LogsApi(RunHandler):
         file = next((file for file in picture.logs if node in ("", file.node)), None)
         answer: dict[str, Any] = {"logs": [{"node": one.node, "size": one.size} for one in picture.logs]}
         if file is not None:
-            begin = int(at) if at.isascii() and at.isdigit() and len(at) < 16 else None
-            window = await asyncio.to_thread(self.parts.reading.logs.window, file, begin)
+            window = await asyncio.to_thread(self.parts.reading.logs.window, file, byte_of(at))
             lines = [asdict(line) for line in window.lines]
             answer |= {"node": file.node, "begin": window.begin, "end": window.end, "lines": lines}
         self.write_json(answer)

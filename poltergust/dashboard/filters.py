@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -57,17 +57,13 @@ def compact(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 FILTERS: Mapping[str, Callable[..., object]] = {
     "ansi": pieces,
     "compact": compact,
     "exact": exact,
-    "json": as_json,
     "machine_moment": machine_moment,
     "moment": moment,
+    "shell": shlex.quote,
     "size": size,
     "span": span,
     "yaml": yaml,

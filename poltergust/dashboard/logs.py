@@ -86,8 +86,8 @@ class Logs:
         self._latest: dict[tuple[LogFile, int | None], LogWindow] = {}
 
     def files(self, name: str, generation: str) -> tuple[LogFile, ...]:
-        """By node. Empty where no node wrote any."""
-        if not generation:
+        """By node. Empty where no node wrote any, or `generation` is none that could be."""
+        if not generation or "/" in generation or generation in (".", ".."):
             return ()
         prefix = f"{self._path.logs(name)}{generation}/"
         return tuple(

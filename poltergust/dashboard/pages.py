@@ -37,6 +37,11 @@ def checked_name(path: WatchedPath, name: str) -> str:
     return name
 
 
+def byte_of(text: str) -> int | None:
+    """A place in a log from an address; None for what is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
 class PathHandler(BaseHandler):
     """What is made from the whole path."""
 
@@ -119,7 +124,7 @@ class RunPage(RunHandler):
             values["family"] = self.get_query_argument("family", "")
             values["focus"] = self.get_query_argument("show", "") == "focus"
         elif query.tab is RunTab.LOGS:
-            values.update(await self._logs(picture, query))
+            values.update(await self._logs(picture, query, self.get_query_argument("generation", "")))
         elif query.tab is RunTab.FILES:
             values["files"] = (await watcher.look(reading.files(name))).value
         self.write_page(
@@ -134,21 +139,24 @@ class RunPage(RunHandler):
             **values,
         )
 
-    async def _logs(self, picture: RunPicture, query: RunQuery) -> dict[str, object]:
-        """Lines that are looked for, in all logs or that of one node; else a window of one node's log."""
-        logs, argument = self.parts.reading.logs, self.get_query_argument
+    async def _logs(self, picture: RunPicture, query: RunQuery, generation: str) -> dict[str, object]:
+        """Lines that are looked for, in all logs or that of one node; else a window of one node's log. `generation`:
+        of an earlier run."""
+        logs, argument, config = self.parts.reading.logs, self.get_query_argument, picture.detail.config
+        files = picture.logs
+        if generation:
+            files = await asyncio.to_thread(logs.files, config.name, generation)
         node, at, only_errors = argument("node", ""), argument("at", ""), bool(argument("errors", ""))
-        chosen = [file for file in picture.logs if node in ("", file.node)]
+        chosen = [file for file in files if node in ("", file.node)]
         window = found = None
         if chosen and (query.words or only_errors):
             # In a thread of its own: a search through a long log holds up nobody else.
             found = await asyncio.to_thread(logs.search, chosen, query.words, only_errors=only_errors)
         elif chosen:
-            lead = picture.detail.config.nodes[:1]
-            file = next((file for file in chosen if file.node in lead), chosen[0])
-            begin = int(at) if at.isascii() and at.isdigit() and len(at) < 16 else None
-            window = await asyncio.to_thread(logs.window, file, begin)
-        return {"node": node, "at": at, "only_errors": only_errors, "window": window, "found": found}
+            file = next((file for file in chosen if file.node in config.nodes[:1]), chosen[0])
+            window = await asyncio.to_thread(logs.window, file, byte_of(at))
+        values = {"files": files, "generation": generation, "node": node, "at": at, "only_errors": only_errors}
+        return {**values, "window": window, "found": found}
 
 
 class HistoryPage(RunHandler):

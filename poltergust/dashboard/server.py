@@ -99,7 +99,11 @@ async def serve(
     try:
         host, port = sockets[0].getsockname()[:2]
         ready(f"http://{shown((str(host), int(port)))}/")
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, watching}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if watching.done():  # it never ends by itself: what ended it ends the server, with its traceback
+            watching.result()
     finally:
         server.stop()
         watching.cancel()

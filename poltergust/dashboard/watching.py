@@ -59,13 +59,14 @@ class Watcher:
         self._topics: dict[str, Topic[Any]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def look(self, topic: Topic[T]) -> Snapshot[T]:
-        """The value, at most an interval old. Raises `PoltergustError` where there is none at all yet."""
+    async def look(self, topic: Topic[T], *, max_age: float | None = None) -> Snapshot[T]:
+        """The value, at most `max_age` seconds old (None: an interval). Raises `PoltergustError` where there is none at
+        all yet."""
         self._topics[topic.name] = topic
         # Whoever comes while it is being read waits for that reading and does not start another.
         async with self._locks.setdefault(topic.name, asyncio.Lock()):
             kept: Snapshot[T] | None = self._kept.pop(topic.name, None)
-            if kept is None or self._clock() - kept.read_at >= self._interval:
+            if kept is None or self._clock() - kept.read_at >= (self._interval if max_age is None else max_age):
                 kept = await self._load(topic, kept)
             self._kept[topic.name] = kept
         self._drop_unwatched()
@@ -79,7 +80,8 @@ class Watcher:
             watched = set(self._hub.topics())
             for name in watched & self._topics.keys():
                 try:
-                    signature = hash((await self.look(self._topics[name])).signature)
+                    # Half an interval: one that was read a moment less than an interval ago is not left for the next.
+                    signature = (await self.look(self._topics[name], max_age=self._interval / 2)).signature
                 except PoltergustError as error:
                     log.warning("cannot be read, trying again: %s", error)
                     continue

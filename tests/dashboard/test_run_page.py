@@ -155,5 +155,27 @@ def test_runs_of_a_name_stand_side_by_side(tmp_path: Path) -> None:
         html = page.get("/history/nightly?a=g1&b=g2").text
         told = page.get("/api/history/nightly").json()
     assert "Two runs side by side" in html
+    assert 'href="/runs/nightly?view=logs&amp;generation=g1"' in html
     assert "installed versions" in html
     assert {run["outcome"] for run in told["runs"]} == {"error", "done"}
+
+
+def test_the_log_of_an_earlier_run_is_shown_as_such_and_only_of_this_name(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    failed_run(site)
+    for name, generation in (("nightly", "earlier"), ("other", "g")):
+        site.state.store.append(site.state.path.log(name, generation, "node-1"), f"said by {name}\n".encode())
+    with site.served() as page:
+        earlier = page.get("/runs/nightly?view=logs&generation=earlier").text
+        assert "said by nightly" in earlier
+        assert "Of an earlier run" in earlier
+        for hostile in ("../other/g", "..", ".", "earlier/../../other/g"):
+            assert "said by" not in page.get(f"/runs/nightly?view=logs&generation={hostile}").text
+
+
+def test_what_to_type_in_a_terminal_works_as_it_stands_there(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.config("two words; ls")
+    with site.served() as page:
+        html = page.get("/runs/two%20words%3B%20ls").text
+    assert f"poltergust status &#39;two words; ls&#39; --path {tmp_path}/pipeline" in html

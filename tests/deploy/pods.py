@@ -99,15 +99,17 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 class Pod:
-    """One pod of a rendered workload. `claims` and `shared` are folders: of its volume claims, and of a volume that
-    all pods mount at /srv/shared."""
+    """One pod of a rendered workload; its volume claims are folders in `folder`, `secrets` the Secrets' contents."""
 
-    def __init__(self, name: str, workload: Manifest, network: Network, image: Path, folder: Path, config: str) -> None:
+    def __init__(
+        self, name: str, workload: Manifest, network: Network, image: Path, folder: Path, secrets: Mapping[str, str]
+    ) -> None:
         self.name, self.network, self.folder = name, network, folder
         self.spec: Manifest = workload["spec"]["template"]["spec"]
         self.claims = [claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])]
         (self.container,) = self.spec["containers"]
-        self.image, self.config = image, config
+        (self.init,) = self.spec["initContainers"]
+        self.image, self.secrets = image, secrets
         self.namespace = f"{network.bridge}-{name}"
         self.log = folder / "log"
         self.address = ""
@@ -137,22 +139,29 @@ class Pod:
             (layer / mounted).mkdir(parents=True)
         mounts = []
         kinds = {volume["name"]: volume for volume in self.spec["volumes"]}
-        for mount in self.container["volumeMounts"]:
-            at = mount["mountPath"].lstrip("/")
-            (layer / at).mkdir(parents=True, exist_ok=True)
+        for mount in self.init["volumeMounts"] + self.container["volumeMounts"]:
+            at, volume = mount["mountPath"].lstrip("/"), kinds.get(mount["name"], {})
+            if (layer / at).exists():
+                continue  # both containers have it
+            (layer / at).mkdir(parents=True)
             if mount["name"] in self.claims:
                 claim = self.folder / mount["name"]
                 claim.mkdir()
                 os.chown(claim, 0, USER)
                 claim.chmod(0o2775)  # what fsGroup makes of a volume
                 mounts.append(f"mount --bind {claim} {at}")
-            elif "emptyDir" in kinds[mount["name"]]:
+            elif "emptyDir" in volume:
                 mounts.append(f"mount -t tmpfs -o mode=2777,gid={USER} tmpfs {at}")
             else:
-                (layer / at / "luigi.cfg").write_text(self.config)
+                file = layer / at / "password"
+                file.write_text(self.secrets[volume["secret"]["secretName"]])
+                os.chown(file, 0, USER)
+                file.chmod(volume["secret"]["defaultMode"])
         root = self.folder / "root"
         for made in (root, self.folder / "work"):
             made.mkdir()
+        become = f"/usr/sbin/chroot . /usr/bin/setpriv --reuid={USER} --regid={USER} --clear-groups"
+        become += " --bounding-set=-all --inh-caps=-all --no-new-privs --"
         enter = f"""
             set -e
             mount -t overlay overlay -o lowerdir=/,upperdir={layer},workdir={self.folder / "work"} {root}
@@ -162,8 +171,8 @@ class Pod:
             {" && ".join(mounts)}
             mount -o remount,ro {root}
             hostname {self.name}
-            exec /usr/sbin/chroot . /usr/bin/setpriv --reuid={USER} --regid={USER} --clear-groups --bounding-set=-all \
-                --inh-caps=-all --no-new-privs -- {shlex.join(self.container["args"])}
+            {become} {shlex.join(self.init["command"])}
+            exec {become} {shlex.join(self.container["args"])}
         """
         isolate = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", enter]
         image = {"PATH": "/opt/poltergust/bin:/usr/bin:/bin", "HOME": "/var/lib/poltergust"}
@@ -182,10 +191,6 @@ class Pod:
         """Whether a probe of the container succeeds now, as the kubelet judges it: from outside of the pod."""
         action = self.container[probe]
         ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
-        if "tcpSocket" in action:
-            with socket.socket() as connection:
-                connection.settimeout(2)
-                return connection.connect_ex((self.address, ports[action["tcpSocket"]["port"]])) == 0
         url = f"http://{self.address}:{ports[action['httpGet']['port']]}{action['httpGet']['path']}"
         try:
             with urllib.request.urlopen(url, timeout=action.get("timeoutSeconds", 1)) as answer:

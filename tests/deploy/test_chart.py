@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests.deploy import chart
 from tests.deploy.chart import VALUES, pod_specs, render
 from tests.deploy.tools import CHART, run_helm
@@ -46,7 +46,7 @@ def test_every_pod_is_as_restricted_as_the_strictest_policy_asks(values: Path) -
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
         assert not any("hostPath" in volume for volume in spec.get("volumes", []))
-        for container in spec["containers"]:
+        for container in spec["initContainers"] + spec["containers"]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -72,7 +72,8 @@ def test_every_mount_has_its_volume_and_every_reference_its_object(values: Path)
                 assert ("Secret", secret) in names or secret in secrets
             if "configMap" in volume:
                 assert ("ConfigMap", volume["configMap"]["name"]) in names
-        mounted = {mount["name"] for container in spec["containers"] for mount in container["volumeMounts"]}
+        containers = spec["initContainers"] + spec["containers"]
+        mounted = {mount["name"] for container in containers for mount in container["volumeMounts"]}
         assert mounted == claims | {volume["name"] for volume in spec["volumes"]}
         created = given.get("serviceAccount", {}).get("create", True)
         assert (("ServiceAccount", spec["serviceAccountName"]) in names) == created
@@ -96,16 +97,21 @@ def test_a_pod_lives_longer_than_its_drain(values: Path) -> None:
 
 
 @by_values
-def test_every_variable_and_argument_is_known_to_the_agent(values: Path) -> None:
-    spec = pod_specs(render(values))["worker"]
-    (container,) = spec["containers"]
-    assert container["args"] == ["poltergust", "listen"]
-    listen = [str(Path(sys.executable).with_name("poltergust")), "listen", "--help"]
-    shown = subprocess.run(listen, capture_output=True, text=True, timeout=60, check=True).stdout
-    used = {name for name in _env(spec) if name.startswith("POLTERGUST_")}
-    # Of `poltergust scheduler`, which only the values ask for that need an image with it.
-    used -= {"POLTERGUST_SCHEDULER_PASSWORD_FILE"}
-    assert [name for name in used if name not in shown] == []
+def test_every_variable_and_argument_is_known_to_its_command(values: Path) -> None:
+    for spec in pod_specs(render(values)).values():
+        (container,) = spec["containers"]
+        program, command, *options = container["args"]
+        assert program == "poltergust"
+        shown = _help(command)
+        names = [option.split("=")[0] for option in options]
+        names += [name for name in _env(spec) if name.startswith("POLTERGUST_")]
+        assert [name for name in names if name not in shown] == []
+
+
+@cache
+def _help(command: str) -> str:
+    argv = [str(Path(sys.executable).with_name("poltergust")), command, "--help"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_workers_have_named_subscriptions_or_make_their_own() -> None:
@@ -138,13 +144,9 @@ def test_no_password_stands_in_a_pod() -> None:
     (secret,) = [manifest for manifest in manifests if manifest["kind"] == "Secret"]
     rest = yaml.safe_dump_all(manifest for manifest in manifests if manifest is not secret)
     assert secret["data"]["password"] not in rest
-    assert {spec["volumes"][-1]["name"] for spec in pod_specs(manifests).values()} == {"password"}
-
-
-def test_the_scheduler_takes_over_as_quickly_as_the_embedded_one() -> None:
-    (config,) = [manifest for manifest in render(CHART_VALUES["named"]) if manifest["kind"] == "ConfigMap"]
-    text = config["data"]["luigi.cfg"]
-    assert [key for key, value in QUICK_TAKE_OVER.items() if f"{key} = {value}\n" not in text] == []
+    for spec in pod_specs(manifests).values():
+        (copies,) = spec["initContainers"]
+        assert copies["command"][2].startswith("umask 077 ")
 
 
 @pytest.mark.parametrize(
@@ -220,4 +222,4 @@ CHART_VALUES = {path.stem: path for path in VALUES}
 
 def _env(spec: dict[str, Any]) -> dict[str, str]:
     (container,) = spec["containers"]
-    return {each["name"]: each.get("value", "") for each in container["env"]}
+    return {each["name"]: each.get("value", "") for each in container.get("env", [])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -118,7 +119,11 @@ def test_two_pods_do_a_config_and_one_is_evicted_while_it_runs(
     values.write_text(VALUES)
     manifests = render(values, "release")
     workloads = {each["metadata"]["name"]: each for each in manifests if each["kind"] == "StatefulSet"}
-    (config,) = [each["data"]["luigi.cfg"] for each in manifests if each["kind"] == "ConfigMap"]
+    secrets = {
+        each["metadata"]["name"]: b64decode(each["data"]["password"]).decode()
+        for each in manifests
+        if each["kind"] == "Secret"
+    }
     shared = image / "srv" / "shared"
     with Network() as network:
         google = {
@@ -129,7 +134,7 @@ def test_two_pods_do_a_config_and_one_is_evicted_while_it_runs(
 
         def pod(workload: str, number: int) -> Pod:
             name = f"{workload}-{number}"
-            return Pod(name, workloads[workload], network, image, tmp_path / name, config)
+            return Pod(name, workloads[workload], network, image, tmp_path / name, secrets)
 
         scheduler = pod("release-scheduler", 0)
         workers = [pod("release-worker", number) for number in range(workloads["release-worker"]["spec"]["replicas"])]
@@ -166,8 +171,9 @@ def test_two_pods_do_a_config_and_one_is_evicted_while_it_runs(
             other.terminate()
             assert other.ended() == 0
             scheduler.terminate()
-            scheduler.ended()
-            assert (tmp_path / scheduler.name / "state" / "state.pickle").stat().st_size > 0
+            assert scheduler.ended() == 0
+            kept = [path for path in (tmp_path / scheduler.name / "state").rglob("*") if path.is_file()]
+            assert sum(path.stat().st_size for path in kept) > 0, "its state"
 
 
 def until_ready(pod: Pod) -> None:

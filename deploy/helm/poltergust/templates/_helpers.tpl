@@ -88,33 +88,53 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* The scheduler's password, for whoever speaks to it. Plain luigid has none. */}}
-{{- define "poltergust.passwordEnv" -}}
-{{- if not .Values.scheduler.plainLuigid -}}
-- name: POLTERGUST_SCHEDULER_PASSWORD_FILE
-  value: /etc/poltergust/scheduler/password
+{{/*
+The scheduler's password, for whoever speaks to it. Poltergust takes only a file that nobody else can read, and a mounted
+Secret is readable for the pod's group: an init container copies it into memory.
+*/}}
+{{- define "poltergust.passwordInit" -}}
+- name: password
+  {{- include "poltergust.container" . | nindent 2 }}
+  command: [sh, -c, "umask 077 && cat /etc/poltergust/secret/password >/run/poltergust/password"]
+  resources:
+    requests:
+      cpu: 10m
+      memory: 16Mi
+    limits:
+      memory: 64Mi
+  volumeMounts:
+    - name: secret
+      mountPath: /etc/poltergust/secret
+      readOnly: true
+    - name: password
+      mountPath: /run/poltergust
 {{- end }}
+
+{{- define "poltergust.passwordEnv" -}}
+- name: POLTERGUST_SCHEDULER_PASSWORD_FILE
+  value: /run/poltergust/password
 {{- end }}
 
 {{- define "poltergust.passwordMount" -}}
-{{- if not .Values.scheduler.plainLuigid -}}
 - name: password
-  mountPath: /etc/poltergust/scheduler
+  mountPath: /run/poltergust
   readOnly: true
-{{- end }}
 {{- end }}
 
 {{- define "poltergust.passwordVolume" -}}
-{{- if not .Values.scheduler.plainLuigid -}}
-- name: password
+- name: secret
   secret:
     secretName: {{ include "poltergust.passwordSecret" . }}
     defaultMode: 0440
-{{- end }}
+- name: password
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
 {{- end }}
 
-{{/* Liveness is for who restarts processes, readiness for who watches the service. A start may build nothing yet, but looks
-at bucket and subscription first. */}}
+{{/*
+Liveness is for who restarts processes, readiness for who watches the service; the argument names the page of readiness.
+*/}}
 {{- define "poltergust.probes" -}}
 startupProbe:
   httpGet:
@@ -131,7 +151,7 @@ livenessProbe:
   failureThreshold: 6
 readinessProbe:
   httpGet:
-    path: /readyz
+    path: {{ . }}
     port: http
   periodSeconds: 10
   timeoutSeconds: 5

@@ -361,9 +361,10 @@ class Deaf(Marked):
 
 
 class Dynamic(Marked):
-    """Finds out what it needs while it runs."""
+    """Finds out what it needs while it runs. Only the node that ran it knows of that, so the other one holds `Held`."""
 
     def run(self):
+        wait_for("held")
         targets = yield [Leaf(number=number) for number in range(3)]
         assert len(targets) == 3
         with self.output().open("w"):

@@ -1,7 +1,7 @@
 """The store on Cloud Storage: six operations over the JSON API, each safe to repeat after a lost answer.
 
 The rename is `objects.move` with a source-generation precondition, one atomic step on the server. Servers that lack
-that call get `copying.move_by_copy` instead; which of the two is found out once per store and logged.
+that call get `copying.move_by_copy` instead, which is logged; now and then such a server is asked for the call again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,7 +19,17 @@ from urllib.parse import quote
 from poltergust.base.text import shown
 from poltergust.base.urls import split_cloud
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound, StoreError, Unavailable
-from poltergust.stores.gs.calls import POLICY, TIMEOUT, Lost, ask, connect, refuses_call, status_error, translated
+from poltergust.stores.gs.calls import (
+    POLICY,
+    TIMEOUT,
+    Lost,
+    ask,
+    check_whole,
+    connect,
+    refuses_call,
+    status_error,
+    translated,
+)
 from poltergust.stores.gs.copying import Copier
 from poltergust.stores.media_types import content_type
 
@@ -26,16 +37,20 @@ log = logging.getLogger(__name__)
 
 _PAGE = 1000  # the most that one answer holds, https://cloud.google.com/storage/docs/json_api/v1/objects/list
 _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the client would start a resumable upload
+NO_MOVE_SECONDS = 600.0
+"""How long objects.move is not tried after a server refused it: one strange answer is no reason to do without it."""
+
 _GLOB = frozenset("*?[]{}\\")
 
 
 class GsStore:
     """See `poltergust.stores.Store`. Takes a `google.cloud.storage.Client`; `GsStore.connect` makes one."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._clock = clock
         self._copier = Copier(client)
-        self._lacks_move = False
+        self._moves_from = float("-inf")  # by `clock`: before that, objects.move is not asked for
 
     @classmethod
     def connect(cls) -> GsStore:
@@ -93,6 +108,8 @@ class GsStore:
                 changed = answer.headers.get("Last-Modified") or answer.headers["Date"]
                 skip = start if answer.status_code == 200 else 0  # a server may send the whole all the same
                 data = _at_most(answer.iter_content(64 * 1024), None if limit is None else skip + limit)[skip:]
+                if start == 0 and (limit is None or len(data) <= limit):
+                    check_whole(data, answer.headers)
                 return Blob(url, data, generation, _seconds(changed), None if now is None else _seconds(now))
 
         return ask(request, url)
@@ -111,7 +128,7 @@ class GsStore:
             self._append(url, data[start : start + _PIECE])
 
     def move(self, source: str, generation: str, target: str) -> bool:
-        if self._lacks_move:
+        if self._clock() < self._moves_from:
             return self._copier.move(source, generation, target)
         (bucket_name, old), (target_bucket, new) = split_cloud(source), split_cloud(target)
         if bucket_name != target_bucket:
@@ -156,8 +173,14 @@ class GsStore:
 
     def _move_without_call(self, source: str, generation: str, target: str, why: Exception) -> bool:
         moved = self._copier.move(source, generation, target)
-        self._lacks_move = True  # only now: a server that refuses the copy as well refused something else
-        log.warning("this storage server does not know objects.move (%s); renaming by conditional copy and delete", why)
+        first = self._moves_from == float("-inf")
+        # Only now: a server that refuses the copy as well refused something else.
+        self._moves_from = self._clock() + NO_MOVE_SECONDS
+        log.log(
+            logging.WARNING if first else logging.DEBUG,
+            "this storage server does not know objects.move (%s); renaming by conditional copy and delete",
+            why,
+        )
         return moved
 
     def _upload(self, url: str, data: bytes, if_generation: str | None) -> Any:

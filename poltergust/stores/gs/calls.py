@@ -6,12 +6,14 @@ knows whether an earlier answer was lost: only then may "not found" or "precondi
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import google_crc32c
 import requests
 import requests.adapters
 import urllib3.exceptions
@@ -46,6 +48,10 @@ TRANSPORT = (
     ConnectionError,
 )
 _SLOW_DOWN = {"rateLimitExceeded", "userRateLimitExceeded"}  # may come as 403: docs/json_api/v1/status-codes
+
+
+class DamagedDownload(ConnectionError):
+    """Bytes changed on the way. As a kind of `ConnectionError` it is tried again by `POLICY`."""
 
 
 class Lost:
@@ -104,6 +110,20 @@ def translated(where: str) -> Iterator[None]:
         raise
     except TRANSPORT as error:
         raise _ours(error, shown(where)) from error
+
+
+def check_whole(data: bytes, headers: Mapping[str, str]) -> None:
+    """Raises `DamagedDownload` where `data` is not what the server says it stores; the request is then repeated.
+
+    An object that was stored compressed and arrives unpacked has no checksum of what arrives, and some servers send
+    none: https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
+    """
+    hashes = dict(part.strip().split("=", 1) for part in headers.get("x-goog-hash", "").split(",") if "=" in part)
+    expected = hashes.get("crc32c")
+    if expected is None or headers.get("x-goog-stored-content-encoding", "identity") != "identity":
+        return
+    if base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode() != expected:
+        raise DamagedDownload("what arrived is not what the server stores")
 
 
 def status_error(answer: requests.Response) -> Exception:

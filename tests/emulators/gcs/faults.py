@@ -6,6 +6,7 @@ bearer token or a User-Agent. The kinds:
 - `status`: the answer is that status, nothing has happened;
 - `reset`: the connection is reset, nothing has happened;
 - `lost`: the call takes effect, then the connection is reset in place of the answer;
+- `damage`: the call takes effect, one byte of the answer's body is another;
 - `hold`: the call waits before it takes effect until released (goes on), dropped (as `reset`) or its seconds are over;
 - `hold-answer`: the call takes effect, its answer waits (dropped: as `lost`).
 """
@@ -18,9 +19,9 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 from tests.emulators.gcs.errors import ApiError, Disconnect
-from tests.emulators.gcs.exchange import Request
+from tests.emulators.gcs.exchange import Request, Response
 
-How = Literal["status", "reset", "lost", "hold", "hold-answer"]
+How = Literal["status", "reset", "lost", "damage", "hold", "hold-answer"]
 HOWS: tuple[str, ...] = get_args(How)
 
 
@@ -83,8 +84,10 @@ class Fault:
         if self.how == "hold":
             self._hold()
 
-    def strike_after(self) -> None:
+    def strike_after(self, response: Response) -> None:
         """What happens between the effect and the answer."""
+        if self.how == "damage" and response.body:
+            response.body = bytes([response.body[0] ^ 1]) + response.body[1:]
         if self.how == "lost":
             raise Disconnect
         if self.how == "hold-answer":

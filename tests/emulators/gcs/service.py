@@ -116,7 +116,7 @@ class Service:
         record.fault = fault.how if fault else None
         response = self._guarded(request, route, names, fault)
         if fault:
-            fault.strike_after()
+            fault.strike_after(response)
         record.status = response.status
         return response
 

@@ -12,7 +12,7 @@ import pytest
 
 from poltergust.base.errors import UsageError
 from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Stores, Unavailable
-from poltergust.stores.gs import GsStore, calls
+from poltergust.stores.gs import NO_MOVE_SECONDS, GsStore, calls
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
 SOURCE, TARGET = "gs://bucket/p/x.config.yaml", "gs://bucket/p/x.done.yaml"
@@ -178,6 +178,35 @@ def test_a_server_without_the_call_is_found_out_once(
         record.message for record in caplog.records
     ]
     assert len(caplog.records) == 1
+
+
+def test_a_server_that_once_lacked_the_call_is_asked_again_later(
+    server: StrictGcs, store: GsStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    later = GsStore(store._client, clock=lambda: now[0])
+    server.fail("objects.move", status=501, times=2)
+    for now[0] in (0.0, NO_MOVE_SECONDS - 1, NO_MOVE_SECONDS + 1, 3 * NO_MOVE_SECONDS):
+        assert later.move(SOURCE, config(server), TARGET) is True
+    assert kinds(server).count("objects.move") == 3
+    assert kinds(server)[-1] == "objects.move"
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+def test_a_download_that_is_damaged_on_the_way_is_fetched_again(server: StrictGcs, store: GsStore) -> None:
+    config(server, b"environment: e.yaml\n")
+    server.fail("objects.download", how="damage", times=2)
+    assert store.read(SOURCE).data == b"environment: e.yaml\n"
+    assert kinds(server) == ["objects.download"] * 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_download_that_stays_damaged_is_no_content(server: StrictGcs, store: GsStore) -> None:
+    config(server)
+    server.fail("objects.download", how="damage", times=None)
+    with pytest.raises(Unavailable, match="DamagedDownload"):
+        store.read(SOURCE)
+    assert len(store.read(SOURCE, limit=1).data) == 2, "of a part there is no checksum"
 
 
 def test_one_strange_refusal_does_not_change_how_the_store_renames(server: StrictGcs, store: GsStore) -> None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from poltergust.base.text import cut
+
+MAX_VALUE_CHARACTERS = 60
+"""Of one parameter in a task's name for people: a list of a thousand files says no more than its beginning."""
+
+MAX_TASK_NAME_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -29,14 +36,26 @@ class Progress:
 
 @dataclass(frozen=True)
 class TaskFailure:
-    """One failed or disabled Luigi task: its id, family, and its exception's text (the scheduler's `fetch_error`)."""
+    """One failed or disabled Luigi task: its id, family, its exception's text (the scheduler's `fetch_error`), and its
+    name for people (see `task_name`), empty where it is not known."""
 
     task_id: str
     family: str
     error: str
+    name: str = ""
 
     @classmethod
     def decode(cls, value: object) -> TaskFailure:
-        """From the JSON object that `asdict` makes of it. What is missing is empty."""
+        """From the JSON object that `asdict` makes of it, or that a Luigi process reports, which has `params` in place
+        of `name`. What is missing is empty."""
         fields = value if isinstance(value, Mapping) else {}
-        return cls(*(str(fields.get(name, "")) for name in ("task_id", "family", "error")))
+        failure = cls(*(str(fields.get(name, "")) for name in ("task_id", "family", "error", "name")))
+        return replace(failure, name=failure.name or task_name(failure.family, fields.get("params")))
+
+
+def task_name(family: str, params: object) -> str:
+    """A task as people write it: ``Join(date=2026-05-01, table=sales)``. Empty where its parameters are not known."""
+    if not family or not isinstance(params, Mapping):
+        return ""
+    shown = ", ".join(f"{key}={cut(str(value), MAX_VALUE_CHARACTERS)}" for key, value in params.items())
+    return cut(f"{family}({shown})", MAX_TASK_NAME_CHARACTERS)

@@ -29,8 +29,9 @@ def plain_but_colours(text: str) -> str:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """`text` fit for a message or a record: no control characters, no line breaks, at most `limit` characters."""
-    return cut(plain(" ".join(text.split())), limit)
+    """`text` fit for a message or a record: no control characters, no line breaks, at most `limit` characters: what is
+    too long loses its middle, for the end says why and what to do."""
+    return without_middle(plain(" ".join(text.split())), limit)
 
 
 def escaped(text: str) -> str:
@@ -48,6 +49,15 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + CUT
 
 
+def without_middle(text: str, limit: int) -> str:
+    """At most `limit` characters of `text`: the first third and the last two; `CUT` stands for what is left out."""
+    if len(text) <= limit:
+        return text
+    first = limit // 3
+    last = limit - first - 1
+    return text[:first] + CUT + text[len(text) - last :]
+
+
 def all_of(names: Iterable[str]) -> str:
     """``"a", "b" and "c"``; at least one name."""
     quoted = [f'"{name}"' for name in names]
@@ -57,6 +67,12 @@ def all_of(names: Iterable[str]) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 node``, ``2 nodes``; `many` where an s is not enough."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def span(seconds: float | None) -> str:

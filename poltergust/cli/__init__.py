@@ -42,7 +42,7 @@ COMMANDS = {
     commands_in=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="poltergust")
+@click.version_option(__version__, "-V", "--version", prog_name="poltergust")
 @click.option("--debug", is_flag=True, envvar="POLTERGUST_DEBUG", show_envvar=True, help="Tracebacks and more log.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:

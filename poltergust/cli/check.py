@@ -52,7 +52,7 @@ def check(files: tuple[str, ...], kind: str | None, schema: str | None, as_json:
         click.echo(schemas.text(schema), nl=False)
         return
     if not files:
-        raise UsageError("which file? for example: poltergust check nightly.config.yaml")
+        raise UsageError("which file? name a task file or an environment file, such as nightly.config.yaml")
     checked = _check_all(files, kind)
     if as_json:
         click.echo(json.dumps({"format": 1, "ok": _right(checked), "files": [_keys(each) for each in checked]}))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from poltergust.base import hints
 from poltergust.base.errors import PoltergustError
 from poltergust.cli.options import option
 
@@ -38,7 +39,8 @@ def init(folder: Path, python: str | None) -> None:
     there = sorted(str(path.relative_to(folder)) for path in files if path.exists() or path.is_symlink())
     if there:
         raise PoltergustError(
-            f"{folder} has {', '.join(there)} already, so nothing was written; name another folder: poltergust init NEW"
+            f"{folder} has {', '.join(there)} already, so nothing was written; "
+            f"name another folder: {hints.command('init', 'NEW')}"
         )
     try:
         for path, text in files.items():
@@ -77,8 +79,8 @@ def _say(folder: Path, files: list[Path]) -> None:
     line(
         console,
         "\nNext:\n"
-        f"  {here}poltergust check pipeline/{NAME}.config.yaml\n"
-        "  poltergust listen --path ./pipeline\n"
+        f"  {here}{hints.command('check', f'pipeline/{NAME}.config.yaml')}\n"
+        f"  {hints.command('listen', path='./pipeline')}\n"
         f"It builds the environment, runs the pipeline and renames the task file to {NAME}.done.yaml;\n"
         "what the pipeline wrote is in results/, the log in pipeline.poltergust/logs/.\n"
         "Then edit code/, and run it again with a task file of another name or with other arguments.",

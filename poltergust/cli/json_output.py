@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, RunView
+from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PathView, RunView
+from poltergust.path.reading.waiting import Observation
 
 FORMAT = 1
 
@@ -27,7 +28,6 @@ def path(view: PathView) -> str:
 
 def detail(view: Detail) -> str:
     """One config in full on one line."""
-    submitted = None if view.submitted is None else {"by": view.submitted.by, "at": view.submitted.at}
     document = view.document
     return _line(
         {
@@ -35,10 +35,36 @@ def detail(view: Detail) -> str:
             **_config(view.config),
             "task": document.task or None,
             "environment": document.environment or None,
-            "submitted": submitted,
+            "submitted": _by(view.submitted),
+            "cancelled": _by(view.cancelled),
             "runs": [_run(one) for one in view.config.runs],
         }
     )
+
+
+def action(what: str, name: str, url: str, by: str, observed: Observation | None = None) -> str:
+    """What a command did to a config, and, where it waited, what became of it."""
+    view, ending = (None, None) if observed is None else (observed.view, observed.ending)
+    return _line(
+        {
+            "format": FORMAT,
+            "action": what,
+            "name": name,
+            "url": url,
+            "by": by,
+            "ending": None if ending is None else ending.value,
+            "config": None if view is None else _config(view),
+        }
+    )
+
+
+def log_line(node: str, text: str) -> str:
+    """One line of a run log."""
+    return _line({"format": FORMAT, "node": node, "line": text})
+
+
+def _by(who: By | None) -> dict[str, Any] | None:
+    return None if who is None else asdict(who)
 
 
 def _config(view: ConfigView) -> dict[str, Any]:
@@ -55,6 +81,8 @@ def _config(view: ConfigView) -> dict[str, Any]:
         "silent": list(view.silent),
         "reason": view.reason,
         "text": view.text,
+        "attempt": view.attempt,
+        "retry_in": view.retry_in,
         "progress": None if view.progress is None else asdict(view.progress),
     }
 
@@ -71,6 +99,8 @@ def _run(view: RunView) -> dict[str, Any]:
         "renamed": record.renamed,
         "refused": record.refused,
         "attempts": record.attempts,
+        "attempts_made": record.attempts_made,
+        "retry_at": record.retry_at,
         "started": record.started,
         "updated": view.updated,
         "timings": content["timings"],
@@ -91,6 +121,8 @@ def _node(view: NodeView) -> dict[str, Any]:
         "version": record.version,
         "host": record.host,
         "running": list(record.running),
+        "slots": record.slots,
+        "queue": list(record.queue),
         "waiting": record.waiting,
         "scheduler": record.scheduler,
         "embedded": record.embedded,

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from poltergust.base.text import did_you_mean, shown
 
 
 class LazyGroup(click.Group):
@@ -26,6 +29,22 @@ class LazyGroup(click.Group):
         module = importlib.import_module(self._commands_in[name][0])
         command: click.Command = getattr(module, name, None) or getattr(module, f"{name}_")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args[0] not in self._commands_in and not args[0].startswith("-"):
+            commands = f"; there are {', '.join(self._commands_in)}"
+            meant = did_you_mean(args[0], self._commands_in) or commands
+            ctx.fail(f"no such command: {shown(args[0])}{meant}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Without the commands themselves, which would all be imported for their line of help.
+        found = [CompletionItem(name, help=text) for name, (_, text) in self._commands_in.items()]
+        return [one for one in found if one.value.startswith(incomplete)] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
 import click
 
 from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.cli.completing import names
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.target import Target, path_option
+from poltergust.cli.target import Target, json_option, path_option
 
 EPILOG = """\b
 Examples:
   poltergust logs nightly
-  poltergust logs nightly --follow
+  poltergust logs nightly --follow --lines 20
   poltergust logs nightly --node node-1 > node-1.log
 
 \b
@@ -23,18 +25,28 @@ Exit codes: 0 shown (with --follow: the run is done), 1 no such log, 2 usage,
 
 
 @click.command(short_help="What the nodes wrote to the logs of a run.", epilog=EPILOG)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=names)
 @path_option
 @option("--node", envvar="POLTERGUST_LOGS_NODE", metavar="NODE", help="Only that node's log, as it is.")
-@option("--follow", is_flag=True, help="Go on until the run ended.")
+@option("--follow", "-f", is_flag=True, help="Go on until the run ended.")
+@option("--lines", "-n", type=click.IntRange(0), metavar="N", help="Only the last N lines of each node's log.")
 @option("--generation", metavar="GENERATION", help="An earlier run; default: the current one, or the latest.")
-def logs(name: str, path: str | None, node: str | None, follow: bool, generation: str | None) -> None:
+@json_option
+def logs(
+    name: str,
+    path: str | None,
+    node: str | None,
+    follow: bool,
+    lines: int | None,
+    generation: str | None,
+    as_json: bool,
+) -> None:
     """Print the logs of NAME's current or latest run: node after node, each line with its node."""
     if follow and generation:
         raise UsageError("--follow is for the current run; leave --generation out")
     target = Target.of(path)
     name = parse_name(name, target.path)
-    from poltergust.cli.following import Following, print_lines
+    from poltergust.cli.following import Following, exit_code, last_lines, print_lines
     from poltergust.cli.status import near
     from poltergust.path.reading.waiting import Awaited
 
@@ -43,8 +55,8 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     if follow:
         if current is None:
             raise PoltergustError(f"nothing of the name {name} below {target.path.prefix}{near(reader, name)}")
-        following = Following(target, Awaited(reader, name, current[1].data))
-        sys.exit(following.guarded(lambda: following.follow(node)))
+        following = Following(target, Awaited(reader, name, current[1].data), as_json=as_json, lines=lines)
+        sys.exit(exit_code(following.guarded(lambda: following.follow(node))))
     known = reader.generations(name)
     if generation is None:
         view = None if current is None else reader.view(name, *current, nodes=[])
@@ -55,8 +67,7 @@ def logs(name: str, path: str | None, node: str | None, follow: bool, generation
     if generation is None:
         raise PoltergustError(f"there are no logs of {name} below {target.path.state_prefix}{near(reader, name)}")
     tails = target.state.tails(name, generation, node)
-    print_lines(tails.new(), bare=node is not None)
-    print_lines(tails.rest(), bare=node is not None)
+    print_lines(last_lines(chain(tails.new(), tails.rest()), lines), bare=node is not None, as_json=as_json)
     if not tails.nodes:
         who = f"node {node} has" if node else "no node has"
         raise PoltergustError(f"{who} written {'nothing' if node else 'anything'} about {name} yet")

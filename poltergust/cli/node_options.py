@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--path",
+        "-p",
         required=True,
         metavar="PATH",
         help="Where configs land: gs://bucket/prefix (scanned only, unless --subscription or --topic is given) or a "

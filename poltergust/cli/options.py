@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from poltergust.base import hints
 from poltergust.base.durations import seconds_of
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
@@ -84,8 +85,9 @@ class Size(click.ParamType[int]):
 def parse_name(text: str, path: layout.WatchedPath) -> str:
     """A config's name as a user may write it: ``nightly``, ``nightly.config.yaml``, or the whole URL of an outcome."""
     name = text.removeprefix(path.prefix)
-    for kind in layout.Kind:
-        name = name.removesuffix(kind.suffix)
+    suffix = next((kind.suffix for kind in layout.Kind if name.endswith(kind.suffix)), "")
+    name = name.removesuffix(suffix)
     if not name or name.startswith("/") or is_cloud(name) or any(part in (".", "..") for part in name.split("/")):
-        raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: poltergust status {path.root}")
+        see = hints.command("status", path=path.root)
+        raise UsageError(f"{text!r} is no name of a config below {path.prefix}; see: {see}")
     return name

@@ -6,8 +6,9 @@ import sys
 
 import click
 
+from poltergust.cli.completing import names
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.target import Target, path_option, scheduler_option
+from poltergust.cli.target import Target, follow_option, json_option, path_option, scheduler_option, wait_option
 
 EPILOG = """\b
 Examples:
@@ -22,30 +23,28 @@ Exit codes: 0 it runs again (with --wait or --follow: done), 1 nothing to retry,
 
 
 @click.command(short_help="Run again what ended as an error.", epilog=EPILOG)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=names)
 @path_option
 @option("--force", is_flag=True, help="Also one that is done or cancelled.")
-@option("--wait", is_flag=True, help="Show it until it ended.")
-@option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
+@wait_option
+@follow_option
+@json_option
 @scheduler_option
-def retry(name: str, path: str | None, force: bool, wait: bool, follow: bool, scheduler_url: str | None) -> None:
+def retry(
+    name: str, path: str | None, force: bool, wait: bool, follow: bool, as_json: bool, scheduler_url: str | None
+) -> None:
     """Put the config NAME that ended as an error back on the path, as a new run.
 
     The scheduler forgets the failed and disabled tasks of the pipeline first; complete ones are not run again.
     """
     target = Target.of(path)
     name = parse_name(name, target.path)
-    from poltergust.cli.terminal import line, make_console, safe
+    from poltergust.cli.following import Done
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
 
     reader = target.reader()
     before = outcomes(reader, name)
     blob = target.state.actions.retry(name, force=force)
-    if not follow:
-        line(make_console(), f"{safe(name)} runs again: {safe(target.path.of(name, Kind.CONFIG))}")
-    if wait or follow:
-        from poltergust.cli.following import Following
-
-        following = Following(target, Awaited(reader, name, blob.data, before), scheduler_url)
-        sys.exit(following.stay(logs=follow))
+    done = Done("runs-again", f"{name} runs again", target, name, target.path.of(name, Kind.CONFIG), as_json)
+    sys.exit(done.then(Awaited(reader, name, blob.data, before), scheduler_url, wait=wait, follow=follow))

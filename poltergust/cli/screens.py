@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from poltergust.base import hints
 from poltergust.base.text import exact, plain, span
 from poltergust.cli import wording
 from poltergust.cli.terminal import safe
@@ -39,20 +40,33 @@ def path(view: PathView, width: int, note: str = "") -> RenderableType:
     """All configs and nodes of a path. `note` is a last line, of what went wrong while looking."""
     parts: list[RenderableType] = [_headline(view), Text()]
     if view.configs:
-        parts += [_configs(view.configs, width), Text()]
+        parts += [_configs(view.configs, view.nodes, width), Text()]
         if view.hidden:
             parts += [Text(f"and {view.hidden} older outcomes; to see them: --all", "dim"), Text()]
     else:
-        parts += [Text("No configs. To submit one: poltergust submit FILE"), Text()]
+        parts += [Text("No configs."), Text()]
     if view.nodes:
         parts.append(_nodes(view.nodes, width))
         problems = [(node.record.node, problem) for node in view.nodes for problem in node.record.problems]
         parts += [Text(f"{safe(name)}: {safe(problem)}", "red") for name, problem in problems]
     else:
-        parts.append(Text("No node listens to this path. To start one: poltergust listen --path PATH", "red"))
+        parts.append(Text("No node listens to this path.", "red"))
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
+
+
+def waiting_list(view: PathView, note: str = "") -> RenderableType:
+    """What waits on a path, and why: the configs of `view`, all of whose nodes are named in it."""
+    table = _table("STATE", "NAME")
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
+    _number(table, "AGE")
+    table.add_column("WHY", overflow="fold")
+    for config in sorted(view.configs, key=lambda config: -config.age):
+        state = Text(config.state.value, STYLES[config.state])
+        table.add_row(state, safe(config.name), span(config.age), wording.stands(config, view.nodes))
+    parts: list[RenderableType] = [table if view.configs else Text("Nothing waits.")]
+    return Group(*parts, Text(safe(note), "yellow")) if note else Group(*parts)
 
 
 def detail(view: Detail, now: Now | None, width: int, note: str = "") -> RenderableType:
@@ -74,16 +88,28 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
     if now is not None and now.running:
         parts.append(Text("\nrunning now", "bold"))
         parts += [
-            Text(f"  {safe(task.task_id)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
+            Text(f"  {safe(task.name)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
         ]
     parts += _failures(config)
-    if config.runs:
-        parts.append(Text(f"\nits logs: poltergust logs {safe(config.name)}", "dim"))
-    if config.state is ConfigState.ERROR:
-        parts.append(Text(f"to run it again when the cause is corrected: poltergust retry {safe(config.name)}", "dim"))
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
+
+
+def path_hints(view: PathView) -> list[str]:
+    """What to type next, below `path`. Not in the screen: that is broken at the terminal's width, a command may not."""
+    found = [] if view.configs else [f"to submit a config: {hints.command('submit', 'FILE', path=view.path)}"]
+    return found if view.nodes else [*found, f"to start a node: {hints.command('listen', path=view.path)}"]
+
+
+def detail_hints(view: Detail) -> list[str]:
+    """The same below `detail`."""
+    config = view.config
+    found = [f"its logs: {hints.command('logs', config.name, path=config.path)}"] if config.runs else []
+    if config.state is ConfigState.ERROR:
+        again = hints.command("retry", config.name, path=config.path)
+        found.append(f"to run it again when the cause is corrected: {again}")
+    return found
 
 
 def waiting(
@@ -126,7 +152,7 @@ def _headline(view: PathView) -> Text:
     return text
 
 
-def _configs(configs: Iterable[ConfigView], width: int) -> Table:
+def _configs(configs: Iterable[ConfigView], nodes: Sequence[NodeView], width: int) -> Table:
     narrow, tiny = width < NARROW_COLUMNS, width < TINY_COLUMNS
     table = _table("STATE", "NAME")
     table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
@@ -141,7 +167,8 @@ def _configs(configs: Iterable[ConfigView], width: int) -> Table:
         table.add_column("REASON")
     for view in configs:
         counts = f"{view.progress.done}/{view.progress.total}" if view.progress and view.progress.total else ""
-        reason = wording.stands(view) if view.state is ConfigState.STALLED else wording.because(view.reason, view.text)
+        stands = view.state in (ConfigState.STALLED, ConfigState.QUEUED)
+        reason = wording.stands(view, nodes) if stands else wording.because(view.reason, view.text)
         row = [Text(view.state.value, STYLES[view.state]), Text(safe(view.name)), Text(span(view.age))]
         row += [] if narrow else [Text(span(view.took))]
         row += [] if tiny else [Text(counts)]
@@ -183,6 +210,8 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
     yield ("ended" if config.state.ended else "uploaded"), f"{exact(config.age)} ago"
     if view.submitted is not None:
         yield "submitted", f"by {view.submitted.by}"
+    if view.cancelled is not None:
+        yield "cancelled", f"by {view.cancelled.by}"
     if config.generation:
         yield "generation", config.generation
     scheduler = next((run.record.scheduler for run in config.runs if run.record.scheduler), "")
@@ -193,6 +222,9 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
         yield "tasks", wording.tasks(progress)
     if config.state not in (ConfigState.RUNNING, ConfigState.PREPARING):  # the table of nodes and the counts show it
         yield "status", wording.stands(config, view.nodes)
+    if config.state in (ConfigState.RETRYING, ConfigState.WAITING):
+        timeout = view.document.timeout
+        yield "until", "it ends; the task file sets no timeout" if timeout is None else f"its timeout, {exact(timeout)}"
 
 
 def _runs(config: ConfigView, width: int) -> Table:
@@ -207,7 +239,7 @@ def _runs(config: ConfigView, width: int) -> Table:
         phases = "\n".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
         style = "bold red" if run.silent else ""
         row = [Text(safe(record.node)), Text(wording.doing(record, run.silent), style)]
-        row += [] if width < TINY_COLUMNS else [Text(str(record.attempts))]
+        row += [] if width < TINY_COLUMNS else [Text(str(max(record.attempts, record.attempts_made)))]
         row += [] if width < NARROW_COLUMNS else [Text(phases)]
         row.append(Text(wording.because(record.reason, record.refused or record.text)))
         table.add_row(*row)
@@ -219,7 +251,7 @@ def _failures(config: ConfigView) -> Iterable[RenderableType]:
     shown: set[str] = set()
     for run in config.runs:
         for failure in run.record.failures:
-            task = safe(failure.task_id)
+            task = safe(failure.name or failure.task_id)
             if task in shown:
                 continue
             if not shown:

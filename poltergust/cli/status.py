@@ -5,16 +5,20 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.text import nearest
+from poltergust.cli import completing
 from poltergust.cli.options import Duration, option, parse_name
-from poltergust.cli.target import Target, scheduler_option
+from poltergust.cli.target import Target, json_option, scheduler_option
 from poltergust.cli.terminal import can_redraw, line, live, make_console, safe, show
+from poltergust.path.reading.model import ConfigState
 from poltergust.stores import Unavailable
 
 if TYPE_CHECKING:
@@ -26,30 +30,39 @@ if TYPE_CHECKING:
 MAX_OUTCOMES_SHOWN = 20
 """How many outcomes are shown without --all: each costs a listing and a read."""
 
+AT_WORK = (ConfigState.PREPARING, ConfigState.RUNNING, ConfigState.DONE, ConfigState.ERROR, ConfigState.CANCELLED)
+"""Where a config waits for nothing."""
+
 EPILOG = """\b
 Examples:
   poltergust status gs://mybucket/pipeline
   poltergust status --watch                  (POLTERGUST_PATH is set)
   poltergust status nightly
+  poltergust status --waiting
   poltergust status --json | jq '.counts'
 
-One argument is the PATH where it begins with gs://, /, . or ~, or where no path is set; otherwise the NAME.
+One argument is the NAME where --path is given. Otherwise it is the PATH where it begins with gs://, /, . or ~, or
+where POLTERGUST_PATH is not set.
 """
 
 
 @click.command(short_help="Configs, outcomes and nodes of a path.", epilog=EPILOG)
-@click.argument("path_or_name", metavar="[PATH]", required=False)
-@click.argument("name", metavar="[NAME]", required=False)
-@option("--path", metavar="PATH", help="The same as the argument PATH.")
-@option("--watch", is_flag=True, help="Keep it up to date until Ctrl-C, a NAME until it ended.")
+@click.argument("path_or_name", metavar="[PATH]", required=False, shell_complete=completing.path_or_name)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completing.names)
+@option("--path", "-p", metavar="PATH", help="The same as the argument PATH.")
+@option("--waiting", is_flag=True, help="Only what has not ended and does not run, each with why.")
+@option("--watch", "-w", is_flag=True, help="Keep it up to date until Ctrl-C, a NAME until it ended.")
 @option("--every", type=Duration(), default="2s", metavar="TIME", help="How often --watch reads the path.")
-@option("--all", "show_all", is_flag=True, help=f"All outcomes, not only the {MAX_OUTCOMES_SHOWN} latest.")
-@option("--json", "as_json", is_flag=True, help="One JSON document on a line, as docs/commands.md describes it.")
+@option("--all", "-a", "show_all", is_flag=True, help=f"All outcomes, not only the {MAX_OUTCOMES_SHOWN} latest.")
+@json_option
 @scheduler_option
+@click.pass_context
 def status(
+    ctx: click.Context,
     path_or_name: str | None,
     name: str | None,
     path: str | None,
+    waiting: bool,
     watch: bool,
     every: float,
     show_all: bool,
@@ -57,36 +70,53 @@ def status(
     scheduler_url: str | None,
 ) -> None:
     """What stands on PATH: all configs by state and the nodes; with a NAME that one in full."""
-    where, name = _arguments(path_or_name, name, path)
+    typed = ctx.get_parameter_source("path") is ParameterSource.COMMANDLINE
+    where, name = _arguments(path_or_name, name, path, typed=typed)
     target = Target.of(where)
     reader = target.reader()
     if name is not None:
         name = parse_name(name, target.path)
     if every <= 0:
         raise UsageError("--every: more than 0 seconds, for example 2s")
-    snapshot = (
-        _path(reader, None if show_all else MAX_OUTCOMES_SHOWN) if name is None else _one(reader, name, scheduler_url)
-    )
+    if name is not None:
+        snapshot = _one(reader, name, scheduler_url)
+    elif waiting:
+        snapshot = _waiting(reader)
+    else:
+        snapshot = _path(reader, None if show_all else MAX_OUTCOMES_SHOWN)
     _show(snapshot, every if watch else None, as_json)
 
 
-def _arguments(first: str | None, second: str | None, option: str | None) -> tuple[str | None, str | None]:
-    """PATH and NAME from `[PATH] [NAME]` and `--path`."""
+def _arguments(
+    first: str | None, second: str | None, option: str | None, *, typed: bool = False
+) -> tuple[str | None, str | None]:
+    """PATH and NAME from `[PATH] [NAME]` and `--path`; `typed`: that one stands on the command line.
+
+    Raises `UsageError` for what looks like the name of a config while no path is known.
+    """
     if first is None or second is not None:
         return first or option, second
-    if first.startswith(("gs://", "/", ".", "~")) or not option:
-        return first, None
-    return option, first
+    looks_like_path = first.startswith(("gs://", "/", ".", "~"))
+    if option and (typed or not looks_like_path):
+        return option, first
+    if not looks_like_path and ":" not in first and not Path(first).exists():
+        raise UsageError(
+            f"there is no folder {first} here; if it is the name of a config, say on which path: add --path "
+            "gs://bucket/prefix or a folder, or set POLTERGUST_PATH once for all"
+        )
+    return first, None
 
 
 @dataclass(frozen=True)
 class _Snapshot:
     """What is shown: `text` for `--json`, `screen` (of a width, with a note) on a terminal, `lines` where --watch is no
-    terminal's: a line for each thing, printed when it changes. `over`: --watch has nothing left to wait for."""
+    terminal's: a line for each thing, printed when it changes. `hints` stand below the screen once it stays. `over`:
+    --watch has nothing left to wait for."""
 
     text: Callable[[], str]
     screen: Callable[[int, str], RenderableType]
     lines: Mapping[str, str]
+    hints: Callable[[], Sequence[str]] = tuple
     over: bool = False
 
 
@@ -103,6 +133,32 @@ def _path(reader: Reader, limit: int | None) -> Callable[[], _Snapshot]:
 
         lines = {f"config {one.name}": _line(one, view.nodes) for one in view.configs}
         lines |= {f"node {one.record.node}": f"{one.state:<10} node {safe(one.record.node)}" for one in view.nodes}
+
+        def hints() -> Sequence[str]:
+            from poltergust.cli import screens
+
+            return screens.path_hints(view)
+
+        return _Snapshot(lambda: json_output.path(view), screen, lines, hints)
+
+    return snapshot
+
+
+def _waiting(reader: Reader) -> Callable[[], _Snapshot]:
+    """Of the path only what waits, and why."""
+    from poltergust.cli import json_output
+
+    def snapshot() -> _Snapshot:
+        whole = reader.overview(0)
+        configs = tuple(one for one in whole.configs if one.state not in AT_WORK)
+        view = replace(whole, configs=configs)
+
+        def screen(width: int, note: str) -> RenderableType:
+            from poltergust.cli import screens
+
+            return screens.waiting_list(view, note)
+
+        lines = {f"config {one.name}": _line(one, view.nodes) for one in configs}
         return _Snapshot(lambda: json_output.path(view), screen, lines)
 
     return snapshot
@@ -123,8 +179,13 @@ def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _
             now = scheduling.now(view.config, view.nodes)
             return screens.detail(view, now, width, note or scheduling.problem)
 
+        def hints() -> Sequence[str]:
+            from poltergust.cli import screens
+
+            return screens.detail_hints(view)
+
         lines = {name: _line(view.config, view.nodes)}
-        return _Snapshot(lambda: json_output.detail(view), screen, lines, over=view.config.state.ended)
+        return _Snapshot(lambda: json_output.detail(view), screen, lines, hints, over=view.config.state.ended)
 
     return snapshot
 
@@ -160,7 +221,7 @@ def _show(snapshot: Callable[[], _Snapshot], every: float | None, as_json: bool)
         if as_json:
             click.echo(now.text())
         else:
-            show(console, now.screen(console.width, ""))
+            _show_last(console, now)
         return
     if as_json or not can_redraw(console):
         _watch(snapshot, every, _changed(console, as_json=as_json))
@@ -171,7 +232,13 @@ def _show(snapshot: Callable[[], _Snapshot], every: float | None, as_json: bool)
             screen.update(now.screen(console.width, note), refresh=True)
 
         last = _watch(snapshot, every, draw)
-    show(console, last.screen(console.width, ""))
+    _show_last(console, last)
+
+
+def _show_last(console: Console, now: _Snapshot) -> None:
+    show(console, now.screen(console.width, ""))
+    for number, hint in enumerate(now.hints()):
+        line(console, hint if number else f"\n{hint}", "dim")
 
 
 def _changed(console: Console, *, as_json: bool) -> Callable[[_Snapshot, str], None]:

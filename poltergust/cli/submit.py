@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from poltergust.base.errors import PoltergustError, UsageError
+from poltergust.cli.completing import files
 from poltergust.cli.options import option, parse_name
-from poltergust.cli.target import Target, path_option, scheduler_option
+from poltergust.cli.target import Target, follow_option, json_option, path_option, scheduler_option, wait_option
 
 EPILOG = """\b
 Examples:
@@ -24,13 +25,14 @@ Exit codes: 0 submitted (with --wait or --follow: done), 1 not submitted, 2 usag
 
 
 @click.command(short_help="Check a task file and put it on the path.", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @path_option
 @option("--name", metavar="NAME", help="The config's name; default: FILE's, without .config.yaml.")
 @option("--replace", is_flag=True, help="Put it in the place of one that waits or runs.")
-@option("--wait", is_flag=True, help="Show it until it ended.")
-@option("--follow", is_flag=True, help="Print the logs of all nodes until it ended.")
+@wait_option
+@follow_option
 @option("--no-check", is_flag=True, help="Do not read the environment file first.")
+@json_option
 @scheduler_option
 def submit(
     file: str,
@@ -40,6 +42,7 @@ def submit(
     wait: bool,
     follow: bool,
     no_check: bool,
+    as_json: bool,
     scheduler_url: str | None,
 ) -> None:
     """Check FILE as a node would, with the environment file it names, and put it on the path as NAME.config.yaml.
@@ -51,7 +54,7 @@ def submit(
     data = _read(file)
     name = parse_name(_default_name(file) if name is None else name, target.path)
     # Imported here: `--help` should not wait for YAML and the store.
-    from poltergust.cli.terminal import line, make_console, safe
+    from poltergust.cli.following import Done
     from poltergust.path.actions import check_environment
     from poltergust.path.layout import Kind
     from poltergust.path.reading.waiting import Awaited, outcomes
@@ -60,18 +63,10 @@ def submit(
     if not no_check:
         check_environment(target.stores.of(checked.environment), checked)
     reader = target.reader()
-    stay = wait or follow
-    before = outcomes(reader, name) if stay else frozenset()
+    before = outcomes(reader, name) if wait or follow else frozenset()
     target.state.actions.submit(checked, replace=replace)
-    console = make_console()
-    if not follow:
-        line(console, f"submitted {safe(name)}: {safe(target.path.of(name, Kind.CONFIG))}")
-    if stay:
-        from poltergust.cli.following import Following
-
-        following = Following(target, Awaited(reader, name, data, before), scheduler_url)
-        sys.exit(following.stay(logs=follow))
-    line(console, f"to see how it goes: poltergust status {safe(name)}", "dim")
+    done = Done("submitted", f"submitted {name}", target, name, target.path.of(name, Kind.CONFIG), as_json)
+    sys.exit(done.then(Awaited(reader, name, data, before), scheduler_url, wait=wait, follow=follow))
 
 
 def _read(file: str) -> bytes:

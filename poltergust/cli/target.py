@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-path_option = option("--path", metavar="PATH", help="Where configs land: gs://bucket/prefix or a local folder.")
+path_option = option("--path", "-p", metavar="PATH", help="Where configs land: gs://bucket/prefix or a local folder.")
+wait_option = option("--wait", "-w", is_flag=True, help="Show it until it ended.")
+follow_option = option("--follow", "-f", is_flag=True, help="Print the logs of all nodes until it ended.")
+json_option = option(
+    "--json", "as_json", is_flag=True, help="One JSON document on a line, as docs/commands.md describes it."
+)
 _scheduler_url_option = option(
     "--scheduler-url", metavar="URL", help="The luigid to ask for counts; default: the one that the nodes name."
 )

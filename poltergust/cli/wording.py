@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from poltergust.base import hints
 from poltergust.base.progress import Progress
-from poltergust.base.text import exact
+from poltergust.base.text import exact, ordinal, span
 from poltergust.cli.terminal import safe
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
 from poltergust.path.reading.waiting import Conclusion
-from poltergust.path.records import RunRecord, State
+from poltergust.path.records import MAX_QUEUE_NAMES, NodeRecord, RunRecord, State
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:
@@ -32,9 +33,13 @@ def because(reason: str | None, text: str) -> str:
 def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     """One line for where the config stands; `nodes` those of the path, if known."""
     if view.state is ConfigState.QUEUED:
-        if nodes is not None and not any(node.state == "ready" and node.record.taking for node in nodes):
-            return "no live node listens to this path; see: poltergust listen --help"
-        return "no node has it yet"
+        ready = [node.record for node in nodes or () if node.state == "ready" and node.record.taking]
+        if nodes is not None and not ready:
+            return f"no live node listens to this path; to start one: {hints.command('listen', path=view.path)}"
+        return in_line(view.name, ready) or "no node has it yet"
+    if view.state is ConfigState.RETRYING and view.attempt and view.retry_in is not None:
+        when = f"attempt {view.attempt}, the next in {span(view.retry_in)}: "
+        return f"{some(view.nodes)}: {when}{because(view.reason, view.text)}"
     if view.state is ConfigState.STALLED:
         return f"{some(view.silent)} had it and is silent; another node takes it up at its next scan"
     if view.state is ConfigState.PREPARING:
@@ -44,6 +49,23 @@ def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
         return f"{some(view.nodes)}: {tasks(counts) if counts is not None and counts.total else 'Luigi starts'}"
     where = f"{some(view.nodes)}: " if view.nodes and not view.state.ended else ""
     return where + (because(view.reason, view.text) or view.state.value)
+
+
+def in_line(name: str, nodes: Sequence[NodeRecord]) -> str:
+    """``3rd in line on n1 and n2, 2 of 2 slots taken by nightly, hourly``; empty where no node says that it has it."""
+    places: dict[tuple[str, int, tuple[str, ...]], list[str]] = {}
+    for node in nodes:
+        if name in node.queue:
+            place = f"{ordinal(node.queue.index(name) + 1)} in line"
+        elif len(node.queue) >= MAX_QUEUE_NAMES:
+            place = f"behind the first {len(node.queue)} in line"
+        else:
+            continue
+        places.setdefault((place, node.slots, node.running), []).append(node.node)
+    return "; ".join(
+        f"{place} on {some(where)}, {slots} of {slots} slots taken" + (f" by {some(running)}" if running else "")
+        for (place, slots, running), where in places.items()
+    )
 
 
 def doing(record: RunRecord, silent: bool) -> str:
@@ -61,7 +83,8 @@ def ended(name: str, ending: Conclusion, view: ConfigView | None) -> str:
     if ending is Conclusion.GONE:
         return f"{name} is gone: the config was removed, and no outcome stands in its place"
     if ending is Conclusion.REPLACED:
-        return f"{name} was replaced by another upload; to see that one: poltergust status {name}"
+        see = hints.command("status", view.name, path=view.path) if view is not None else hints.command("status")
+        return f"{name} was replaced by another upload; to see that one: {see}"
     took = "" if view is None or view.took is None else f" in {exact(view.took)}"
     why = "" if view is None else because(view.reason, view.text)
     word = {Conclusion.DONE: "is done", Conclusion.ERROR: "ended as an error", Conclusion.CANCELLED: "was cancelled"}[

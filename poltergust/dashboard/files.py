@@ -56,7 +56,7 @@ def _environment(stores: Stores, url: str) -> SourceFile:
     except StoreError as error:
         return SourceFile(url, problem=str(error))
     except PoltergustError:
-        return SourceFile(url, problem="not shown, because it is no sound environment file; poltergust check says why")
+        return SourceFile(url, problem="not shown, because it is no sound environment file; the command check says why")
     return SourceFile(url, Redactor((spec.variables,))(data.decode("utf-8", "replace")))
 
 

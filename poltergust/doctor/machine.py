@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from poltergust import __version__
+from poltergust.base import hints
 from poltergust.base.checks import Check, fail, ok, warn
 from poltergust.base.errors import UsageError
 from poltergust.base.text import size
@@ -68,7 +69,8 @@ def disk(cache: Path) -> Iterator[Check]:
         return
     free = shutil.disk_usage(standing).free
     text = f"{size(free)} free at {cache}"
-    remedy = "poltergust env prune, a smaller --env-cache-size, or another --cache-dir"
+    prune = hints.command("env", "prune", cache_dir=str(cache))
+    remedy = f"{prune}, a smaller --env-cache-size, or another --cache-dir"
     if free < NO_ROOM_BYTES:
         yield fail("disk", f"{text}: too little for any environment", remedy)
     elif free < LITTLE_ROOM_BYTES:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poltergust.base import hints
 from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
 from poltergust.node.settings import Settings
 from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
@@ -179,7 +180,7 @@ class FolderProbes(_PathProbes):
         folder, side = Path(self._path.root), Path(self._path.state_prefix)
         if not folder.is_dir():
             self._usable = False
-            yield fail("folder", f"{folder} is no folder", f"make it: mkdir -p {folder}")
+            yield fail("folder", f"{folder} is no folder", f"make it: {hints.make_folder(str(folder))}")
             return
         refused = []
         for place in (folder, side if side.is_dir() else side.parent):

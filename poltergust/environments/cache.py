@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from poltergust.base import hints
 from poltergust.base.errors import NodeError, UsageError
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
@@ -143,7 +144,8 @@ class EnvironmentCache:
         found = [cached for cached in self.contents() if cached.key.startswith(key)]
         if len(found) != 1:
             why = "no environment" if not found else f"{len(found)} environments"
-            raise UsageError(f"{why} in the cache with a key that starts with {key!r}; see `poltergust env list`")
+            see = hints.command("env", "list", cache_dir=str(self._layout.root))
+            raise UsageError(f"{why} in the cache with a key that starts with {key!r}; see: {see}")
         path = found[0].folder / marker.LOCK_NAME
         return found[0], path.read_text(encoding="utf-8") if path.exists() else ""
 

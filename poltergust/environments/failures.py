@@ -44,7 +44,8 @@ def of_install(ended: CommandResult, lines: Iterable[Line], what: str) -> RunErr
     if output.invalid:
         return Permanent(Reason.DEPENDENCY_INVALID, f"{what}: {where}{words}")
     if output.unreachable and not (output.build_failed and output.unsolvable):
-        return Temporary(Reason.REGISTRY_UNREACHABLE, f"{what}: the package registry cannot be reached: {words}")
+        who, why = output.unreached
+        return Temporary(Reason.REGISTRY_UNREACHABLE, f"{what}: {where}{who} cannot be reached: {why}")
     if output.denied:
         return NodeError(
             Reason.INSTALL_FAILED, f"{what}: the package index refuses this node's credentials; check them: {words}"

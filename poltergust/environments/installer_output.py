@@ -13,9 +13,9 @@ import os
 import re
 from collections.abc import Sequence
 
-from poltergust.base.text import cut
+from poltergust.base.text import without_middle
 
-MAX_CHARACTERS = 300  # of an installer's last lines in a message
+MAX_CHARACTERS = 300  # of an installer's last lines in a message: their beginning and their end
 
 _STATUS = re.compile(
     r"(?:\((?=\d{3} [A-Z])|HTTP error |returned error: |returned a )(\d{3})\b"  # uv; pip on a URL; git; uv's hints
@@ -31,6 +31,11 @@ _CONNECTION = re.compile(
     r"|Could(?:n't| not) (?:connect to server|resolve host)"  # curl
 )
 _CREDENTIALS = re.compile(r"Missing credentials for|Authentication failed for|could not read Username")  # uv, git, git
+_GIT = re.compile(
+    r"(?:fatal: )?(?P<words>unable to access '\w+://(?:[^/@']*@)?(?P<a>[\w.-]+).*"
+    r"|ssh: (?:connect to host|Could not resolve hostname) (?P<b>[\w.-]+).*)"
+)
+_URL_HOST = re.compile(r"(?:for url \(\w+://|Failed to connect to )([\w.-]+)")  # uv, pip
 _NOT_FOUND = re.compile(
     r"Because (?P<a>[\w.-]+)(?:\[[^]]*\])? was not found in the (?:package registry|provided package locations)"
     r"|No matching distribution found for (?P<b>[\w.-]+)"
@@ -46,7 +51,11 @@ _BUILD = re.compile(
     r"Failed to build|build_wheel|subprocess-exited-with-error|metadata-generation-failed"
     r"|error: command .{1,200}? failed|gcc: |cc1: |ld returned"
 )
-_NOISE = re.compile(r"^\s*(?:\^+|╰─▶|├─▶|│|hint:.*|note:.*|\[notice\].*|\[end of output\].*)?\s*$")
+_NOISE = re.compile(
+    r"^\s*(?:\^+|╰─▶|├─▶|│|hint:.*|note:.*|\[notice\].*|\[end of output\].*"
+    r"|ERROR: ResolutionImpossible.*|Additionally, some packages in these conflicts.*"
+    r"|To fix this you could try to:|\d\. (?:loosen|remove) .*)?\s*$"
+)
 
 
 class InstallerOutput:
@@ -116,7 +125,17 @@ class InstallerOutput:
         chosen = kept[starts[0] :][:8] if starts else kept[-4:]
         text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in chosen)
         text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)
-        return cut(text, MAX_CHARACTERS)
+        return without_middle(text, MAX_CHARACTERS)
+
+    @property
+    def unreached(self) -> tuple[str, str]:
+        """Who cannot be reached, and git's or the installer's words for why. What git says stands anywhere in the
+        output: uv puts it last, pip before a summary that leaves it out."""
+        git = _GIT.search(self.text)
+        if git is not None:
+            return f"the git host {git['a'] or git['b']}", without_middle(git["words"], MAX_CHARACTERS)
+        host = _URL_HOST.search(self.text)
+        return f"the server {host[1]}" if host else "the package registry", self.summary
 
     def _names(self, numbers: Sequence[int]) -> bool:
         """Whether one of these errors of the operating system stands there, by number or in libc's words."""

@@ -56,7 +56,7 @@ def digest(text: str) -> str:
 
 
 def header(url: str, python: str) -> str:
-    return f"# exact versions for {url} on {python}, by Poltergust: renew with `poltergust env lock --refresh`\n"
+    return f"# exact versions for {url} on {python}, by Poltergust: `env lock --refresh` renews them\n"
 
 
 def from_resolution(text: str, lines: Iterable[Line]) -> str:

@@ -16,7 +16,7 @@ from poltergust.node.heartbeat import Heartbeat
 from poltergust.node.settings import Settings
 from poltergust.node.workers import Workers
 from poltergust.observe.status import RunSeen, SourceSeen, Status
-from poltergust.path.records import NodeRecord, State
+from poltergust.path.records import MAX_QUEUE_NAMES, NodeRecord, State
 from poltergust.runs.context import RunContext
 from poltergust.runs.known_runs import Runs
 from poltergust.sources import Counting, Source
@@ -61,10 +61,18 @@ class Description:
             taking=not self.heartbeat.refusal and not self.context.stopping.draining,
             state=self._state(),
             running=tuple(sorted(run.name for run in self.runs.all() if run.record.state in ACTIVE_STATES)),
+            slots=self.settings.parallel,
+            queue=self._in_line(),
             waiting=len(self.queue) + len(self.queue.delayed()),
             problems=self._problems(),
             since=self.heartbeat.since,
         )
+
+    def _in_line(self) -> tuple[str, ...]:
+        """Who waits for a slot. While one is free nobody does: a name in the queue is then taken at this moment."""
+        if len(self.queue.processing()) < self.settings.parallel:
+            return ()
+        return self.queue.waiting()[:MAX_QUEUE_NAMES]
 
     def status(self) -> Status:
         """For operators (`poltergust.observe`)."""

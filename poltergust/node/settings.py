@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poltergust.base import hints
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
 from poltergust.observe.settings import ObserveSettings
@@ -17,6 +18,9 @@ from poltergust.path import layout
 from poltergust.runs.settings import RunSettings
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_SCHEME = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:"
+)  # s3://bucket, gs:/bucket; a folder of such a name is meant if it is there
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,23 @@ def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
             raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
         prefix = prefix.rstrip("/")
         return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
-    if "://" in text:
-        raise UsageError(f"--path {text}: only gs:// and local folders are known")
     folder = Path(os.path.abspath(os.path.expanduser(text)))
-    if must_exist and not folder.is_dir():
-        raise UsageError(f"--path {text}: no such folder; make it first: mkdir -p {text}")
+    if not folder.is_dir() and (must_exist or _SCHEME.match(text)):
+        raise UsageError(f"--path {text}: {_no_folder(text, folder)}")
     return layout.WatchedPath(str(folder))
+
+
+def _no_folder(text: str, folder: Path) -> str:
+    """Why `text`, which is no folder here, cannot be the path, and what to write or do instead."""
+    if _SCHEME.match(text):
+        scheme, _, rest = text.partition(":")
+        if scheme in ("gs", "gcs"):
+            return f"a bucket is written gs://{rest.lstrip('/') or 'bucket/prefix'}"
+        return "only buckets of Google Cloud Storage (gs://bucket/prefix) and local folders can be watched"
+    if folder.exists() or folder.suffix in (".yaml", ".yml"):
+        near = os.path.relpath(folder.parent)
+        return f"is a file; name the folder that configs go to, for example {'./' if near == '.' else near}"
+    return f"no such folder; make it first: {hints.make_folder(text)}"
 
 
 def parse_node(text: str | None) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from poltergust.base import hints
 from poltergust.base.text import plain
 from poltergust.observe.http import Answer, Page
 from poltergust.observe.metrics import Metrics
@@ -75,7 +76,8 @@ def text(status: Status) -> str:
     ]
     if len(status.runs) > SHOWN_RUNS:
         lines.append(f"and {len(status.runs) - SHOWN_RUNS} more")
-    lines += ["", "/healthz  /readyz  /status.json  /metrics", f"all nodes: poltergust dashboard --path {status.path}"]
+    page = hints.command("dashboard", path=status.path)
+    lines += ["", "/healthz  /readyz  /status.json  /metrics", f"all nodes: {page}"]
     return plain("\n".join(lines)) + "\n"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from poltergust.base import hints
 from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.json_text import json_bytes
 from poltergust.documents import MAX_BYTES, TaskFile, parse_environment_file, parse_task_file
@@ -98,6 +99,7 @@ class Actions:
         if config is not None:
             result, words = self._outcomes.finish(Config(name, config.generation, config.data), Kind.CANCELLED)
             if result is RenameResult.WON:
+                self._note_canceller(name)
                 return True
             if result is RenameResult.NEWER:
                 raise Refused(f"{name} was replaced at this moment; run the command again to cancel the new one")
@@ -114,9 +116,8 @@ class Actions:
             raise Refused(f"{name} waits or runs already: {self._path.of(name, Kind.CONFIG)}")
         found = [(kind, blob) for kind in OUTCOMES if (blob := self._read(name, kind)) is not None]
         if not found:
-            raise Refused(
-                f"nothing of the name {name} below {self._path.prefix}; see: poltergust status {self._path.root}"
-            )
+            see = hints.command("status", path=self._path.root)
+            raise Refused(f"nothing of the name {name} below {self._path.prefix}; see: {see}")
         return max(found, key=lambda one: one[1].updated)
 
     def _read(self, name: str, kind: Kind) -> Blob | None:
@@ -129,6 +130,16 @@ class Actions:
             self._store.write(self._path.submitted(name), json_bytes(note))
         except StoreError as error:
             log.warning("cannot note who submitted it: %s", error)
+
+    def _note_canceller(self, name: str) -> None:
+        """The same for a cancelled run: about this very outcome, so that nobody is named for a later one."""
+        try:
+            outcome = self._at.read(self._path.of(name, Kind.CANCELLED), limit=0)
+            if outcome is not None:
+                note = {"format": 1, "by": self._at.node, "generation": outcome.generation}
+                self._store.write(self._path.cancelled(name), json_bytes(note))
+        except StoreError as error:
+            log.warning("cannot note who cancelled it: %s", error)
 
 
 def check_environment(store: Store, checked: CheckedTaskFile) -> None:

@@ -142,6 +142,10 @@ class WatchedPath:
         """Who submitted the config of that name."""
         return f"{self.state_prefix}submitted/{name}.json"
 
+    def cancelled(self, name: str) -> str:
+        """Who cancelled the run whose outcome is the one of that name."""
+        return f"{self.state_prefix}cancelled/{name}.json"
+
     def lock(self, key: str) -> str:
         """The exact versions that all nodes install for one environment."""
         return f"{self.state_prefix}locks/{key}.txt"

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MAX_RECORD_BYTES = 1024 * 1024
 """A larger object is no record of ours."""
 
+MAX_QUEUE_NAMES = 20
+"""How many names in line a heartbeat holds: it is written again with each change among them."""
+
 
 class State(str, Enum):
     """Where a run is on this node."""
@@ -47,16 +50,25 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class PhaseTimings:
-    """How long the phases of the latest attempt took, in seconds; None for one that has not come to its end."""
+    """How long the phases took, in seconds, all attempts on this node together; None for one that never came to its
+    end."""
 
     environment: float | None = None
     luigi: float | None = None
+
+    def plus(self, environment: float | None = None, luigi: float | None = None) -> PhaseTimings:
+        """With those seconds added, to a thousandth."""
+        return PhaseTimings(_plus(self.environment, environment), _plus(self.luigi, luigi))
 
     def items(self) -> Iterator[tuple[str, float]]:
         """Name and seconds of the phases that ended, in their order."""
         for name, seconds in (("environment", self.environment), ("luigi", self.luigi)):
             if seconds is not None:
                 yield name, seconds
+
+
+def _plus(before: float | None, more: float | None) -> float | None:
+    return before if more is None else round((before or 0.0) + more, 3)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,9 @@ class RunRecord:
     text: str = ""
     renamed: bool | None = None  # True: this node renamed the config; False: another did
     refused: str = ""  # the storage's words when it would not rename
-    attempts: int = 0  # started and not known to have ended well
+    attempts: int = 0  # started and not known to have ended well: those that the node's limit counts
+    attempts_made: int = 0  # all that were started
+    retry_at: float | None = None  # when the next one is due, by the storage server's clock; None: none has failed
     started: float | None = None
     timings: PhaseTimings = field(default_factory=PhaseTimings)
     environment: RunEnvironment | None = None  # None until an attempt has one
@@ -109,7 +123,11 @@ class RunRecord:
 class NodeRecord:
     """A heartbeat. `instance` tells two agents of the same name apart; it is empty between two polling passes, when no
     agent holds the name. `taking`: whether it takes runs. `since`: when the agent took its name, by the storage
-    server's clock (None until first written)."""
+    server's clock (None until first written).
+
+    `slots` is how many configs it runs side by side (0: an older version does not say). While all of them are taken,
+    `queue` names the configs that are next in line, the first `MAX_QUEUE_NAMES`; otherwise it is empty.
+    """
 
     node: str
     instance: str
@@ -121,6 +139,8 @@ class NodeRecord:
     taking: bool
     state: str  # starting, ready, draining
     running: tuple[str, ...] = ()
+    slots: int = 0
+    queue: tuple[str, ...] = ()
     waiting: int = 0
     problems: tuple[str, ...] = ()
     since: float | None = None

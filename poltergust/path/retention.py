@@ -106,7 +106,7 @@ class Retention:
         return frozenset(name for name in names if name is not None)
 
     def _old(self, now: float, configs: frozenset[str]) -> Iterator[Entry]:
-        for kind in ("runs/", "logs/", "submitted/", "nodes/"):
+        for kind in ("runs/", "logs/", "submitted/", "cancelled/", "nodes/"):
             prefix = self._path.state_prefix + kind
             for entry in self._store.list(prefix):
                 if now - entry.updated > self._keep_seconds and _name(kind, entry.url[len(prefix) :]) not in configs:
@@ -151,7 +151,7 @@ def _name(kind: str, key: str) -> str | None:
     """Of the config that `key` below that prefix belongs to."""
     if kind == "nodes/":
         return None
-    if kind == "submitted/":
+    if kind in ("submitted/", "cancelled/"):
         return key.removesuffix(".json")
     name, _, _ = key.rpartition("/")  # NAME/GENERATION/FILE
     return name.rpartition("/")[0]

@@ -64,7 +64,7 @@ class Attempts:
             limit=context.settings.log_limit,
             count=context.observer.logged,
         ) as run_log:
-            run_log.note(f"attempt {run.record.attempts} on {context.node}: {task.module}.{task.name}")
+            run_log.note(f"attempt {run.record.attempts_made} on {context.node}: {task.module}.{task.name}")
             attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
             try:
                 with storage_reasons():
@@ -77,7 +77,7 @@ class Attempts:
                 raise
             run_log.note(f"{verdict.reason.code}: {verdict.text}")
             for failure in verdict.failures:
-                for line in (f"failed: {failure.task_id}", *failure.error.splitlines()):
+                for line in (f"failed: {failure.name or failure.task_id}", *failure.error.splitlines()):
                     run_log.line(line)
             return verdict
 
@@ -106,8 +106,7 @@ class Attempt:
                 cancelled=lambda: self._must_stop() is not None,
                 locks=context.state.locks,
             ) as environment:
-                seconds = round(environment.seconds, 3)
-                self.run.phase_timings = replace(self.run.phase_timings, environment=seconds)
+                self.run.phase_timings = self.run.phase_timings.plus(environment=environment.seconds)
                 word = "built" if environment.built else "ready"
                 self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
                 return self._in_luigi(environment)
@@ -157,8 +156,7 @@ class Attempt:
                 luigi.stop(0)  # nobody would watch over it any more, and the next attempt would run beside it
                 luigi.result(KILL_WAIT_SECONDS)
                 raise
-        seconds = round(context.clock.monotonic() - started, 3)
-        run.phase_timings = replace(run.phase_timings, luigi=seconds)
+        run.phase_timings = run.phase_timings.plus(luigi=context.clock.monotonic() - started)
         run.record_progress(report)
         return self._verdict(report)
 
@@ -236,7 +234,7 @@ class Attempt:
 def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:
     """Fit for records, logs and people: the text on one line, no secrets, no terminal codes, bounded."""
     failures = tuple(
-        replace(failure, error=plain(redact(failure.error))[-MAX_FAILURE_CHARACTERS:])
+        replace(failure, name=redact(failure.name), error=plain(redact(failure.error))[-MAX_FAILURE_CHARACTERS:])
         for failure in verdict.failures[:MAX_FAILURES]
     )
     return replace(verdict, text=one_line(redact(verdict.text)), failures=failures)

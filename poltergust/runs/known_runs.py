@@ -55,7 +55,8 @@ class Runs:
         record = records.load_run(config.name, config.generation)
         if record is None:
             record = RunRecord(config.name, config.generation, context.node)
-        run = Run(config, replace(record, node=context.node, scheduler=context.scheduler.shown_url), began=now)
+        record = replace(record, node=context.node, scheduler=context.scheduler.shown_url)
+        run = Run(config, record, began=now, phase_timings=record.timings)
         server_time = records.server_time()
         if record.started is not None and server_time is not None:
             run.began -= max(0.0, server_time - record.started)

@@ -136,9 +136,10 @@ class Reconciler:
         if run.record.attempts >= run.budget or run.record.state is State.GAVE_UP:
             return self._no_attempts_left(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
-        attempts = run.record.attempts + 1
-        run.save(self._records, replace(run.record, state=State.PREPARING, attempts=attempts, reason=None, text=""))
-        log.info("%s: attempt %d of %d, generation %s", run.name, attempts, run.budget, run.config.generation)
+        record = replace(run.record, attempts=run.record.attempts + 1, attempts_made=run.record.attempts_made + 1)
+        run.save(self._records, replace(record, state=State.PREPARING, reason=None, text="", retry_at=None))
+        failed = f"{record.attempts - 1} of {run.budget} failed on this node"
+        log.info("%s: attempt %d (%s), generation %s", run.name, record.attempts_made, failed, run.config.generation)
         spec = self._environment_file(run, layout.resolve(task.environment, url))
         return self._attempts.attempt(run, item, task, spec)
 
@@ -207,15 +208,16 @@ class Reconciler:
             self._record(run, State.ENDED, verdict)
             self._forget(run.name)
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
-        self._record(run, State.WAITING if verdict.kind is ReasonKind.WAITING else State.RETRYING, verdict)
-        return self._retry(run, verdict)
+        if verdict.kind is ReasonKind.WAITING:
+            self._record(run, State.WAITING, verdict)
+            return self._retry(run, verdict)
+        return self._retry_later(run, verdict)
 
     def _node_failed(self, run: Run, verdict: Verdict) -> Result:
         """Counted attempts with growing delays; then this node has given up, and the last one to do so says error."""
         gave_up = run.record.state is State.GAVE_UP or verdict.reason in SAME_EVERY_TIME
         if run.record.attempts < run.budget and not gave_up:
-            self._record(run, State.RETRYING, verdict)
-            return self._retry(run, verdict)
+            return self._retry_later(run, verdict)
         self._record(run, State.GAVE_UP, verdict, always=True)  # others wait for this word, and any record may be lost
         others = self._nodes_still_trying(run)
         if others:
@@ -258,12 +260,29 @@ class Reconciler:
         self._forget(run.name)
         return AT_ONCE if result is RenameResult.NEWER else NOTHING_LEFT
 
-    def _record(self, run: Run, state: State, verdict: Verdict, *, always: bool = False) -> None:
+    def _retry_later(self, run: Run, verdict: Verdict) -> Result:
+        """Something failed and is tried again: when, stands in the record."""
+        result = self._retry(run, verdict)
+        now = self._records.server_time()
+        retry_at = None if now is None or result.requeue_after is None else now + result.requeue_after
+        self._record(run, State.RETRYING, verdict, retry_at=retry_at)
+        return result
+
+    def _record(
+        self, run: Run, state: State, verdict: Verdict, *, retry_at: float | None = None, always: bool = False
+    ) -> None:
         """Write down where the run is; `always`: also if that is what the record says already."""
         attempts = run.record.attempts
         if verdict.kind is not ReasonKind.NODE and run.record.state in (State.PREPARING, State.RUNNING):
             attempts -= 1  # it was not this node's failure: the attempt does not count
-        record = replace(run.record, state=state, reason=verdict.reason.code, text=verdict.text, attempts=attempts)
+        record = replace(
+            run.record,
+            state=state,
+            reason=verdict.reason.code,
+            text=verdict.text,
+            attempts=attempts,
+            retry_at=retry_at,
+        )
         if record != run.record:
             level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)

@@ -159,9 +159,22 @@ def test_cancel_says_what_came_of_it(place: Place, path: WatchedPath, actions: A
     assert actions.cancel("x") is True
     assert place.names() == ["x.cancelled.yaml"]
     assert actions.cancel("x") is False
+    detail = PathState(place.store, path).reader().detail("x")
+    assert detail is not None
+    assert detail.cancelled is not None
+    assert detail.cancelled.by == "anna@desk"
     put(place, path, "y", Kind.DONE)
     with pytest.raises(Refused, match="y is done already, nothing to cancel"):
         actions.cancel("y")
+
+
+def test_who_cancelled_is_not_named_for_a_later_outcome(place: Place, path: WatchedPath, actions: Actions) -> None:
+    submit(place, path)
+    actions.cancel("x")
+    put(place, path, "x", Kind.CANCELLED, TASK + b"# somebody else's\n")
+    detail = PathState(place.store, path).reader().detail("x")
+    assert detail is not None
+    assert (detail.config.state.value, detail.cancelled) == ("cancelled", None)
 
 
 def test_cancel_and_completion_at_once_are_one_outcome(place: Place, path: WatchedPath) -> None:

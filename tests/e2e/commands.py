@@ -34,7 +34,8 @@ class Commands:
 
     @property
     def _full(self) -> dict[str, str]:
-        return {**os.environ, "POLTERGUST_PATH": self.path, **self.env}
+        program = f"{POLTERGUST.parent}:{os.environ['PATH']}"
+        return {**os.environ, "PATH": program, "POLTERGUST_PATH": self.path, **self.env}
 
     def __call__(self, *arguments: str, stdin: str = "") -> Said:
         """Run it to its end; AssertionError if it takes too long."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base import hints
+from poltergust.cli.completing import files
 from poltergust.cli.env.parts import (
     cache_option,
     interruptible,
@@ -33,12 +35,12 @@ Exit codes: 0 it is ready, 1 it could not be built, 2 usage, 130 interrupted.
 """
 
 path_option = option(
-    "--path", metavar="PATH", help="The path whose nodes share exact versions; default: this machine's own."
+    "--path", "-p", metavar="PATH", help="The path whose nodes share exact versions; default: this machine's own."
 )
 
 
 @click.command(short_help="Build the environment of a file now.", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @path_option
 @cache_option
 @json_option
@@ -60,7 +62,7 @@ def build(file: str, path: str | None, cache_dir: str | None, as_json: bool, qui
     how = f"built in {exact(found.seconds)}" if found.built else "ready already"
     console = make_console()
     line(console, f"{found.key} {how}, Python {found.version}")
-    line(console, f"what is in it: poltergust env show {found.key}")
+    line(console, f"what is in it: {hints.command('env', 'show', found.key, cache_dir=cache_dir or '')}")
 
 
 def ready(file: str, path: str | None, cache_dir: str | None, *, show_lines: bool) -> Environment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base import hints
 from poltergust.base.text import plural, size
 from poltergust.cli.env.parts import cache_option, facts, home, json_option, open_cache
 
@@ -42,7 +43,8 @@ def list_(cache_dir: str | None, as_json: bool) -> None:
 
     console = make_console()
     if not found:
-        line(console, "no environment has been built yet; the first run does, or: poltergust env build FILE")
+        build = hints.command("env", "build", "FILE", cache_dir=cache_dir or "")
+        line(console, f"no environment has been built yet; the first run does, or: {build}")
         return
     show(console, _table(found, now, console.width))
     line(console, f"\n{plural(len(found), 'environment')}, {size(total)}")

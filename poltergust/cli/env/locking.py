@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.cli.completing import files
 from poltergust.cli.env.building import locks_of, path_option, ready
 from poltergust.cli.env.parts import (
     cache_option,
@@ -34,7 +35,7 @@ Exit codes: 0 the lock stands, 1 it could not be made, 2 usage, 130 interrupted.
 
 
 @click.command(short_help="The exact versions that all nodes install.", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @option("--refresh", is_flag=True, help="Resolve again: take the newest releases that FILE allows.")
 @path_option
 @cache_option

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base import hints
 from poltergust.base.errors import UsageError
 from poltergust.base.text import size
+from poltergust.cli.completing import files
 from poltergust.cli.env.parts import cache_option, facts, json_option, open_cache, url_of
 from poltergust.cli.options import option
 
@@ -29,7 +31,7 @@ _KEY = re.compile(r"(?:py)?\d*\.?\d*-?[0-9a-f-]*")
 
 
 @click.command(short_help="One environment.", epilog=EPILOG)
-@click.argument("what", metavar="FILE|KEY")
+@click.argument("what", metavar="FILE|KEY", shell_complete=files)
 @option(
     "--lock",
     "only_lock",
@@ -45,7 +47,7 @@ def show(what: str, only_lock: bool, cache_dir: str | None, as_json: bool) -> No
     KEY is the beginning of a key as `env list` shows it; FILE an environment file that was built here (its latest).
     """
     cache, _ = open_cache(cache_dir)
-    found, lock = _find(cache, what)
+    found, lock = _find(cache, what, cache_dir or "")
     if only_lock:
         click.echo(lock, nl=False)
         return
@@ -81,7 +83,7 @@ def show(what: str, only_lock: bool, cache_dir: str | None, as_json: bool) -> No
         line(console, f"  {safe(name):<{width}}  {safe(version)}")
 
 
-def _find(cache: EnvironmentCache, what: str) -> tuple[Cached, str]:
+def _find(cache: EnvironmentCache, what: str, cache_dir: str) -> tuple[Cached, str]:
     """Raises `UsageError`."""
     url = url_of(what)
     built = [cached for cached in cache.contents() if cached.marker is not None and cached.marker.url == url]
@@ -89,4 +91,5 @@ def _find(cache: EnvironmentCache, what: str) -> tuple[Cached, str]:
         return cache.show(built[0].key)
     if _KEY.fullmatch(what):
         return cache.show(what)
-    raise UsageError(f"{what} was not built on this machine yet; to build it: poltergust env build {what}")
+    build = hints.command("env", "build", what, cache_dir=cache_dir)
+    raise UsageError(f"{what} was not built on this machine yet; to build it: {build}")

@@ -59,10 +59,11 @@ class GraphState:
 
 
 class Failure(NamedTuple):
-    """A failed task and its exception's text."""
+    """A failed task, with its parameters as the scheduler has them, and its exception's text."""
 
     task_id: str
     family: str
+    params: Dict[str, str]
     error: str
 
     @property
@@ -79,7 +80,9 @@ def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[
         except ValueError:
             value = text
         error = value if isinstance(value, str) else json.dumps(value)
-        found.append(Failure(task_id, str(standing.graph[task_id].get("name", "")), error[-MAX_ERROR_CHARACTERS:]))
+        task = standing.graph[task_id]
+        family, params = str(task.get("name", "")), task.get("params") or {}
+        found.append(Failure(task_id, family, params, error[-MAX_ERROR_CHARACTERS:]))
     return found
 
 

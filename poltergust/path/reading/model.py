@@ -66,6 +66,8 @@ class ConfigView:
 
     `nodes` are those that work on it, or for an outcome those that did, the one that renamed first; `silent` are nodes
     that worked on it and no longer write. `generation` is that of the run; None for an outcome whose records are gone.
+    `attempt` is how many were made on the node whose reason is shown, 0 where none is; `retry_in` the seconds until the
+    next one there, None where no attempt failed.
     """
 
     name: str
@@ -82,6 +84,13 @@ class ConfigView:
     text: str = ""
     progress: Progress | None = None
     runs: tuple[RunView, ...] = ()
+    attempt: int = 0
+    retry_in: float | None = None
+
+    @property
+    def path(self) -> str:
+        """The watched path that it stands on."""
+        return self.url.rpartition(f"/{self.name}.")[0]
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,13 @@ class TaskFileSummary:
 
     task: str = ""
     environment: str = ""
+    timeout: float | None = None
     problem: str = ""
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """Who submitted these very bytes, and when."""
+class By:
+    """Who did it, and when."""
 
     by: str
     at: float
@@ -103,11 +113,12 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Detail:
-    """One config in full."""
+    """One config in full. `submitted`: these very bytes; `cancelled`: the run whose outcome stands there."""
 
     config: ConfigView
     document: TaskFileSummary
-    submitted: Submitted | None = None
+    submitted: By | None = None
+    cancelled: By | None = None
     nodes: tuple[NodeView, ...] = ()  # all of the path
 
 

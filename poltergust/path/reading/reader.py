@@ -20,13 +20,13 @@ from poltergust.path import records
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import (
+    By,
     ConfigView,
     Detail,
     NodeView,
     PastRun,
     PathView,
     RunView,
-    Submitted,
     TaskFileSummary,
 )
 from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen
@@ -133,7 +133,9 @@ class Reader:
         kind, blob = found
         nodes = self.nodes()
         config = self.view(name, kind, blob, nodes)
-        return Detail(config, _document(blob), self.submitted(name, blob.data), tuple(nodes))
+        cancelled = self.cancelled(name, blob.generation) if kind is Kind.CANCELLED else None
+        submitted = self.submitted(name, blob.data)
+        return Detail(config, _document(blob), submitted, cancelled, tuple(nodes))
 
     def current(self, name: str) -> tuple[Kind, Blob] | None:
         """What stands at that name, read whole: the config, else the latest outcome."""
@@ -159,17 +161,25 @@ class Reader:
         """Every name below the path, once."""
         return sorted(one.name for one in self.listing())
 
-    def submitted(self, name: str, data: bytes) -> Submitted | None:
+    def submitted(self, name: str, data: bytes) -> By | None:
         """Who submitted `data` under that name; None if that is not known, or was said of other bytes."""
-        blob = self.read(self.path.submitted(name), MAX_RECORD_BYTES)
+        return self._note(self.path.submitted(name), "digest", digest(data))
+
+    def cancelled(self, name: str, generation: str) -> By | None:
+        """Who cancelled the run of that name whose outcome has this generation; None if that is not known."""
+        return self._note(self.path.cancelled(name), "generation", generation)
+
+    def _note(self, url: str, key: str, expected: str) -> By | None:
+        """Who is named in the note at `url`; None if it is not there, or about something else than `expected`."""
+        blob = self.read(url, MAX_RECORD_BYTES)
         if blob is None:
             return None
         try:
             note = read_json(blob.data)
-            if not isinstance(note, dict) or note["digest"] != digest(data):
+            if not isinstance(note, dict) or note[key] != expected:
                 return None
-            return Submitted(str(note["by"]), blob.updated)
-        except (ValueError, KeyError, TypeError):
+            return By(str(note["by"]), blob.updated)
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None  # not ours
 
     def read(self, url: str, limit: int) -> Blob | None:
@@ -276,4 +286,4 @@ def _document(blob: Blob) -> TaskFileSummary:
         task = parse_task_file(blob.data, blob.url)
     except Permanent as error:
         return TaskFileSummary(problem=str(error))
-    return TaskFileSummary(task=f"{task.module}.{task.name}", environment=task.environment)
+    return TaskFileSummary(task=f"{task.module}.{task.name}", environment=task.environment, timeout=task.timeout)

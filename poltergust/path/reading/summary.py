@@ -63,6 +63,7 @@ def config(
         )
         first = [] if lead is None else [lead.record.node]
         nodes = first + [run.record.node for run in found if run.record.node not in first]
+    retry_at = lead.record.retry_at if lead is not None and state is ConfigState.RETRYING else None
     started = min((run.record.started or run.updated for run in found), default=None)
     end = updated if state.ended else now
     return ConfigView(
@@ -80,6 +81,8 @@ def config(
         text="" if lead is None else (lead.record.refused or lead.record.text),
         progress=(lead.record.progress if state.ended and lead is not None else None) or progress(found),
         runs=tuple(found),
+        attempt=0 if lead is None else lead.record.attempts_made,
+        retry_in=None if retry_at is None else max(0.0, retry_at - now),
     )
 
 

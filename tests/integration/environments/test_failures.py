@@ -25,6 +25,7 @@ class Case:
     reason: Reason
     text: str = ""
     status: int = 0
+    end: str = ""  # what the message ends with: the cause
 
 
 CASES = {
@@ -32,10 +33,37 @@ CASES = {
     "a requirement of a package": Case("needs-nowhere", Permanent, Reason.PACKAGE_NOT_FOUND, "line 5"),
     "contradiction": Case("wants-old>1\nwants-new", Permanent, Reason.RESOLUTION_IMPOSSIBLE, "wants-"),
     "no such file": Case("x @ http://127.0.0.1:PORT/files/x-1.0-py3-none-any.whl", Permanent, Reason.PACKAGE_NOT_FOUND),
-    "no such host": Case("x @ http://nohost.invalid/x-1.0-py3-none-any.whl", Temporary, Reason.REGISTRY_UNREACHABLE),
-    "git: refused": Case("x @ git+http://127.0.0.1:CLOSED/x.git", Temporary, Reason.REGISTRY_UNREACHABLE),
-    "git: no such host": Case("x @ git+http://nohost.invalid/x.git", Temporary, Reason.REGISTRY_UNREACHABLE),
-    "git: 503": Case("x @ git+http://127.0.0.1:PORT/x.git", Temporary, Reason.REGISTRY_UNREACHABLE, status=503),
+    "no such host": Case(
+        "x @ http://nohost.invalid/x-1.0-py3-none-any.whl",
+        Temporary,
+        Reason.REGISTRY_UNREACHABLE,
+        "the server nohost.invalid cannot be reached: ",
+        end="Name or service not known",
+    ),
+    "git: refused": Case(
+        "x @ git+http://127.0.0.1:CLOSED/x.git",
+        Temporary,
+        Reason.REGISTRY_UNREACHABLE,
+        "the git host 127.0.0.1 cannot be reached: unable to access ",
+        end="Couldn't connect to server",
+    ),
+    "git: no such host": Case(
+        "x @ git+http://nohost.invalid/x.git",
+        Temporary,
+        Reason.REGISTRY_UNREACHABLE,
+        "the git host nohost.invalid cannot be reached: ",
+        end="Could not resolve host: nohost.invalid",
+    ),
+    "git: no such ssh host": Case(
+        "x @ git+ssh://git@nohost.invalid/x.git",
+        Temporary,
+        Reason.REGISTRY_UNREACHABLE,
+        "the git host nohost.invalid cannot be reached: ",
+        end="Name or service not known",
+    ),
+    "git: 503": Case(
+        "x @ git+http://127.0.0.1:PORT/x.git", Temporary, Reason.REGISTRY_UNREACHABLE, "the git host 127.0.0.1", 503
+    ),
     "git: 403": Case("x @ git+http://127.0.0.1:PORT/x.git", NodeError, Reason.INSTALL_FAILED, "credentials", 403),
     "git: password": Case("x @ git+http://127.0.0.1:PORT/x.git", NodeError, Reason.INSTALL_FAILED, "credentials", 401),
     "too many requests": Case("alpha<2", Temporary, Reason.REGISTRY_UNREACHABLE, status=429),
@@ -63,6 +91,7 @@ def test_the_reason_of_a_real_failure(node: Node, index: Index, name: str, insta
         node.ready(node.spec(*lines, installer=installer))
     assert caught.value.reason is case.reason, node.log
     assert case.text in str(caught.value)
+    assert str(caught.value).rstrip(")").endswith(case.end)
 
 
 def test_a_folder_that_is_no_project(node: Node) -> None:

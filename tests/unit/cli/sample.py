@@ -6,7 +6,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.observe.scheduler_view import Now, RunningTask
 from poltergust.path.layout import Kind
 from poltergust.path.reading import summary
-from poltergust.path.reading.model import ConfigView, Detail, NodeView, PathView, Submitted, TaskFileSummary
+from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PathView, TaskFileSummary
 from poltergust.path.records import NodeRecord, PhaseTimings, RunEnvironment, RunRecord, Seen, State
 
 NOW = 1_750_000_000.0
@@ -16,7 +16,7 @@ ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \u202eback"
 
 
 def node(name: str, age: float, running: tuple[str, ...] = (), **more: object) -> NodeView:
-    fields = {"taking": True, "state": "ready", "waiting": 0, **more}
+    fields = {"taking": True, "state": "ready", "waiting": 0, "slots": 2, **more}
     record = NodeRecord(
         name,
         "i",
@@ -75,7 +75,9 @@ def running() -> ConfigView:
 
 
 def failed(
-    text: str = "Report failed as often as it may: KeyError: 'amount'", task: str = "Report_2025_06_15_9b1c"
+    text: str = "Report failed as often as it may: KeyError: 'amount'",
+    task: str = "Report_2025_06_15_9b1c",
+    name: str = "Report(date=2025-06-15)",
 ) -> ConfigView:
     error = 'Traceback (most recent call last):\n  File "reports.py", line 31, in run\n'
     error += "    row['amount']\nKeyError: 'amount'\n"
@@ -104,7 +106,7 @@ def failed(
             text=text,
             started=NOW - 7330,
             timings=PhaseTimings(1.5, 27.9),
-            failures=(TaskFailure(task, "Report", error),),
+            failures=(TaskFailure(task, "Report", error, name),),
             progress=Progress(done=1, pending=1, failed=1),
         ),
     )
@@ -130,6 +132,12 @@ def done() -> ConfigView:
     return config("hourly", Kind.DONE, 720, end)
 
 
+def retrying() -> ConfigView:
+    text = "gs://mybucket/environment/myenv.yaml: the package registry cannot be reached: Connection refused"
+    more = {"reason": "registry-unreachable", "text": text, "attempts": 0, "attempts_made": 4, "retry_at": NOW + 38}
+    return config("hourly-load", Kind.CONFIG, 300, run("node-1", State.RETRYING, 2, **more))
+
+
 def queued() -> ConfigView:
     return config("a-config-with-quite-a-long-name-2025-06-15", Kind.CONFIG, 1)
 
@@ -140,13 +148,18 @@ def path() -> PathView:
     return PathView(PATH, NOW, configs, nodes(), counts, hidden=14)
 
 
+def all_waiting() -> PathView:
+    full = tuple(node(name, 3, ("nightly", "hourly"), queue=("a", "b", queued().name)) for name in ("node-1", "node-2"))
+    return PathView(PATH, NOW, (waiting(), retrying(), queued()), full)
+
+
 def detail(view: ConfigView) -> Detail:
     document = TaskFileSummary(task="reports.Nightly", environment="../environment/myenv.yaml")
-    return Detail(view, document, Submitted("anna@desk", NOW - 252), nodes())
+    return Detail(view, document, By("anna@desk", NOW - 252), nodes=nodes())
 
 
 def now() -> Now:
-    tasks = (RunningTask("Report_2025_06_15_9b1c2d", "node-1"), RunningTask("Load_sales_77aa01", ""))
+    tasks = (RunningTask("Report(date=2025-06-15)", "node-1"), RunningTask("Load(table=sales)", ""))
     return Now(Progress(done=14, running=2, pending=23, failed=1), tasks)
 
 

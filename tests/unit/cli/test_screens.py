@@ -35,6 +35,8 @@ def screen(name: str, width: int) -> RenderableType:
         "empty": lambda: screens.path(PathView(sample.PATH, sample.NOW, (), ()), width),
         "running": lambda: screens.detail(sample.detail(sample.running()), sample.now(), width),
         "failed": lambda: screens.detail(sample.detail(sample.failed()), None, width),
+        "retrying": lambda: screens.detail(sample.detail(sample.retrying()), None, width),
+        "waiting": lambda: screens.waiting_list(sample.all_waiting()),
         "wait": lambda: screens.waiting(sample.running(), nodes, None, 75.0, width),
         "wait-queued": lambda: screens.waiting(sample.queued(), (), None, 4.0, width),
         "wait-storage": lambda: screens.waiting(
@@ -43,11 +45,23 @@ def screen(name: str, width: int) -> RenderableType:
     }[name]()
 
 
+def hints(name: str) -> list[str]:
+    """Below the screen: a command that is broken at the terminal's width is none."""
+    return {
+        "empty": lambda: screens.path_hints(PathView(sample.PATH, sample.NOW, (), ())),
+        "failed": lambda: screens.detail_hints(sample.detail(sample.failed())),
+    }.get(name, list)()
+
+
+SCREENS = ["path", "empty", "running", "failed", "retrying", "waiting", "wait", "wait-queued", "wait-storage"]
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
-@pytest.mark.parametrize("name", ["path", "empty", "running", "failed", "wait", "wait-queued", "wait-storage"])
+@pytest.mark.parametrize("name", SCREENS)
 def test_the_screen_is_as_recorded(name: str, width: int) -> None:
     text = drawn(screen(name, width), width)
     assert max(len(line) for line in text.splitlines()) <= width
+    text += "".join(f"{hint}\n" for hint in hints(name))
     file = RECORDED / f"{name}-{width}.txt"
     if os.environ.get("RECORD"):
         file.write_text(text)

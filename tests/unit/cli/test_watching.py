@@ -19,7 +19,7 @@ AWAY = Unavailable("no good answer")
 
 
 def look(lines: Mapping[str, str], *, over: bool = False) -> status._Snapshot:
-    return status._Snapshot(lambda: f"json {len(lines)}", lambda width, note: Text(note), lines, over)
+    return status._Snapshot(lambda: f"json {len(lines)}", lambda width, note: Text(note), lines, over=over)
 
 
 def script(*steps: status._Snapshot | Unavailable) -> Callable[[], status._Snapshot]:

@@ -13,6 +13,7 @@ from poltergust.cli.options import parse_name
 from poltergust.cli.status import _arguments
 from poltergust.cli.submit import _default_name
 from poltergust.path import layout
+from poltergust.path.records import MAX_QUEUE_NAMES
 from tests.unit.cli import sample
 
 
@@ -26,6 +27,23 @@ def test_a_queued_config_says_when_nobody_is_there_to_take_it() -> None:
     assert wording.stands(sample.queued(), [live, silent]) == "no node has it yet"
     for nodes in ([], [silent], [refusing]):
         assert wording.stands(sample.queued(), nodes).startswith("no live node listens")
+
+
+def test_a_queued_config_has_its_place_in_line_where_nodes_are_full() -> None:
+    name = sample.queued().name
+    full = [sample.node(node, 1, ("a", "b"), queue=("x", "y", name)) for node in ("n1", "n2")]
+    assert wording.stands(sample.queued(), full) == "3rd in line on n1, n2, 2 of 2 slots taken by a, b"
+    other = sample.node("n3", 1, ("c", "d"), queue=(name,))
+    assert wording.stands(sample.queued(), [full[0], other]) == (
+        "3rd in line on n1, 2 of 2 slots taken by a, b; 1st in line on n3, 2 of 2 slots taken by c, d"
+    )
+    long = sample.node("n4", 1, ("a", "b"), queue=tuple(f"q{number}" for number in range(MAX_QUEUE_NAMES)))
+    assert wording.stands(sample.queued(), [long]).startswith(f"behind the first {MAX_QUEUE_NAMES} in line on n4")
+
+
+def test_what_is_tried_again_says_how_often_it_was_and_when_it_is() -> None:
+    text = wording.stands(sample.retrying(), [sample.node("node-1", 1)])
+    assert text.startswith("node-1: attempt 4, the next in 38s: registry-unreachable: ")
 
 
 @pytest.mark.parametrize(
@@ -62,9 +80,25 @@ def test_what_is_no_name(text: str) -> None:
     ],
 )
 def test_which_argument_of_status_is_what(
-    first: str | None, second: str | None, option: str | None, found: tuple[str | None, str | None]
+    first: str | None,
+    second: str | None,
+    option: str | None,
+    found: tuple[str | None, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipeline").mkdir()
     assert _arguments(first, second, option) == found
+
+
+def test_with_the_option_path_the_argument_is_a_name_whatever_it_looks_like() -> None:
+    assert _arguments("./odd", None, "gs://b/p", typed=True) == ("gs://b/p", "./odd")
+
+
+def test_a_name_without_any_path_is_not_taken_for_a_folder_to_make() -> None:
+    with pytest.raises(UsageError, match="if it is the name of a config, say on which path: add --path"):
+        _arguments("nightly", None, None)
 
 
 @pytest.mark.parametrize(

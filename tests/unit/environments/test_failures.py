@@ -101,9 +101,10 @@ def test_the_line_is_named() -> None:
     assert "line 6 (Pandas[x]==99): " in str(error)
 
 
-def test_last_words_are_short() -> None:
-    words = InstallerOutput(["noise"] * 50 + ["error: " + "x" * 1000, "  ^^^^"]).summary
+def test_last_words_are_short_and_end_with_the_cause() -> None:
+    words = InstallerOutput(["noise"] * 50 + ["error: " + "x" * 1000, "  cause: no such host", "  ^^^^"]).summary
     assert words.startswith("xxx")
+    assert words.endswith("xxx: no such host")
     assert len(words) == MAX_CHARACTERS
 
 

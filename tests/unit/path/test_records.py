@@ -23,13 +23,14 @@ RUN = RunRecord(
     reason="task-failed",
     text="Report failed",
     attempts=2,
+    attempts_made=3,
     started=12.5,
     timings=PhaseTimings(0.25, 28.0),
     environment=RunEnvironment("gs://b/e.yaml", "0a1b", "3.8.20", "9f", built=True),
     scheduler="http://head:8082",
     worker="poltergust-node-1-77-ab-1",
     root_task_id="Report_1",
-    failures=(TaskFailure("Report_1", "Report", "KeyError: 'é'"),),
+    failures=(TaskFailure("Report_1", "Report", "KeyError: 'é'", "Report(day=1)"),),
     progress=Progress(done=1, failed=1),
 )
 
@@ -45,6 +46,8 @@ WRITTEN = """{
  "renamed": null,
  "refused": "",
  "attempts": 2,
+ "attempts_made": 3,
+ "retry_at": null,
  "started": 12.5,
  "timings": {
   "environment": 0.25,
@@ -64,7 +67,8 @@ WRITTEN = """{
   {
    "task_id": "Report_1",
    "family": "Report",
-   "error": "KeyError: 'é'"
+   "error": "KeyError: 'é'",
+   "name": "Report(day=1)"
   }
  ],
  "progress": {
@@ -156,3 +160,8 @@ def test_a_field_of_a_wrong_type_makes_the_record_a_damaged_one_and_is_named(
         assert state.records.load_run("sub/x", "17") is None
     (line,) = caplog.messages
     assert line.startswith(f"ignoring the damaged record {state.path.run('sub/x', '17', 'node-1')}: {problem} is not")
+
+
+def test_phases_of_all_attempts_add_up() -> None:
+    timings = PhaseTimings().plus(environment=0.25).plus(luigi=17.5).plus(environment=0.0104).plus(luigi=0.4)
+    assert timings == PhaseTimings(0.26, 17.9)

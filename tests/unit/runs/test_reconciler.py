@@ -113,6 +113,26 @@ def put(bucket: Bucket) -> Callable[..., str]:
 FAILED = Verdict(Reason.INSTALL_FAILED, "no compiler")
 
 
+def test_attempts_that_do_not_count_against_the_node_are_numbered_all_the_same(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    generation = put()
+    node = Node(bucket, "node")
+    node.attempts.verdict = Verdict(Reason.REGISTRY_UNREACHABLE, "Could not resolve host: git.example")
+    for number in (1, 2, 3):
+        requeue_after = node.reconcile()
+        record, now = node.record(generation), node.records.server_time()
+        assert (record.state, record.attempts, record.attempts_made) == (State.RETRYING, 0, number)
+        assert requeue_after is not None
+        assert now is not None
+        assert record.retry_at == pytest.approx(now + requeue_after, abs=1.0)
+    again = Node(bucket, "node")  # the agent was started again
+    again.attempts.verdict = Verdict(Reason.OTHERS_RUN, "other nodes run 1 task(s): T")
+    again.reconcile()
+    record = again.record(generation)
+    assert (record.state, record.attempts_made, record.retry_at) == (State.WAITING, 4, None)
+
+
 def test_the_last_node_to_give_up_says_error(bucket: Bucket, put: Callable[..., str]) -> None:
     put()
     first, second = Node(bucket, "first"), Node(bucket, "second")

@@ -23,6 +23,7 @@ import click
 from playwright.sync_api import Browser, Page
 
 from poltergust.base.progress import Progress
+from poltergust.dashboard.path_configs import SETTLED_SECONDS
 from poltergust.dashboard.reading import PathReading
 from poltergust.dashboard.server import CLOUD_INTERVAL_SECONDS
 from poltergust.dashboard.settings import DashboardSettings
@@ -83,6 +84,7 @@ def _measure(site: Site, store: CountedStore, page: Served, browser: Browser) ->
     seconds = _update_seconds(site, page, browser)
     click.echo(f"\na change is seen after {seconds:.1f} s (the path is read every {CLOUD_INTERVAL_SECONDS:g} s)")
     click.echo(f"memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    time.sleep(SETTLED_SECONDS)  # until no outcome is so new that its records may still change
     one, ten = (_calls_a_minute(store, page, browser, viewers) for viewers in (1, 10))
     click.echo(
         f"calls to the store a minute: {one:.0f} with one viewer, {ten:.0f} with ten, ratio {ten / max(one, 1):.2f}"

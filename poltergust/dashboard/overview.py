@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from poltergust.dashboard.paging import cut_page, holds, page_number, search_words
 from poltergust.path.reading.model import ConfigState, ConfigView
 
 PAGE_SIZE = 50
@@ -51,8 +51,7 @@ class Query:
     def of(cls, words: str, group: str, page: str) -> Query:
         """From the address of a page; what makes no sense there is left out."""
         known = {one.value: one for one in Group}
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
-        return cls(words.strip()[:200], known.get(group), max(1, number))
+        return cls(search_words(words), known.get(group), page_number(page))
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,13 @@ class Page:
 
 def select(configs: Sequence[ConfigView], query: Query) -> Page:
     """What runs or waits first, each group of these two by age; then what ended, the newest first."""
-    matching = [config for config in configs if _matches(config, query.words.casefold().split())]
+    matching = [c for c in configs if holds(f"{c.name} {c.reason or ''} {c.text}", query.words)]
     counts = dict.fromkeys(Group, 0)
     for config in matching:
         counts[GROUPS[config.state]] += 1
     chosen = [config for config in matching if query.group in (None, GROUPS[config.state])]
-    pages = max(1, math.ceil(len(chosen) / PAGE_SIZE))
-    page = min(query.page, pages)
-    rows = _ordered(chosen)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    return Page(tuple(rows), counts, len(chosen), page, pages)
+    cut = cut_page(_ordered(chosen), query.page, PAGE_SIZE)
+    return Page(cut.rows, counts, len(chosen), cut.page, cut.pages)
 
 
 def _ordered(configs: Iterable[ConfigView]) -> list[ConfigView]:
@@ -89,8 +86,3 @@ def _ordered(configs: Iterable[ConfigView]) -> list[ConfigView]:
 
 
 _RANK = {Group.ACTIVE: 0, Group.WAITING: 1, Group.FAILED: 2, Group.DONE: 2, Group.CANCELLED: 2}
-
-
-def _matches(config: ConfigView, words: Sequence[str]) -> bool:
-    text = f"{config.name} {config.reason or ''} {config.text}".casefold()
-    return all(word in text for word in words)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from poltergust.dashboard.paging import cut_page, holds, page_number, search_words
 from poltergust.dashboard.tasks import TaskState, TaskView
 
 PAGE_SIZE = 100
@@ -38,8 +38,7 @@ class RunQuery:
         """From the address of a page; what makes no sense there is left out."""
         tabs = {one.value: one for one in RunTab}
         states = {one.value: one for one in TaskState}
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
-        return cls(tabs.get(tab, RunTab.TASKS), words.strip()[:200], states.get(state), max(1, number))
+        return cls(tabs.get(tab, RunTab.TASKS), search_words(words), states.get(state), page_number(page))
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,14 @@ class TaskPage:
 
 
 def select_tasks(tasks: Sequence[TaskView], query: RunQuery) -> TaskPage:
-    words = query.words.casefold().split()
-    matching = [task for task in tasks if _matches(task, words)]
+    matching = [task for task in tasks if holds(_text(task), query.words)]
     counts = dict.fromkeys(TaskState, 0)
     for task in matching:
         counts[task.state] += 1
     chosen = [task for task in matching if query.state in (None, task.state)]
-    pages = max(1, math.ceil(len(chosen) / PAGE_SIZE))
-    page = min(query.page, pages)
-    return TaskPage(tuple(chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]), counts, len(chosen), page, pages)
+    cut = cut_page(chosen, query.page, PAGE_SIZE)
+    return TaskPage(cut.rows, counts, len(chosen), cut.page, cut.pages)
 
 
-def _matches(task: TaskView, words: Sequence[str]) -> bool:
-    if not words:
-        return True
-    text = " ".join((task.task_id, task.family, task.node, task.failure, *task.params.values())).casefold()
-    return all(word in text for word in words)
+def _text(task: TaskView) -> str:
+    return " ".join((task.task_id, task.family, task.node, task.failure, *task.params.values()))

@@ -27,6 +27,10 @@ MAX_KEPT = 64
 """Values kept at most; the one that was not asked for longest goes first."""
 
 
+CHECKS_PER_INTERVAL = 10
+"""How often it is looked whether a value is an interval old: a change is seen so much later at most."""
+
+
 @dataclass(frozen=True)
 class Snapshot(Generic[T]):
     """A value and when it was read, by this process's clock. `problem`: why it is older than it should be, "" if not.
@@ -59,14 +63,13 @@ class Watcher:
         self._topics: dict[str, Topic[Any]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def look(self, topic: Topic[T], *, max_age: float | None = None) -> Snapshot[T]:
-        """The value, at most `max_age` seconds old (None: an interval). Raises `PoltergustError` where there is none at
-        all yet."""
+    async def look(self, topic: Topic[T]) -> Snapshot[T]:
+        """The value, at most an interval old. Raises `PoltergustError` where there is none at all yet."""
         self._topics[topic.name] = topic
         # Whoever comes while it is being read waits for that reading and does not start another.
         async with self._locks.setdefault(topic.name, asyncio.Lock()):
             kept: Snapshot[T] | None = self._kept.pop(topic.name, None)
-            if kept is None or self._clock() - kept.read_at >= (self._interval if max_age is None else max_age):
+            if kept is None or self._clock() - kept.read_at >= self._interval:
                 kept = await self._load(topic, kept)
             self._kept[topic.name] = kept
         self._drop_unwatched()
@@ -76,12 +79,11 @@ class Watcher:
         """For ever: look again at what somebody looks at, and say what changed."""
         shown: dict[str, int] = {}
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._interval / CHECKS_PER_INTERVAL)
             watched = set(self._hub.topics())
             for name in watched & self._topics.keys():
                 try:
-                    # Half an interval: one that was read a moment less than an interval ago is not left for the next.
-                    signature = (await self.look(self._topics[name], max_age=self._interval / 2)).signature
+                    signature = (await self.look(self._topics[name])).signature
                 except PoltergustError as error:
                     log.warning("cannot be read, trying again: %s", error)
                     continue

@@ -64,6 +64,20 @@ def test_of_very_many_live_configs_each_look_refreshes_a_part_and_none_is_forgot
     assert seen.counts == {ConfigState.RUNNING.value: MAX_REFRESHED + 30}
 
 
+def test_a_live_config_that_does_not_change_costs_one_listing_a_look(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    generation = site.config("nightly")
+    site.record(RunRecord("nightly", generation, "node-1", State.RUNNING))
+    configs, store = reading(site)
+    configs.view()
+    store.calls.clear()
+    configs.view()
+    assert store.calls == {"list": 3}  # the path, the heartbeats, the records of the config
+    again = site.config("nightly", b"environment: e.yaml\n")
+    (view,) = configs.view().configs
+    assert view.generation == again
+
+
 def test_what_a_node_says_it_runs_is_refreshed_first(tmp_path: Path) -> None:
     site = Site(tmp_path)
     for number in range(MAX_REFRESHED + 30):

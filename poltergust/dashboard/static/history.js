@@ -3,8 +3,13 @@ import uPlot from "./vendor/uplot.js";
 
 let chart = null;
 
+// As the page has it now, light or dark: of a property the browser gives the text, of an element the colour.
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
 
 async function show() {

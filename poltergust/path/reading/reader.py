@@ -61,6 +61,7 @@ class Reader:
         self.path = at.path
         self._clock = clock
         self._known: dict[str, tuple[Entry, RunRecord | NodeRecord | None]] = {}
+        self._generations: dict[str, tuple[Entry, str]] = {}
         self._clock_offset: float | None = None  # seconds: the server's clock less ours
 
     def now(self) -> float:
@@ -203,21 +204,28 @@ class Reader:
         for one, record in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
             found.setdefault(one, []).append(record)
         if kind is Kind.CONFIG:
-            if blob is None:
-                blob = self._glance(entry.url)
-            generation = None if blob is None else blob.generation
+            generation = self._generation(entry) if blob is None else blob.generation
         else:
             generation = max(found, key=lambda one: max(record.updated for record in found[one]), default=None)
         entries = [] if generation is None else found.get(generation, [])
         views = self._views(name, generation or "", entries, nodes, parallel)
         return summary.config(name, entry.url, entry.updated, self.now(), kind=kind, generation=generation, found=views)
 
-    def _glance(self, url: str) -> Blob | None:
+    def _generation(self, entry: Entry) -> str | None:
+        """Of the config as it was listed: asked once, until a listing says that it changed."""
+        known = self._generations.get(entry.url)
+        if known is not None and known[0] == entry:
+            return known[1]
         try:
-            return self.read(url, 0)
+            blob = self.read(entry.url, 0)
         except StoreError as error:
             log.warning("cannot read a config, showing it without its runs: %s", error)
             return None
+        if blob is None:
+            return None
+        if blob.updated == entry.updated:  # else it was replaced since the listing, which the next one will say
+            self._generations[entry.url] = entry, blob.generation
+        return blob.generation
 
     def _views(
         self, name: str, generation: str, entries: Iterable[Entry], nodes: Iterable[NodeView], parallel: int

@@ -122,7 +122,7 @@ MUTANTS = (
     ),
     Mutant(
         "an environment that comes late is an error at once",
-        "ENVIRONMENT_GRACE_SECONDS",
+        "MISSING_GRACE_SECONDS",
         (constant(0.0),),
     ),
     Mutant(

@@ -40,6 +40,14 @@ class Permanent(RunError):
     """The files are wrong, or the pipeline cannot go on: no node can change that."""
 
 
+class Missing(Permanent):
+    """An object that a file names is not there: wrong, unless it lands soon. `what` is missing."""
+
+    def __init__(self, reason: Reason, message: str, what: str = "") -> None:
+        super().__init__(reason, message)
+        self.what = what
+
+
 class NodeError(RunError):
     """This node cannot: another one may, and so may this one later. Attempts are counted."""
 

@@ -46,6 +46,8 @@ class Reason(Enum):
     UNKNOWN_VIRTUALENV_OPTION = ("unknown-virtualenv-option", ReasonKind.INVALID)
     DEPENDENCY_INVALID = ("dependency-invalid", ReasonKind.INVALID)
     PACKAGE_NOT_FOUND = ("package-not-found", ReasonKind.INVALID)
+    CODE_MISSING = ("code-missing", ReasonKind.INVALID)
+    CODE_INVALID = ("code-invalid", ReasonKind.INVALID)
     RESOLUTION_IMPOSSIBLE = ("resolution-impossible", ReasonKind.INVALID)
     UNKNOWN_MODULE = ("unknown-module", ReasonKind.INVALID)
     UNKNOWN_TASK = ("unknown-task", ReasonKind.INVALID)

@@ -105,6 +105,7 @@ def _run(view: RunView) -> dict[str, Any]:
         "updated": view.updated,
         "timings": content["timings"],
         "environment": content["environment"],
+        "code": record.code or None,
         "scheduler": record.scheduler,
         "root_task_id": record.root_task_id,
         "failures": content["failures"],

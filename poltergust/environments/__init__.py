@@ -7,8 +7,8 @@ The way through this room, one file each: `lines` reads the dependencies, `origi
 file, `interpreters` finds the Python, `python_installs` gets one that is missing, `plan` decides and names the
 environment, `leases` guards it, `resolve` pins exact versions once for all nodes, `build` creates and installs
 (`virtualenv_options`, `installers`, `pip_settings`, `uv_settings`, `git_credentials`), `installer_output` reads what
-the tools print and `failures` says in one line what went wrong, `eviction` keeps the disk in bounds.
-`cache.EnvironmentCache` is the front door.
+the tools print and `failures` says in one line what went wrong, `eviction` keeps the disk in bounds;
+`code` is about source that is not installed. `cache.EnvironmentCache` is the front door.
 """
 
 from __future__ import annotations

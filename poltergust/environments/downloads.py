@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.errors import Missing, NodeError
 from poltergust.base.reasons import Reason
 from poltergust.environments import Objects, marker
 from poltergust.stores import Denied, Entry, NotFound
@@ -38,7 +38,7 @@ class Downloads:
         self._objects = objects
 
     def file(self, url: str, origin: str) -> Fetched:
-        """Raises `Permanent(PACKAGE_NOT_FOUND)` naming `origin`, `NodeError(ENVIRONMENT_DENIED)`."""
+        """Raises `Missing(PACKAGE_NOT_FOUND)` naming `origin`, `NodeError(ENVIRONMENT_DENIED)`."""
         with _storage_errors(url, origin):
             for entry in self._objects.list(url):
                 if entry.url == url:
@@ -128,5 +128,5 @@ def _storage_errors(url: str, origin: str) -> Iterator[None]:
         raise NodeError(Reason.ENVIRONMENT_DENIED, f"dependencies, {origin}: {error}") from None
 
 
-def _not_found(url: str, origin: str) -> Permanent:
-    return Permanent(Reason.PACKAGE_NOT_FOUND, f"dependencies, {origin}: {url}: there is no such object")
+def _not_found(url: str, origin: str) -> Missing:
+    return Missing(Reason.PACKAGE_NOT_FOUND, f"dependencies, {origin}: {url}: there is no such object", url)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from poltergust.base.errors import Permanent
+from poltergust.base.errors import Missing, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.base.urls import is_cloud
 from poltergust.environments import Dependency, lines
@@ -229,12 +229,10 @@ def _sum(parts: Iterable[str]) -> str:
 
 
 def _missing(line: Line, where: str, error: OSError | None = None) -> Permanent:
-    why = (
-        "there is no such file or folder"
-        if error is None or isinstance(error, FileNotFoundError)
-        else str(error.strerror)
-    )
-    return Permanent(Reason.PACKAGE_NOT_FOUND, f"dependencies, {line.origin}: {where}: {why}")
+    if error is None or isinstance(error, FileNotFoundError):
+        text = f"dependencies, {line.origin}: {where}: there is no such file or folder"
+        return Missing(Reason.PACKAGE_NOT_FOUND, text, where)
+    return Permanent(Reason.PACKAGE_NOT_FOUND, f"dependencies, {line.origin}: {where}: {error.strerror}")
 
 
 def _error(line: Line, why: str) -> Permanent:

@@ -21,6 +21,7 @@ from poltergust.base.stopping import Stopping
 from poltergust.base.urls import is_cloud
 from poltergust.environments import Environments
 from poltergust.environments.cache import EnvironmentCache
+from poltergust.environments.code.local import LocalCode
 from poltergust.environments.eviction import Limits
 from poltergust.luigi_run import GraphStatus, Launch
 from poltergust.luigi_run.embedded import EmbeddedScheduler
@@ -40,6 +41,7 @@ from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
+from poltergust.runs.run_code import RunCode
 from poltergust.sources import Source
 from poltergust.stores import Store, Stores
 from poltergust.workqueue import WorkQueue
@@ -82,7 +84,8 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
         observer=parts.observer,
     )
     runs = Runs(context)
-    attempts = Attempts(context, parts.environments, parts.launch)
+    code = RunCode(parts.state.code, LocalCode(settings.cache / "code"), parts.store_of)
+    attempts = Attempts(context, parts.environments, parts.launch, code)
     reconciler = Reconciler(context, runs, attempts, parts.store_of)
     return Agent(
         settings,

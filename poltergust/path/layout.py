@@ -59,7 +59,7 @@ def resolve(reference: str, base: str) -> str:
     if reference.startswith("/"):
         raise Permanent(
             Reason.INVALID_VALUE,
-            f"{base}: environment: {reference!r} is a file of one machine; name a gs:// object or one relative to this",
+            f"{base}: {reference!r} is a file of one machine; name a gs:// object or one relative to this file",
         )
     bucket, key = split_cloud(base)
     target = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), reference))
@@ -149,6 +149,18 @@ class WatchedPath:
     def lock(self, key: str) -> str:
         """The exact versions that all nodes install for one environment."""
         return f"{self.state_prefix}locks/{key}.txt"
+
+    def code(self, digest: str) -> str:
+        """The bundle of source with that digest."""
+        return f"{self.codes}{digest}.zip"
+
+    @property
+    def codes(self) -> str:
+        return f"{self.state_prefix}code/"
+
+    def code_mark(self, name: str, generation: str) -> str:
+        """Which bundle that run executes."""
+        return f"{self.runs(name, generation)}.code"
 
     @property
     def nodes(self) -> str:

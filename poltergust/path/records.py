@@ -105,6 +105,7 @@ class RunRecord:
     started: float | None = None
     timings: PhaseTimings = field(default_factory=PhaseTimings)
     environment: RunEnvironment | None = None  # None until an attempt has one
+    code: str = ""  # digest of the bundle of `code` that it executes; empty without any
     scheduler: str = ""
     worker: str = ""  # Luigi worker id of the latest attempt
     root_task_id: str = ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from poltergust.base.loops import Loop
 from poltergust.path import layout
+from poltergust.path.code import MAX_MARK_BYTES, digest_in
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Conflict, Entry, NotFound, StoreError
 
@@ -111,6 +112,23 @@ class Retention:
             for entry in self._store.list(prefix):
                 if now - entry.updated > self._keep_seconds and _name(kind, entry.url[len(prefix) :]) not in configs:
                     yield entry
+        yield from self._old_code(now)
+
+    def _old_code(self, now: float) -> Iterator[Entry]:
+        """Bundles of source that no run there is any record of executes. One that a run is just about to name is read
+        again and published again by the node that misses it."""
+        old = [entry for entry in self._store.list(self._path.codes) if now - entry.updated > self._keep_seconds]
+        if not old:
+            return
+        needed = set()
+        for entry in self._store.list(f"{self._path.state_prefix}runs/", suffix="/.code"):
+            try:
+                digest = digest_in(self._store.read(entry.url, limit=MAX_MARK_BYTES).data)
+            except NotFound:
+                continue
+            if digest is not None:
+                needed.add(self._path.code(digest))
+        yield from (entry for entry in old if entry.url not in needed)
 
 
 class RetentionLoop:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from poltergust.base.urls import is_cloud
 from poltergust.path.actions import Actions
+from poltergust.path.code import PublishedCode
 from poltergust.path.layout import WatchedPath
 from poltergust.path.locks import StoreLocks
 from poltergust.path.marks import FailureReset
@@ -57,6 +58,10 @@ class PathState(StoredPath):
     @cached_property
     def locks(self) -> StoreLocks:
         return StoreLocks(self)
+
+    @cached_property
+    def code(self) -> PublishedCode:
+        return PublishedCode(self)
 
     @cached_property
     def actions(self) -> Actions:

@@ -17,8 +17,10 @@ from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
 from poltergust.runs import luigi_setup
 from poltergust.runs.context import RunContext
+from poltergust.runs.grace import grace
 from poltergust.runs.progress_reporter import ProgressReporter
 from poltergust.runs.run import Run, Verdict
+from poltergust.runs.run_code import RunCode
 from poltergust.runs.stop_condition import StopCondition
 from poltergust.runs.storage_reasons import storage_reasons
 from poltergust.workqueue import Item
@@ -51,6 +53,7 @@ class Attempts:
     context: RunContext
     environments: Environments
     launch: Launch
+    code: RunCode
 
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
         """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
@@ -67,7 +70,7 @@ class Attempts:
             run_log.note(f"attempt {run.record.attempts_made} on {context.node}: {task.module}.{task.name}")
             attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
             try:
-                with storage_reasons():
+                with storage_reasons(), grace(run, context.clock.monotonic):
                     verdict = _redacted(attempt.execute(), redact)
             except RunError as error:
                 where = isinstance(error, (Permanent, NodeError)) and spec.url not in str(error)
@@ -98,6 +101,7 @@ class Attempt:
     def execute(self) -> Verdict:
         """Environment, Luigi, verdict. Raises what the environment raises."""
         context = self.shared.context
+        code = self.shared.code.fix(self.run.config, self.spec, self.run_log.note)
         try:
             with self.shared.environments.ready(
                 self.spec,
@@ -109,7 +113,7 @@ class Attempt:
                 self.run.phase_timings = self.run.phase_timings.plus(environment=environment.seconds)
                 word = "built" if environment.built else "ready"
                 self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
-                return self._in_luigi(environment)
+                return self._in_luigi(environment, code)
         except Cancelled:
             assert self.stop_reason is not None  # nothing else cancels
             return Verdict(self.stop_reason, "stopped while its environment was made ready")
@@ -120,7 +124,7 @@ class Attempt:
             self.stop_reason = self.stop_condition.reason()
         return self.stop_reason
 
-    def _in_luigi(self, environment: Environment) -> Verdict:
+    def _in_luigi(self, environment: Environment, code: str) -> Verdict:
         context, run = self.shared.context, self.run
         request = self._request()
         run.save(
@@ -130,6 +134,7 @@ class Attempt:
                 state=State.RUNNING,
                 worker=request.worker,
                 timings=run.phase_timings,
+                code=code,
                 environment=RunEnvironment(
                     self.spec.url, environment.key, environment.version, environment.lock, environment.built
                 ),
@@ -138,10 +143,11 @@ class Attempt:
         log.info("%s: running %s.%s in %s", run.name, self.task.module, self.task.name, environment.key)
         started = context.clock.monotonic()
         with luigi_setup.private_folder(context.scratch) as private:
+            on_path = self.shared.code.write(code, private / "code")
             luigi = self.shared.launch(
                 request,
                 python=environment.python,
-                env=luigi_setup.variables(context, environment, self.spec, self.task, private),
+                env=luigi_setup.variables(context, environment, self.spec, self.task, private, on_path),
                 workdir=context.workdir,
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,13 +41,23 @@ def private_folder(scratch: Path) -> Iterator[Path]:
 
 
 def variables(
-    context: RunContext, environment: Environment, spec: EnvironmentSpec, task: TaskFile, private: Path
+    context: RunContext,
+    environment: Environment,
+    spec: EnvironmentSpec,
+    task: TaskFile,
+    private: Path,
+    code: Sequence[Path],
 ) -> dict[str, str]:
-    """The node's own, then the environment file's, then the task file's; with the virtualenv active, `TMPDIR` in the
-    private folder, and the files' `luigi-config` written there. Raises what `luigi_cfg.variables` raises."""
+    """The node's own, then the environment file's, then the task file's; with the virtualenv active, `code` on
+    PYTHONPATH, `TMPDIR` in the private folder, and the files' `luigi-config` written there.
+
+    Raises what `luigi_cfg.variables` raises.
+    """
     full = {key: value for key, value in context.variables.items() if key not in _NOT_INHERITED}
     full["PATH"] = os.pathsep.join((str(environment.python.parent), full.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
     full["VIRTUAL_ENV"] = str(environment.folder)
     full["TMPDIR"] = str(private / _TEMPORARY)
     full |= {**spec.variables, **task.variables}
+    if code:
+        full["PYTHONPATH"] = os.pathsep.join(filter(None, (*map(str, code), full.get("PYTHONPATH"))))
     return full | luigi_cfg.variables(private, (spec.luigi_config, task.luigi_config), full, context.workdir)

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from poltergust.base.agent_log import about
-from poltergust.base.errors import NodeError, Permanent, RunError, Temporary, UsageError
+from poltergust.base.errors import Missing, NodeError, Permanent, RunError, Temporary, UsageError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
@@ -28,6 +28,7 @@ from poltergust.path.outcome import Config, RenameResult
 from poltergust.path.records import State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
+from poltergust.runs.grace import grace
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
 from poltergust.runs.run import Run, Verdict, reason_of
@@ -38,12 +39,6 @@ from poltergust.workqueue import Item
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-ENVIRONMENT_GRACE_SECONDS = 60.0
-"""How long an environment object may be missing: `gsutil -m cp` uploads in any order."""
-
-ENVIRONMENT_RETRY_SECONDS = 1.0
-"""The least time until an environment object that is missing is asked for again."""
 
 SAME_EVERY_TIME = frozenset({Reason.IMPORT_ERROR})
 """Reasons for which a node does not try again: the same code in the same environment fails in the same way."""
@@ -150,20 +145,14 @@ class Reconciler:
                 Reason.ENVIRONMENT_NOT_ALLOWED,
                 f"{url} is not among the environments this node allows ({', '.join(allowed)})",
             )
-        try:
-            blob = self._store_of(url).read(url, limit=MAX_BYTES)
-        except NotFound:
-            now = self._context.clock.monotonic()
-            if run.absent_since is None:
-                run.absent_since = now
-            if now - run.absent_since >= ENVIRONMENT_GRACE_SECONDS:
-                text = f"{url}: no such environment file, {ENVIRONMENT_GRACE_SECONDS:g} s after the config was seen"
-                raise Permanent(Reason.ENVIRONMENT_MISSING, text) from None
-            text = f"waiting for the environment file {url}"
-            raise Temporary(Reason.ENVIRONMENT_AWAITED, text, delay=ENVIRONMENT_RETRY_SECONDS) from None
-        except Denied as error:
-            raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
-        run.absent_since = None
+        with grace(run, self._context.clock.monotonic):
+            try:
+                blob = self._store_of(url).read(url, limit=MAX_BYTES)
+            except NotFound:
+                raise Missing(Reason.ENVIRONMENT_MISSING, f"{url}: no such environment file", url) from None
+            except Denied as error:
+                raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
+        run.absent_since.pop(url, None)
         return self._parsed(run, lambda: parse_environment_file(blob.data, url))
 
     def _parsed(self, run: Run, parse: Callable[[], T]) -> T:

@@ -48,7 +48,7 @@ class Run:
     starts: int = 0  # Luigi processes started for it by this agent
     budget: int = 1  # attempts on this node, the first included
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
-    absent_since: float | None = None  # the environment object was missing first then, monotonic seconds
+    absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress
     phase_timings: PhaseTimings = field(default_factory=PhaseTimings)

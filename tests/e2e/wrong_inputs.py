@@ -301,12 +301,12 @@ PACKAGES = {
     ),
     "package-folder-missing": packages(
         R.PACKAGE_NOT_FOUND,
-        "{environment}: dependencies, line 3: {folder}/nothing: there is no such file or folder",
+        "{environment}: dependencies, line 3: {folder}/nothing: there is no such file or folder, 60 s after the config was seen",
         "./nothing",
     ),
     "package-file-missing": packages(
         R.PACKAGE_NOT_FOUND,
-        "{environment}: dependencies, line 3: {folder}/nothing.txt: there is no such file or folder",
+        "{environment}: dependencies, line 3: {folder}/nothing.txt: there is no such file or folder, 60 s after the config was seen",
         "-r nothing.txt",
     ),
     "package-files-in-a-circle": packages(

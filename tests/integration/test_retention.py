@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -84,6 +85,21 @@ def test_only_what_is_old_and_whose_config_is_gone_is_removed(
     server.shift(2 * DAY)
     assert retention.run_pass() == len(ended)
     assert here(server) == {*stays, *young, f"{path.state_prefix}kept"}
+
+
+def test_code_goes_when_no_run_that_is_remembered_executes_it(
+    server: StrictGcs, store: GsStore, path: layout.WatchedPath
+) -> None:
+    needed, unneeded, young = (path.code(letter * 64) for letter in "abc")
+    mark = path.code_mark("recent", "2")
+    for url in (needed, unneeded):
+        store.write(url, b"archive")
+    server.shift(2 * KEEP)
+    store.write(young, b"archive")
+    store.write(mark, json.dumps({"digest": "a" * 64}).encode())
+    assert Retention(StoredPath(store, path, "node"), KEEP).run_pass() == 1
+    assert here(server) >= {needed, young, mark}
+    assert unneeded not in here(server)
 
 
 def test_one_node_of_a_path_does_it_for_all_and_a_pass_is_bounded(

@@ -60,6 +60,7 @@ WRITTEN = """{
   "lock": "9f",
   "built": true
  },
+ "code": "",
  "scheduler": "http://head:8082",
  "worker": "poltergust-node-1-77-ab-1",
  "root_task_id": "Report_1",

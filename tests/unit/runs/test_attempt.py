@@ -17,6 +17,7 @@ from poltergust.base.redaction import MASK
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
 from poltergust.environments import Environment
+from poltergust.environments.code.local import LocalCode
 from poltergust.luigi_run import GraphStatus, Report
 from poltergust.path import layout
 from poltergust.path.outcome import Config
@@ -25,6 +26,7 @@ from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, SharedScheduler
 from poltergust.runs.run import Run
+from poltergust.runs.run_code import RunCode
 from poltergust.runs.settings import RunSettings
 from poltergust.stores.folder import FolderStore
 from poltergust.workqueue import Item, WorkQueue
@@ -89,7 +91,8 @@ class Attempted:
             workdir=folder,
             wait=unforeseen,
         )
-        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process)
+        code = RunCode(context.state.code, LocalCode(folder / "code"), lambda url: context.state.store)
+        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process, code)
         run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
         self.error: Exception | None = None
         try:

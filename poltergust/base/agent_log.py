@@ -12,9 +12,9 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from poltergust.base.text import plain
+from poltergust.base.redaction import Redactor
 
 _run: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("run", default=None)
 
@@ -34,7 +34,7 @@ def _flat(text: str) -> str:
 
 
 class _Text(logging.Formatter):
-    def __init__(self, redact: Callable[[str], str], node: str) -> None:
+    def __init__(self, redact: Redactor, node: str) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self.converter = time.gmtime
         self._redact = redact
@@ -45,15 +45,16 @@ class _Text(logging.Formatter):
         return _flat(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
-        head, *trace = super().format(record).split("\n")
+        head, *trace = super().format(record).splitlines()
         labels = _run.get()
         if labels:
             head += f" [{_flat('@'.join(labels.values()))} on {self._node}]"
-        return "\n".join(plain(self._redact(line)) for line in (head, *trace))
+        # Indented: no line of an exception's text can be taken for one of the log's own.
+        return "\n".join([self._redact(head), *(f"    {self._redact(line)}" for line in trace)])
 
 
 class _Json(logging.Formatter):
-    def __init__(self, redact: Callable[[str], str], node: str) -> None:
+    def __init__(self, redact: Redactor, node: str) -> None:
         super().__init__()
         self._redact = redact
         self._node = node
@@ -62,15 +63,15 @@ class _Json(logging.Formatter):
         line: dict[str, object] = {
             "severity": record.levelname,
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
-            "message": plain(self._redact(super().format(record))),
+            "message": self._redact(super().format(record)),
             "logger": record.name,
             "node": self._node,
-            **{label: _flat(plain(value)) for label, value in (_run.get() or {}).items()},
+            **{label: _flat(self._redact(value)) for label, value in (_run.get() or {}).items()},
         }
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(form: str, node: str, redact: Callable[[str], str], *, debug: bool = False) -> None:
+def configure(form: str, node: str, redact: Redactor, *, debug: bool = False) -> None:
     """Send everything at INFO and above (our own DEBUG with `debug`) to stderr. `form` is "text" or "json"."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(redact, node) if form == "json" else _Text(redact, node))

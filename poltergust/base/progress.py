@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from poltergust.base.redaction import KNOWN_NAMES, MASK
 from poltergust.base.text import cut
 
 MAX_VALUE_CHARACTERS = 60
@@ -54,8 +55,12 @@ class TaskFailure:
 
 
 def task_name(family: str, params: object) -> str:
-    """A task as people write it: ``Join(date=2026-05-01, table=sales)``. Empty where its parameters are not known."""
+    """A task as people write it: ``Join(date=2026-05-01, table=sales)``. Empty where its parameters are not known. The
+    value of a parameter with a secret's name is masked."""
     if not family or not isinstance(params, Mapping):
         return ""
-    shown = ", ".join(f"{key}={cut(str(value), MAX_VALUE_CHARACTERS)}" for key, value in params.items())
+    shown = ", ".join(
+        f"{key}={MASK if str(key) in KNOWN_NAMES else cut(str(value), MAX_VALUE_CHARACTERS)}"
+        for key, value in params.items()
+    )
     return cut(f"{family}({shown})", MAX_TASK_NAME_CHARACTERS)

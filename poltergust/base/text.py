@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 CUT = "…"
 """What stands, everywhere in Poltergust, where a message was cut."""
@@ -14,18 +14,24 @@ NEAREST_CUTOFF = 0.7
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, lone surrogates, separators of lines and paragraphs, and what cannot be seen or turns a line's
+# direction: zero-width characters, marks and overrides of bidirectional text, tags.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
 def plain(text: str) -> str:
     """`text` without terminal escape sequences; other control characters (but tab and newline), and lone surrogates,
     which no UTF-8 can hold, as ``\\xNN`` or ``\\uNNNN``."""
-    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], _ESCAPE.sub("", text))
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], _ESCAPE.sub("", text))
 
 
-def plain_but_colours(text: str) -> str:
-    """The same, but with the sequences that only change colour and weight ("select graphic rendition") left in."""
-    return "".join(part if number % 2 else plain(part) for number, part in enumerate(_COLOUR.split(text)))
+def by_colours(text: str, clean: Callable[[str], str]) -> str:
+    """What `clean` makes of each part of `text` between the sequences that only change colour and weight ("select
+    graphic rendition"), which are left in."""
+    return "".join(part if number % 2 else clean(part) for number, part in enumerate(_COLOUR.split(text)))
 
 
 def one_line(text: str, limit: int = 500) -> str:

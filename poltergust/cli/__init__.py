@@ -15,6 +15,7 @@ import click
 from poltergust import __version__
 from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.redaction import Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import one_line
 from poltergust.cli import exits
 from poltergust.cli.lazy import LazyGroup
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _fail(lines: Sequence[str], code: int) -> None:
-    redact = Redactor((os.environ,))
+    redact = Redactor((os.environ,), names=SecretNames.of(os.environ))
     for text in lines:
         click.echo(f"poltergust: {one_line(redact(text), 2000)}", err=True)
     sys.exit(code)

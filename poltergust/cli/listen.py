@@ -40,13 +40,15 @@ def listen(debug: bool, /, **options: Any) -> None:
     from poltergust.base.agent_log import configure
     from poltergust.base.loops import report_dead_threads
     from poltergust.base.redaction import Redactor
+    from poltergust.base.secret_forms import SecretNames
     from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.luigi_run import takeover
     from poltergust.luigi_run.scheduler import SchedulerClient
     from poltergust.node.wiring import agent
 
     scheduler = {"SCHEDULER_URL": settings.scheduler_url or ""}
-    configure(options["log_format"], settings.node, Redactor((os.environ, scheduler)), debug=bool(debug))
+    redact = Redactor((os.environ, scheduler), names=SecretNames(settings.runs.redact_variables))
+    configure(options["log_format"], settings.node, redact, debug=bool(debug))
     _warn_of_a_password_that_all_can_read(options["scheduler_url"] or "")
     report_dead_threads()
     for name in NOT_INHERITED:

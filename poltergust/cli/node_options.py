@@ -73,6 +73,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable)."
     ),
+    option(
+        "--redact-variables",
+        multiple=True,
+        metavar="GLOB",
+        help="Mask what variables and arguments so named hold, beside *_TOKEN and the like (repeatable).",
+    ),
 )
 
 
@@ -116,6 +122,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
             retries=options["retries"],
             drain_timeout=options["drain_timeout"],
             allow_environments=tuple(_absolute_glob(pattern) for pattern in options.get("allow_environments") or ()),
+            redact_variables=tuple(options.get("redact_variables") or ()),
         ),
         environ=dict(environ),
     )

@@ -94,12 +94,13 @@ def scheduler(
 
     from poltergust.base.agent_log import configure
     from poltergust.base.redaction import Redactor
+    from poltergust.base.secret_forms import SecretNames
     from poltergust.luigi_run.luigid import Luigid, LuigidSettings
     from poltergust.luigi_run.own_state import state_folder
     from poltergust.luigi_run.passwords import AcceptedPasswords
     from poltergust.observe.http import loopback
 
-    configure(log_format, "scheduler", Redactor((os.environ,)), debug=bool(debug))
+    configure(log_format, "scheduler", Redactor((os.environ,), names=SecretNames.of(os.environ)), debug=bool(debug))
     settings = LuigidSettings(
         address=address,
         port=port,

@@ -8,6 +8,7 @@ import os
 import click
 
 from poltergust.base.redaction import Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import one_line
 
 
@@ -16,7 +17,7 @@ class _Warnings(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._redact = Redactor((os.environ,))
+        self._redact = Redactor((os.environ,), names=SecretNames.of(os.environ))
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(f"poltergust: {one_line(self._redact(record.getMessage()))}", err=True)

@@ -11,7 +11,7 @@ from typing import Any
 from tornado import web
 
 from poltergust.base.errors import PoltergustError, Temporary
-from poltergust.base.redaction import Redactor
+from poltergust.base.redaction import without_credentials
 from poltergust.base.text import one_line
 from poltergust.dashboard import guards
 from poltergust.dashboard.events import Hub
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 FRAGMENT_HEADER = "X-Poltergust-Fragment"
 """A script of ours asks with it for the changing part of a page alone."""
-
-_WITHOUT_SECRETS = Redactor(())
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class BaseHandler(web.RequestHandler):
     def write_json(self, value: Mapping[str, Any]) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
         text = json.dumps({"format": 1, **value}, ensure_ascii=False, indent=1)
-        self.write(_WITHOUT_SECRETS(text) + "\n")
+        self.write(without_credentials(text) + "\n")
 
     def write_page(self, template: str, snapshot: Snapshot[Any] | None, topic: str = "", **values: object) -> None:
         """A whole page, or its changing part where a script of ours asks for that."""
@@ -125,7 +123,7 @@ class BaseHandler(web.RequestHandler):
         else:
             text = self._reason if isinstance(error, web.HTTPError) else "this page could not be made; the log says why"
         self.set_status(status_code)
-        text = one_line(_WITHOUT_SECRETS(text), 2000)
+        text = one_line(without_credentials(text), 2000)
         if self.request.path.startswith("/api/") or "json" in self.request.headers.get("Accept", ""):
             self.write_json({"error": text})
         elif status_code == 421:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poltergust.base.errors import PoltergustError
 from poltergust.base.redaction import Redactor
-from poltergust.documents import MAX_BYTES, parse_environment_file, parse_task_file
+from poltergust.documents import MAX_BYTES, named_values, parse_environment_file, parse_task_file
 from poltergust.path.layout import resolve, valid_node
 from poltergust.path.reading.model import environment_of
 from poltergust.path.reading.reader import Reader
@@ -44,7 +44,7 @@ def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> Run
         environment_url = resolve(task.environment, blob.url)
     except PoltergustError as error:
         return RunFiles(SourceFile(blob.url, text, str(error)))
-    config = SourceFile(blob.url, Redactor((task.variables,))(text))
+    config = SourceFile(blob.url, Redactor(named_values(task))(text))
     return RunFiles(config, _environment(stores, environment_url), _lock(state, reader, name))
 
 
@@ -57,7 +57,7 @@ def _environment(stores: Stores, url: str) -> SourceFile:
         return SourceFile(url, problem=str(error))
     except PoltergustError:
         return SourceFile(url, problem="not shown, because it is no sound environment file; the command check says why")
-    return SourceFile(url, Redactor((spec.variables,))(data.decode("utf-8", "replace")))
+    return SourceFile(url, Redactor(named_values(spec))(data.decode("utf-8", "replace")))
 
 
 def _lock(state: PathState, reader: Reader, name: str) -> SourceFile | None:

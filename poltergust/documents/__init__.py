@@ -12,6 +12,7 @@ from __future__ import annotations
 from poltergust.documents.environment_file import parse_environment_file
 from poltergust.documents.mistakes import DocumentError
 from poltergust.documents.model import Argument, CodePlace, Dependency, EnvironmentSpec, LuigiConfig, TaskFile
+from poltergust.documents.named_values import named_values
 from poltergust.documents.task_file import parse_task_file
 from poltergust.documents.yaml_text import MAX_BYTES
 
@@ -24,6 +25,7 @@ __all__ = [
     "EnvironmentSpec",
     "LuigiConfig",
     "TaskFile",
+    "named_values",
     "parse_environment_file",
     "parse_task_file",
 ]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poltergust.base.redaction import Redactor
+from poltergust.base.redaction import LineRedactor, Redactor
 from poltergust.environments import Cancelled
 from poltergust.processes import Exit, Spawn
+from poltergust.processes.lines import MAX_LINE_BYTES
 
 MAX_LINES = 400
 _POLL_SECONDS = 0.25  # `Environments.ready` promises to look at `cancelled` at least every 0.5 s
@@ -79,9 +80,10 @@ class CommandRunner:
         Raises `Cancelled` (the command and its descendants are gone by then), `errors.NodeError` if it cannot start.
         """
         kept: deque[str] = deque(maxlen=MAX_LINES)
+        redact = LineRedactor(self.redact, MAX_LINE_BYTES)
 
         def line(text: str) -> None:
-            clean = self.redact(text.rstrip("\r\n"))
+            clean = redact.feed(text.rstrip("\r\n"))
             kept.append(clean)
             if not quiet:
                 self.on_line(clean)
@@ -97,4 +99,8 @@ class CommandRunner:
             child.kill()
             child.wait(30)
             raise
+        if held := redact.end():
+            kept.append(held)
+            if not quiet:
+                self.on_line(held)
         return CommandResult(ended, tuple(kept))

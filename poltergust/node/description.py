@@ -46,7 +46,7 @@ class Description:
     redact: Redactor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.redact = Redactor((self.context.variables,))
+        self.redact = Redactor((self.context.variables,), names=self.context.names)
 
     def node_record(self) -> NodeRecord:
         """For the heartbeat."""

@@ -21,6 +21,7 @@ import luigi.interface
 
 from poltergust.base.agent_log import configure
 from poltergust.base.redaction import Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping, signals_stop
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 
@@ -53,7 +54,7 @@ class RunTasks(luigi.Task):
             environ=dict(os.environ),
         )
         if not logging.getLogger().handlers:
-            configure("text", settings.node, Redactor((os.environ,)))
+            configure("text", settings.node, Redactor((os.environ,), names=SecretNames.of(os.environ)))
         stopping = Stopping()
         with contextlib.ExitStack() as stack:
             if threading.current_thread() is threading.main_thread():  # signals can be had nowhere else

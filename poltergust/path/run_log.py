@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
-from poltergust.base.text import plain_but_colours
+from poltergust.base.redaction import LineRedactor, Redactor
+from poltergust.processes.lines import MAX_LINE_BYTES
 from poltergust.stores import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class RunLog:
         store: Store,
         url: str,
         *,
-        redact: Callable[[str], str],
+        redact: Redactor,
         limit: int,
         spacing: float = FIRST_INTERVAL_SECONDS,
         count: Callable[[int], None] = lambda _: None,
@@ -47,6 +48,8 @@ class RunLog:
         self._store = store
         self._url = url
         self._redact = redact
+        self._lines = LineRedactor(redact, MAX_LINE_BYTES, colours=True)
+        self._lines_lock = threading.Lock()
         self._limit = limit
         self._spacing = spacing  # least seconds between two writes
         self._count = count
@@ -69,6 +72,8 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if held := self._lines.end():
+            self._take(held)
         with self._changed:
             if self._cut:
                 kept = b"".join(self._tail)
@@ -81,7 +86,12 @@ class RunLog:
 
     def line(self, text: str) -> None:
         """One line of output, without its newline. Holds the caller back while the buffer is full."""
-        data = (plain_but_colours(self._redact(text)) + "\n").encode("utf-8", "backslashreplace")
+        with self._lines_lock:
+            clean = self._lines.feed(text)
+        self._take(clean)
+
+    def _take(self, clean: str) -> None:
+        data = f"{clean}\n".encode()
         with self._changed:
             if self._written + len(data) > self._limit:
                 self._keep_tail(data)
@@ -101,7 +111,7 @@ class RunLog:
 
     def note(self, text: str) -> None:
         """A line of Poltergust's own, marked as such and with the time."""
-        self.line(time.strftime("[poltergust %Y-%m-%dT%H:%M:%SZ] ", time.gmtime()) + text)
+        self._take(self._redact(time.strftime("[poltergust %Y-%m-%dT%H:%M:%SZ] ", time.gmtime()) + text))
 
     def _keep_tail(self, data: bytes) -> None:
         self._cut += len(data)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from poltergust.base.redaction import Redactor
 from poltergust.base.urls import is_cloud
 from poltergust.path.actions import Actions
 from poltergust.path.code import PublishedCode
@@ -72,7 +73,7 @@ class PathState(StoredPath):
         name: str,
         generation: str,
         *,
-        redact: Callable[[str], str],
+        redact: Redactor,
         limit: int,
         count: Callable[[int], None] = lambda _: None,
     ) -> RunLog:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
-from poltergust.base.text import one_line, plain
-from poltergust.documents import TaskFile
+from poltergust.base.text import one_line
+from poltergust.documents import TaskFile, named_values
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.path.records import RunEnvironment, State
@@ -59,7 +59,9 @@ class Attempts:
         """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
         context, config = self.context, run.config
         scheduler = {"SCHEDULER_URL": context.scheduler.url}
-        redact = Redactor((context.variables, spec.variables, task.variables, scheduler))
+        redact = run.redact = Redactor(
+            (context.variables, scheduler, *named_values(spec), *named_values(task)), names=context.names
+        )
         with context.state.run_log(
             config.name,
             config.generation,
@@ -71,7 +73,7 @@ class Attempts:
             attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
             try:
                 with storage_reasons(), grace(run, context.clock.monotonic):
-                    verdict = _redacted(attempt.execute(), redact)
+                    verdict = redacted(attempt.execute(), redact)
             except RunError as error:
                 where = isinstance(error, (Permanent, NodeError)) and spec.url not in str(error)
                 # The file that a line of it is about; and without the secrets of both files, which only we know.
@@ -237,10 +239,16 @@ class Attempt:
         return Verdict(report.reason, text, failures=report.failures)
 
 
-def _redacted(verdict: Verdict, redact: Redactor) -> Verdict:
+def redacted(verdict: Verdict, redact: Redactor) -> Verdict:
     """Fit for records, logs and people: the text on one line, no secrets, no terminal codes, bounded."""
     failures = tuple(
-        replace(failure, name=redact(failure.name), error=plain(redact(failure.error))[-MAX_FAILURE_CHARACTERS:])
+        replace(
+            failure,
+            task_id=redact(failure.task_id),
+            family=redact(failure.family),
+            name=redact(failure.name),
+            error=redact(failure.error)[-MAX_FAILURE_CHARACTERS:],
+        )
         for failure in verdict.failures[:MAX_FAILURES]
     )
     return replace(verdict, text=one_line(redact(verdict.text)), failures=failures)

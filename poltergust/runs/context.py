@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poltergust.base.clock import Clock, SystemClock
+from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
 from poltergust.path.outcome import RenameResult
@@ -59,6 +61,11 @@ class RunContext:
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
     observer: RunObserver = field(default_factory=RunObserver)
+
+    @functools.cached_property
+    def names(self) -> SecretNames:
+        """The names of variables and arguments whose values are secrets."""
+        return SecretNames(self.settings.redact_variables)
 
     @property
     def node(self) -> str:

@@ -33,7 +33,8 @@ class ProgressReporter:
         counts = self._luigi.progress()
         if now < self._not_before or counts == self._run.record.progress or not counts.total:
             return
-        root_task_id = self._luigi.root_task_id()
+        self._run.root_task_id = self._luigi.root_task_id()
+        root_task_id = self._run.redact(self._run.root_task_id)
         self._run.save(self._records, replace(self._run.record, progress=counts, root_task_id=root_task_id))
         self._not_before = now + self._interval
         self._interval = min(self._interval * INTERVAL_GROWTH, MAX_INTERVAL_SECONDS)

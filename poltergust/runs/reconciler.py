@@ -57,7 +57,7 @@ class Reconciler:
         self._attempts = attempts
         self._store_of = store_of
         self._retry_policy = RetryPolicy()
-        self._redact = Redactor((context.variables,))
+        self._redact = Redactor((context.variables,), names=context.names)
 
     def reconcile(self, item: Item) -> Result:
         """Read the config, run what is to be run, rename what has its outcome.
@@ -172,7 +172,7 @@ class Reconciler:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
         if run.record.state is not State.WAITING or run.record.reason != Reason.OTHERS_RUN.code:
             return None
-        graph = self._context.scheduler.graph_status(run.record.root_task_id)
+        graph = self._context.scheduler.graph_status(run.root_task_id or run.record.root_task_id)
         if graph.runnable or not graph.running:
             return None
         run.record = replace(run.record, progress=graph.progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.base.redaction import Redactor
 from poltergust.luigi_run import Report
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
@@ -52,6 +53,8 @@ class Run:
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress
     phase_timings: PhaseTimings = field(default_factory=PhaseTimings)
+    root_task_id: str = ""  # as the scheduler knows it: a parameter in it may be a secret, which no record holds
+    redact: Redactor = field(default_factory=lambda: Redactor(()))  # knows the secrets of the latest attempt's files
 
     @property
     def name(self) -> str:
@@ -59,9 +62,10 @@ class Run:
 
     def record_progress(self, report: Report) -> None:
         """Keep what the report says of the pipeline; written with the next `save`."""
+        self.root_task_id = report.root_task_id or self.root_task_id
         self.record = replace(
             self.record,
-            root_task_id=report.root_task_id or self.record.root_task_id,
+            root_task_id=self.redact(self.root_task_id) or self.record.root_task_id,
             progress=report.progress,
             timings=self.phase_timings,
         )

@@ -13,3 +13,4 @@ class RunSettings:
     drain_timeout: float = 600.0  # how long running tasks may go on after a drain was asked for
     allow_environments: tuple[str, ...] = ()  # patterns of environment files' URLs; empty: all are allowed
     log_limit: int = 64 * 1024 * 1024  # where a run log is cut
+    redact_variables: tuple[str, ...] = ()  # patterns of names whose values are secrets, beside the known ones

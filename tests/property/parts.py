@@ -13,6 +13,7 @@ from typing import Any
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
+from poltergust.base.redaction import Redactor
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
 from poltergust.luigi_run import Report, Request
 from poltergust.path.layout import WatchedPath
@@ -131,7 +132,7 @@ class QuietState(PathState):
     """With run logs that nobody reads: the real ones have a thread and a clock of their own, and tests of their own."""
 
     def run_log(self, name: str, generation: str, **rest: Any) -> RunLog:
-        return NoLog(self.store, "", redact=str, limit=0)
+        return NoLog(self.store, "", redact=Redactor(()), limit=0)
 
 
 class NoLog(RunLog):

@@ -53,4 +53,4 @@ def test_text_lines_do_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.endswith("INFO    between runs")
     assert second.endswith("WARNING the password is [redacted] [sub/x@17 on here]")
     assert third.endswith("unexpected [sub/x@17 on here]")
-    assert trace[-1] == "ValueError: broken"
+    assert trace[-1] == "    ValueError: broken"

@@ -13,6 +13,7 @@ import pytest
 from poltergust.base import agent_log
 from poltergust.base.json_text import json_bytes, read_json
 from poltergust.base.progress import TaskFailure
+from poltergust.base.redaction import Redactor
 from poltergust.base.text import plain
 from poltergust.path.layout import WatchedPath
 from poltergust.path.records import RunRecord
@@ -54,7 +55,7 @@ def test_the_agents_log_shows_it(form: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sys.stderr", written)
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     try:
-        agent_log.configure(form, "n1", str)
+        agent_log.configure(form, "n1", Redactor(()))
         logging.getLogger("poltergust.test").info("it failed: %s", ODD)
     finally:
         logging.getLogger().handlers[:] = handlers

@@ -8,6 +8,7 @@ import pytest
 
 from poltergust.base import durations
 from poltergust.base.text import (
+    by_colours,
     cut,
     did_you_mean,
     escaped,
@@ -15,7 +16,6 @@ from poltergust.base.text import (
     nearest,
     one_line,
     plain,
-    plain_but_colours,
     plural,
     size,
     span,
@@ -28,8 +28,8 @@ def test_terminal_codes_do_not_reach_a_terminal() -> None:
 
 
 def test_colours_may_stay_and_nothing_else() -> None:
-    assert plain_but_colours("\x1b[1;31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x00") == "\x1b[1;31mred\x1b[0m\\x00"
-    assert plain_but_colours("\x1b[\x1b[0m2J") == "\\x1b[\x1b[0m2J"  # taking one out does not make another
+    assert by_colours("\x1b[1;31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x00", plain) == "\x1b[1;31mred\x1b[0m\\x00"
+    assert by_colours("\x1b[\x1b[0m2J", plain) == "\\x1b[\x1b[0m2J"  # taking one out does not make another
 
 
 def test_one_line_is_one_line_of_bounded_length() -> None:

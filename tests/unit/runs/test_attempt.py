@@ -31,7 +31,7 @@ from poltergust.runs.settings import RunSettings
 from poltergust.stores.folder import FolderStore
 from poltergust.workqueue import Item, WorkQueue
 
-TASK = TaskFile("e.yaml", "T", "m", (), {"TASK_TOKEN": "of-the-task-file"})
+TASK = TaskFile("e.yaml", "T", "m", (), {"TASK_TOKEN": "known-to-the-task-file"})
 
 
 class Process:
@@ -79,7 +79,7 @@ class Attempted:
 
     def __init__(self, folder: Path, error: Exception | None = None) -> None:
         path = layout.WatchedPath(str(folder / "pipeline"))
-        spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "of-the-environment-file"})
+        spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "known-to-the-environment-file"})
         self.process = Process()
         self.log = Path(path.log("x", "1", "node"))
         context = RunContext(
@@ -107,7 +107,7 @@ def test_no_process_is_left_alone_by_an_error_of_our_own(tmp_path: Path) -> None
     assert attempt.process.stopped
 
 
-@pytest.mark.parametrize("secret", ["of-the-task-file", "of-the-environment-file"])
+@pytest.mark.parametrize("secret", ["known-to-the-task-file", "known-to-the-environment-file"])
 def test_an_error_of_the_environment_tells_no_secret_of_either_file(tmp_path: Path, secret: str) -> None:
     attempt = Attempted(tmp_path, NodeError(Reason.INSTALL_FAILED, f"401 for https://index/{secret}/pandas"))
     text = f"{tmp_path}/e.yaml: 401 for https://index/{MASK}/pandas"

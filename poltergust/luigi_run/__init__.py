@@ -102,7 +102,8 @@ class LuigiRun(Protocol):
 
 class Launch(Protocol):
     """Start a Luigi run with the environment's `python`. `on_end` is called (from another thread) when it ended,
-    `on_reset` once what `Request.reset_failures` asks for was done."""
+    `on_reset` once what `Request.reset_failures` asks for was done, `on_tasks` with what tasks did
+    since the last call (the events of `inside/task_events.py`, unchecked)."""
 
     def __call__(
         self,
@@ -114,4 +115,5 @@ class Launch(Protocol):
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
         on_reset: Callable[[], None] = lambda: None,
+        on_tasks: Callable[[Sequence[object]], None] = lambda _: None,
     ) -> LuigiRun: ...

@@ -44,8 +44,9 @@ class Launcher:
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
         on_reset: Callable[[], None] = lambda: None,
+        on_tasks: Callable[[Sequence[object]], None] = lambda _: None,
     ) -> LuigiProcess:
-        run = LuigiProcess(on_end, on_reset, lambda: self._on_death(request.worker, request.budget))
+        run = LuigiProcess(on_end, on_reset, on_tasks, lambda: self._on_death(request.worker, request.budget))
         child = self._spawn(
             [str(python), str(INSIDE)],
             env=child_environment(env, request.scheduler_url),
@@ -73,11 +74,16 @@ class LuigiProcess:
     """`LuigiRun`. The three private methods are called from the child's thread."""
 
     def __init__(
-        self, on_end: Callable[[], None], on_reset: Callable[[], None], on_death: Callable[[], Sequence[str]]
+        self,
+        on_end: Callable[[], None],
+        on_reset: Callable[[], None],
+        on_tasks: Callable[[Sequence[object]], None],
+        on_death: Callable[[], Sequence[str]],
     ) -> None:
         self._on_death = on_death
         self._on_end = on_end
         self._on_reset = on_reset
+        self._on_tasks = on_tasks
         self._child: Child | None = None
         self._has_child = threading.Event()
         self._ended = threading.Event()
@@ -136,6 +142,8 @@ class LuigiProcess:
             self._root_task_id = str(message.get("root_task_id", ""))
         elif message.get("failures_reset"):
             self._on_reset()
+        elif isinstance(events := message.get("tasks"), list):
+            self._on_tasks(events)
 
     def _exited(self) -> None:
         end = self._running().wait(0)

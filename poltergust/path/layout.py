@@ -20,6 +20,7 @@ from poltergust.base.urls import MAX_OBJECT_NAME_BYTES, is_cloud, split_cloud
 from poltergust.stores.folder.files import HIDDEN_PREFIX
 
 CONFIG_SUFFIX = ".config.yaml"
+TASKS_SUFFIX = ".tasks.jsonl"
 MAX_FILE_NAME_BYTES = 255
 """Of one component of a path: NAME_MAX of the common Linux file systems."""
 
@@ -133,6 +134,10 @@ class WatchedPath:
 
     def run(self, name: str, generation: str, node: str) -> str:
         return f"{self.runs(name, generation)}{node}.json"
+
+    def tasks(self, name: str, generation: str, node: str) -> str:
+        """What the tasks of that run did on that node. No older version lists this suffix."""
+        return f"{self.runs(name, generation)}{node}{TASKS_SUFFIX}"
 
     def logs(self, name: str) -> str:
         """Prefix of all logs of all runs of that name, and of names below it."""

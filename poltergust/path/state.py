@@ -26,6 +26,7 @@ from poltergust.path.records import Records
 from poltergust.path.retention import Retention
 from poltergust.path.run_log import RunLog
 from poltergust.path.stored import StoredPath
+from poltergust.path.tasks import MAX_FILE_BYTES, TaskLog
 from poltergust.stores import Stores
 
 CLOUD_SPACING_SECONDS = 1.0
@@ -81,6 +82,12 @@ class PathState(StoredPath):
         url = self.path.log(name, generation, self.node)
         spacing = CLOUD_SPACING_SECONDS if is_cloud(self.path.root) else 0.0
         return RunLog(self.store, url, redact=redact, limit=limit, spacing=spacing, count=count)
+
+    def task_log(self, name: str, generation: str, *, redact: Redactor) -> TaskLog:
+        """What the tasks of that run do on this node, to be entered."""
+        url = self.path.tasks(name, generation, self.node)
+        spacing = CLOUD_SPACING_SECONDS if is_cloud(self.path.root) else 0.0
+        return TaskLog(self.store, url, redact=redact, limit=MAX_FILE_BYTES, spacing=spacing)
 
     def reader(self) -> Reader:
         """A new one, not for several threads at a time."""

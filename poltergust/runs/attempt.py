@@ -15,6 +15,7 @@ from poltergust.environments import Cancelled, Environment, Environments, Enviro
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
+from poltergust.path.tasks import TaskLog
 from poltergust.runs import luigi_setup
 from poltergust.runs.context import RunContext
 from poltergust.runs.grace import grace
@@ -62,15 +63,18 @@ class Attempts:
         redact = run.redact = Redactor(
             (context.variables, scheduler, *named_values(spec), *named_values(task)), names=context.names
         )
-        with context.state.run_log(
-            config.name,
-            config.generation,
-            redact=redact,
-            limit=context.settings.log_limit,
-            count=context.observer.logged,
-        ) as run_log:
+        with (
+            context.state.task_log(config.name, config.generation, redact=redact) as task_log,
+            context.state.run_log(
+                config.name,
+                config.generation,
+                redact=redact,
+                limit=context.settings.log_limit,
+                count=context.observer.logged,
+            ) as run_log,
+        ):
             run_log.note(f"attempt {run.record.attempts_made} on {context.node}: {task.module}.{task.name}")
-            attempt = Attempt(self, run, item, task, spec, run_log, StopCondition(context, run, item))
+            attempt = Attempt(self, run, item, task, spec, run_log, task_log, StopCondition(context, run, item))
             try:
                 with storage_reasons(), grace(run, context.clock.monotonic):
                     verdict = redacted(attempt.execute(), redact)
@@ -89,7 +93,7 @@ class Attempts:
 
 @dataclass
 class Attempt:
-    """Executed once, by the worker thread that holds `item`. `run_log` is open meanwhile."""
+    """Executed once, by the worker thread that holds `item`. `run_log` and `task_log` are open meanwhile."""
 
     shared: Attempts
     run: Run
@@ -97,6 +101,7 @@ class Attempt:
     task: TaskFile
     spec: EnvironmentSpec
     run_log: RunLog
+    task_log: TaskLog
     stop_condition: StopCondition
     stop_reason: Reason | None = None  # why the attempt must end; never changes once it is known
 
@@ -144,6 +149,7 @@ class Attempt:
         )
         log.info("%s: running %s.%s in %s", run.name, self.task.module, self.task.name, environment.key)
         started = context.clock.monotonic()
+        self.task_log.process(request.worker)
         with luigi_setup.private_folder(context.scratch) as private:
             on_path = self.shared.code.write(code, private / "code")
             luigi = self.shared.launch(
@@ -154,6 +160,7 @@ class Attempt:
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,
                 on_reset=lambda: context.state.failure_reset.mark_done(run.config),
+                on_tasks=self.task_log.events,
             )
             if run.starts == 1:
                 context.observer.started(context.clock.monotonic() - self.item.due)
@@ -164,6 +171,7 @@ class Attempt:
                 luigi.stop(0)  # nobody would watch over it any more, and the next attempt would run beside it
                 luigi.result(KILL_WAIT_SECONDS)
                 raise
+        self.task_log.close()  # written beside what comes now, and not after it
         run.phase_timings = run.phase_timings.plus(luigi=context.clock.monotonic() - started)
         run.record_progress(report)
         return self._verdict(report)

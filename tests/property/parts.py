@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
 from poltergust.base.progress import Progress
@@ -16,9 +16,11 @@ from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
 from poltergust.luigi_run import Report, Request
+from poltergust.path.appended import AppendedLines
 from poltergust.path.layout import WatchedPath
 from poltergust.path.run_log import RunLog
 from poltergust.path.state import PathState
+from poltergust.path.tasks import TaskLog
 from tests.emulators.memory import Fault
 
 PATH = WatchedPath("gs://bucket/pipeline")
@@ -134,11 +136,17 @@ class QuietState(PathState):
     def run_log(self, name: str, generation: str, **rest: Any) -> RunLog:
         return NoLog(self.store, "", redact=Redactor(()), limit=0)
 
+    def task_log(self, name: str, generation: str, **rest: Any) -> TaskLog:
+        return NoTaskLog(self.store, "", redact=Redactor(()), limit=0, spacing=0.0)
 
-class NoLog(RunLog):
+
+T = TypeVar("T")
+
+
+class Nothing(AppendedLines):
     """Takes everything and keeps nothing."""
 
-    def __enter__(self) -> NoLog:
+    def __enter__(self: T) -> T:
         return self
 
     def __exit__(
@@ -146,5 +154,13 @@ class NoLog(RunLog):
     ) -> None:
         pass
 
-    def line(self, text: str) -> None:
+    def add(self, line: str) -> None:
         pass
+
+
+class NoLog(Nothing, RunLog):
+    pass
+
+
+class NoTaskLog(Nothing, TaskLog):
+    pass

@@ -37,6 +37,7 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         self._root_id = root_id
         self._root_handed = False
         self.root_executed = False
+        self.events: Any = None  # a `TaskEvents`, for the one that the worker speaks through
         self.scheduling_failures: List[str] = []
 
     def set_retries(self, attempts: int, wait: int) -> None:
@@ -58,6 +59,8 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
                 policy[name] = value
         self._policies[task_id] = kwargs["retry_policy_dict"] = policy
         answer = super().add_task(*args, **kwargs)
+        if self.events is not None:
+            self.events.added(kwargs)
         if task_id == self._root_id and self._root_handed and kwargs.get("status") == "DONE":
             self.root_executed = True
         return answer

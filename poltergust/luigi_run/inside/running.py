@@ -15,6 +15,7 @@ from .channel import Channel
 from .ending import Ended, describe
 from .root import differing, executed
 from .targets import listed, shown_task
+from .task_events import TaskEvents
 
 MAX_SCHEDULINGS = 3  # again where the scheduler forgot the pipeline or has work left for this node
 RPC_ATTEMPTS, RPC_WAIT_SECONDS = 15, 2  # once work has begun: a scheduler may restart
@@ -32,6 +33,7 @@ class PipelineRun:
         self.scheduler: Any = None
         self.worker: Any = None
         self.progress: Dict[str, int] = {}
+        self.events = TaskEvents(lambda batch: channel.send({"tasks": batch}))
         self.draining = threading.Event()
         self.ready = threading.Event()  # luigi is imported and the scheduler has answered once
         self.over = threading.Event()
@@ -76,6 +78,7 @@ class PipelineRun:
             if self.scheduler is not None:
                 self.give_back_own()
         self.over.set()
+        self.events.flush()
         return {
             "reason": ended.code,
             "detail": ended.detail,
@@ -120,6 +123,7 @@ class PipelineRun:
 
     def work(self) -> Ended:
         self.scheduler = self.remote()
+        self.scheduler.events = self.events
         self.scheduler.graph(self.root.task_id)  # does it answer at all
         self.ready.set()
         self.give_back(self.scheduler, self.request["dead_workers"])
@@ -288,6 +292,7 @@ class PipelineRun:
         remote, pause = self.remote(attempts=1), 1.0
         sent: Dict[str, int] = {}
         while not self.over.wait(pause):
+            self.events.flush()
             begin = time.monotonic()
             try:
                 with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)

@@ -162,6 +162,10 @@ class SharedWorker(Worker):
 
     def _run_task(self, task_id: str) -> None:
         self._idle_from = 0.0
+        if self._scheduler.events is not None:
+            self._scheduler.events.started(
+                task_id, [task.task_id for task in self._batch_running_tasks.get(task_id, ())]
+            )
         super()._run_task(task_id)
 
     def _keep_alive(self, get_work_response: Any) -> bool:

@@ -17,7 +17,7 @@ from poltergust.base.errors import Permanent
 from poltergust.base.json_text import read_json
 from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
-from poltergust.path.layout import OUTCOMES, Kind
+from poltergust.path.layout import OUTCOMES, TASKS_SUFFIX, Kind
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import (
     By,
@@ -29,8 +29,9 @@ from poltergust.path.reading.model import (
     RunView,
     TaskFileSummary,
 )
-from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen
+from poltergust.path.records import MAX_RECORD_BYTES, NodeRecord, RunRecord, Seen, State
 from poltergust.path.stored import StoredPath
+from poltergust.path.tasks import MAX_FILE_BYTES, TaskStory, stories
 from poltergust.stores import Blob, Entry, StoreError
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,20 @@ class Reader:
             for generation, entries in found.items()
         ]
         return sorted(past, key=lambda run: -max((view.updated for view in run.runs), default=0.0))
+
+    def tasks(self, name: str, generation: str, runs: Iterable[RunView]) -> list[TaskStory]:
+        """What every task of that run did, from all nodes' files. `runs` are the records of the run: where one ended,
+        or its node is silent, nothing goes on any more."""
+        prefix = self.path.runs(name, generation)
+        files = {
+            entry.url[len(prefix) : -len(TASKS_SUFFIX)]: entry.url
+            for entry in self._store.list(prefix, suffix=TASKS_SUFFIX)
+            if "/" not in entry.url[len(prefix) :]
+        }
+        blobs = _each(lambda url: self.read(url, MAX_FILE_BYTES), list(files.values()), PARALLEL_READS)
+        found = {node: blob.data for node, blob in zip(files, blobs, strict=True) if blob is not None}
+        ended = frozenset(run.record.node for run in runs if run.silent or run.record.state is State.ENDED)
+        return stories(found, ended)
 
     def nodes(self) -> list[NodeView]:
         """Every node that has a heartbeat, by name."""

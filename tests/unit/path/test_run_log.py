@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from poltergust.base.redaction import MASK, Redactor
-from poltergust.path import run_log
+from poltergust.path import appended
 from poltergust.path.run_log import RunLog
 from poltergust.stores import Unavailable
 from poltergust.stores.folder import FolderStore
@@ -60,7 +60,7 @@ def test_lines_arrive_in_order_without_secrets_or_terminal_codes_but_colours(sto
 
 
 def test_it_is_live_while_the_run_goes_on(store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_log, "FIRST_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "FIRST_INTERVAL_SECONDS", 0.01)
     with opened(store, url) as log:
         log.line("early")
         wait_until(lambda: Path(url).exists() and Path(url).read_text() == "early\n", "the first line in the store")
@@ -71,7 +71,7 @@ def test_it_is_live_while_the_run_goes_on(store: Flaky, url: str, monkeypatch: p
 def test_a_storage_that_is_away_for_a_while_loses_nothing(
     store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "FIRST_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "FIRST_INTERVAL_SECONDS", 0.01)
     store.failures = 3
     with opened(store, url) as log:
         log.line("kept")
@@ -87,7 +87,7 @@ def test_a_log_beyond_its_limit_keeps_its_beginning_and_its_end(store: Flaky, ur
     assert text.startswith("line 0\nline 1\n")
     assert text.endswith("line 19998\nline 19999\n")
     assert "[poltergust: the log's limit of 1000 bytes was reached; " in text
-    assert len(text) < 1000 + run_log.TAIL_BYTES + 200
+    assert len(text) < 1000 + appended.TAIL_BYTES + 200
     left_out = int(text.split("reached; ")[1].split(" bytes")[0])
     notice = next(line for line in text.splitlines() if line.startswith("[poltergust"))
     whole = sum(len(f"line {number}\n") for number in range(20_000))
@@ -95,7 +95,7 @@ def test_a_log_beyond_its_limit_keeps_its_beginning_and_its_end(store: Flaky, ur
 
 
 def test_a_flood_is_held_back_and_never_sent_twice(store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_log, "BUFFER_BYTES", 10_000)
+    monkeypatch.setattr(appended, "BUFFER_BYTES", 10_000)
     line = "x" * 99
     with opened(store, url) as log:
         writers = [threading.Thread(target=say, args=(log, line, 500)) for _ in range(4)]
@@ -112,13 +112,13 @@ def test_a_storage_that_stays_away_holds_back_once_and_not_for_every_line(
     store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reads a command's output also hears of its end: half a minute for each line would keep it for hours."""
-    monkeypatch.setattr(run_log, "BUFFER_BYTES", 100)
-    monkeypatch.setattr(run_log, "MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(appended, "MAX_WAIT_SECONDS", 0.01)
     store.failures = 1_000_000
     with opened(store, url) as log:
         for _ in range(11):
             log.line("x" * 9)
-        monkeypatch.setattr(run_log, "MAX_WAIT_SECONDS", 3600.0)
+        monkeypatch.setattr(appended, "MAX_WAIT_SECONDS", 3600.0)
         writer = threading.Thread(target=say, args=(log, "x" * 9, 100), daemon=True)
         writer.start()
         writer.join(60)
@@ -129,10 +129,10 @@ def test_a_storage_that_stays_away_holds_back_once_and_not_for_every_line(
 def test_lines_lost_to_a_storage_that_stays_away_are_counted(
     store: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "FIRST_INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(run_log, "MAX_INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(run_log, "BUFFER_BYTES", 100)
-    monkeypatch.setattr(run_log, "MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "FIRST_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "MAX_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(appended, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(appended, "MAX_WAIT_SECONDS", 0.01)
     store.failures = 1_000_000
     with opened(store, url) as log:
         for _ in range(20):

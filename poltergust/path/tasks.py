@@ -1,0 +1,208 @@
+"""What every task of a run did, beside the path: a file of JSON lines for each node, appended while the run goes on.
+
+The scheduler forgets a task some minutes after it is done; these files tell a run's story when the scheduler has
+forgotten it and every node is gone. One event a line, as `luigi_run/inside/task_events.py` sends them, and a line
+``{"event": "process", "worker": ..., "format": 1}`` before those of each Luigi process.
+
+A line that is no such event (torn at the end, of a newer version, written by somebody else) is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from poltergust.base.json_text import json_bytes, read_json
+from poltergust.base.progress import task_name
+from poltergust.base.redaction import KNOWN_NAMES, MASK, Redactor
+from poltergust.base.text import cut
+from poltergust.path.appended import AppendedLines
+from poltergust.stores import Store
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+"""What is written for one run and node, and what is read of it: about fifty thousand tasks."""
+
+MAX_LINE_BYTES = 256 * 1024
+"""A longer line is none of ours."""
+
+MAX_TEXT_CHARACTERS = 2000
+"""Of one failure, and of any other text."""
+
+
+class TaskState(Enum):
+    """Where a task is in its run, over all nodes. In the order in which a person wants to see them."""
+
+    FAILED = "failed"  # its last attempt did; the scheduler may yet try it again
+    LOST = "lost"  # the process that ran it ended before the task did
+    RUNNING = "running"
+    PENDING = "pending"
+    DONE = "done"
+    COMPLETE = "complete"  # before the run came to it: nobody ran it
+
+
+@dataclass(frozen=True)
+class TaskStory:
+    """One task of one run. Its texts are redacted and bounded.
+
+    `node` and `worker` are who ran it last, "" while nobody did. `started` and `ended` are those of its last attempt,
+    in seconds since 1970 by that node's clock: None before it started, and until it ended. `attempts` counts those on
+    all nodes. `failure` is the text of its latest failure, "" without one. `dependencies` are task ids.
+    """
+
+    task_id: str
+    family: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    state: TaskState = TaskState.PENDING
+    node: str = ""
+    worker: str = ""
+    started: float | None = None
+    ended: float | None = None
+    attempts: int = 0
+    failure: str = ""
+    dependencies: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As people write it, ``Join(date=2026-05-01)``; the id where its parameters are not known."""
+        return task_name(self.family, self.parameters) or self.task_id
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its last attempt took; None until it ended."""
+        return None if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
+
+
+class TaskLog(AppendedLines):
+    """Writes one node's events of one run. May be used from any thread."""
+
+    def __init__(self, store: Store, url: str, *, redact: Redactor, limit: int, spacing: float) -> None:
+        super().__init__(store, url, limit=limit, spacing=spacing)
+        self._redact = redact
+
+    def process(self, worker: str) -> None:
+        """The events from now on are those of a new Luigi process."""
+        self._write({"event": "process", "worker": worker, "format": 1})
+
+    def events(self, events: Iterable[object]) -> None:
+        """What the process sent. Anything that is no event is left out: a task may write to the pipe as well."""
+        for event in events:
+            if isinstance(event, dict) and isinstance(event.get("event"), str) and isinstance(event.get("task"), str):
+                self._write({str(key): self._fit(key, value) for key, value in event.items()})
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        self.add(json_bytes(line).decode())
+
+    def _fit(self, key: object, value: object) -> object:
+        """Redacted, and nothing deeper than an event needs."""
+        if isinstance(value, str):
+            return cut(self._redact(value), MAX_TEXT_CHARACTERS)
+        if isinstance(value, list):
+            return [self._redact(one) for one in value if isinstance(one, str)]
+        if isinstance(value, dict):
+            return {
+                str(name): MASK if str(name) in KNOWN_NAMES else self._redact(str(one)) for name, one in value.items()
+            }
+        return value if isinstance(value, (bool, int, float)) else None
+
+
+def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset()) -> list[TaskStory]:
+    """Every task in those files (by node), one story each, in no order. `ended`: nodes on which nothing of the run goes
+    on any more: what has no end there is lost."""
+    found: dict[str, _Merged] = {}
+    for node, data in files.items():
+        worker = ""
+        running: dict[str, None] = {}
+        for event in _lines(data):
+            kind, task = event.get("event"), event.get("task")
+            if kind == "process":
+                for lost in running:
+                    found[lost].lose(node)
+                running.clear()
+                worker = _text(event.get("worker"))
+            elif isinstance(task, str):
+                merged = found.setdefault(task, _Merged(TaskStory(task)))
+                if kind == "announced":
+                    merged.announce(event)
+                elif kind == "started":
+                    running[task] = None
+                    merged.start(node, worker, _number(event.get("time")))
+                elif kind == "ended":
+                    running.pop(task, None)
+                    merged.end(node, event)
+        if node in ended:
+            for lost in running:
+                found[lost].lose(node)
+    return [merged.story for merged in found.values()]
+
+
+class _Merged:
+    """One task's story while the events of all nodes are put together: what happened last, by the nodes' clocks, is
+    where it stands."""
+
+    def __init__(self, story: TaskStory) -> None:
+        self.story = story
+        self._latest = float("-inf")  # the start of the attempt that the story shows
+
+    def announce(self, event: Mapping[str, object]) -> None:
+        parameters, dependencies = event.get("params"), event.get("deps")
+        self.story = replace(
+            self.story,
+            family=self.story.family or _text(event.get("family")),
+            parameters=self.story.parameters
+            or (
+                {str(name): _text(value) for name, value in parameters.items()} if isinstance(parameters, dict) else {}
+            ),
+            dependencies=self.story.dependencies
+            or (tuple(_text(one) for one in dependencies) if isinstance(dependencies, list) else ()),
+        )
+        if event.get("complete") is True and self.story.state is TaskState.PENDING:
+            self.story = replace(self.story, state=TaskState.COMPLETE)
+
+    def start(self, node: str, worker: str, at: float | None) -> None:
+        self.story = replace(self.story, attempts=self.story.attempts + 1)
+        if at is not None and at >= self._latest:
+            self._latest = at
+            self.story = replace(self.story, state=TaskState.RUNNING, node=node, worker=worker, started=at, ended=None)
+
+    def end(self, node: str, event: Mapping[str, object]) -> None:
+        status, at = event.get("status"), _number(event.get("time"))
+        failure = _text(event.get("error")) if status == "FAILED" else ""
+        if self.story.node != node or self.story.ended is not None:
+            self.story = replace(self.story, failure=self.story.failure or failure)
+            return  # of an earlier attempt than the one that the story shows
+        states = {"DONE": TaskState.DONE, "FAILED": TaskState.FAILED}
+        state = states.get(status if isinstance(status, str) else "", TaskState.PENDING)
+        self.story = replace(self.story, state=state, ended=at, failure=failure or self.story.failure)
+
+    def lose(self, node: str) -> None:
+        if self.story.node == node and self.story.state is TaskState.RUNNING:
+            self.story = replace(self.story, state=TaskState.LOST)
+
+
+def _lines(data: bytes) -> Iterable[Mapping[str, object]]:
+    for line in data.split(b"\n"):
+        if not line.startswith(b"{") or len(line) > MAX_LINE_BYTES:
+            continue
+        try:
+            event = read_json(line) if b"\\ud" in line else json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _text(value: object) -> str:
+    return cut(value, MAX_TEXT_CHARACTERS) if isinstance(value, str) else ""
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def by_interest(found: Sequence[TaskStory]) -> list[TaskStory]:
+    """Those first that a person looks for first: failed, lost, running, pending, done; of each state the longest
+    first."""
+    rank = {state: number for number, state in enumerate(TaskState)}
+    return sorted(found, key=lambda story: (rank[story.state], -(story.seconds or 0.0), story.name))

@@ -1,0 +1,126 @@
+"""Every task's story, put together from what the nodes of a run wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from poltergust.base.redaction import MASK, Redactor
+from poltergust.path.tasks import TaskLog, TaskState, TaskStory, by_interest, stories
+from poltergust.stores.folder import FolderStore
+
+
+def lines(*events: object) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+def process(worker: str) -> dict[str, object]:
+    return {"event": "process", "worker": worker, "format": 1}
+
+
+def announced(task: str, **more: object) -> dict[str, object]:
+    return {"event": "announced", "task": task, "family": "Part", "params": {"n": task}, **more}
+
+
+def started(task: str, at: float) -> dict[str, object]:
+    return {"event": "started", "task": task, "time": at}
+
+
+def ended(task: str, at: float, status: str = "DONE", error: str = "") -> dict[str, object]:
+    return {"event": "ended", "task": task, "time": at, "status": status, "error": error}
+
+
+def story(files: dict[str, bytes], *nodes_ended: str) -> TaskStory:
+    (found,) = stories(files, frozenset(nodes_ended))
+    return found
+
+
+def test_a_task_from_its_announcement_to_its_end() -> None:
+    data = lines(process("w1"), announced("a", deps=["b"]), started("a", 10.0), ended("a", 12.5))
+    assert story({"n1": data}) == TaskStory(
+        "a", "Part", {"n": "a"}, TaskState.DONE, "n1", "w1", 10.0, 12.5, 1, "", ("b",)
+    )
+    assert story({"n1": data}).name == "Part(n=a)"
+    assert story({"n1": data}).seconds == 2.5
+
+
+def test_one_that_nobody_ran_is_pending_or_was_complete_before() -> None:
+    assert story({"n1": lines(announced("a"))}).state is TaskState.PENDING
+    assert story({"n1": lines(announced("a", complete=True))}).state is TaskState.COMPLETE
+
+
+def test_a_failure_on_one_node_and_the_success_on_another() -> None:
+    first = lines(process("w1"), announced("a"), started("a", 10.0), ended("a", 11.0, "FAILED", "ValueError: no"))
+    second = lines(process("w2"), announced("a"), started("a", 20.0), ended("a", 21.0))
+    for files in ({"n1": first, "n2": second}, {"n2": second, "n1": first}):
+        found = story(files)
+        assert (found.state, found.node, found.attempts, found.failure) == (TaskState.DONE, "n2", 2, "ValueError: no")
+
+
+def test_what_had_no_end_is_running_until_its_process_or_node_ended() -> None:
+    data = lines(process("w1"), started("a", 10.0))
+    assert story({"n1": data}).state is TaskState.RUNNING
+    assert story({"n1": data}, "n1").state is TaskState.LOST
+    assert story({"n1": data + lines(process("w2"))}).state is TaskState.LOST
+    again = data + lines(process("w2"), started("a", 20.0))
+    assert story({"n1": again}).state is TaskState.RUNNING
+
+
+def test_one_that_yielded_others_runs_again() -> None:
+    data = lines(process("w"), started("a", 1.0), ended("a", 2.0, "PENDING"), started("a", 5.0), ended("a", 6.0))
+    found = story({"n": data})
+    assert (found.state, found.attempts, found.started) == (TaskState.DONE, 2, 5.0)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"event": "started", "ta',
+        b"[poltergust: 3 lines lost]",
+        b"[" * 100_000,
+        b"\xff\xfe\n",
+        b'{"event": "started", "task": 7, "time": "soon"}',
+        b'{"event": "started", "task": "a", "time": [1]}',
+        b'{"event": "announced", "task": "a", "params": 5, "deps": {}, "family": []}',
+        b'{"event": "ended", "task": "a", "status": {}}',
+        b'{"event": "invented later", "task": "a"}',
+        b'{"event": "process", "worker": null}',
+    ],
+)
+def test_lines_that_are_no_events_change_nothing_else(damaged: bytes) -> None:
+    data = lines(process("w"), announced("x"), started("x", 1.0), ended("x", 2.0)) + damaged
+    found = {each.task_id: each for each in stories({"n": data})}
+    assert found["x"].state is TaskState.DONE
+
+
+def test_what_is_written_is_redacted_and_read_again(tmp_path: Path) -> None:
+    store, url = FolderStore(tmp_path), str(tmp_path / "runs" / "n.tasks.jsonl")
+    redact = Redactor([{"MY_TOKEN": "s3cr3t-value"}])
+    with TaskLog(store, url, redact=redact, limit=10_000_000, spacing=0.0) as log:
+        log.process("w")
+        log.events(
+            [
+                announced("a") | {"params": {"where": "s3cr3t-value", "db_password": "other", "text": "caf\udce9"}},
+                started("a", 1.0),
+                ended("a", 2.0, "FAILED", "ValueError: s3cr3t-value"),
+                "no event",
+                {"event": "started"},
+            ]
+        )
+    assert "s3cr3t-value" not in Path(url).read_text()
+    found = story({"n": Path(url).read_bytes()})
+    assert found.parameters == {"where": MASK, "db_password": MASK, "text": "caf\\udce9"}
+    assert (found.state, found.failure) == (TaskState.FAILED, f"ValueError: {MASK}")
+
+
+def test_failed_come_first_and_then_the_longest() -> None:
+    found = stories(
+        {
+            "n": lines(
+                *(started(task, 0.0) for task in "abc"), ended("a", 1.0), ended("b", 9.0), ended("c", 1.0, "FAILED")
+            )
+        }
+    )
+    assert [each.task_id for each in by_interest(found)] == ["c", "b", "a"]

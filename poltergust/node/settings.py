@@ -46,8 +46,11 @@ class Settings:
 
     @property
     def digest(self) -> str:
-        """Of the path: tells agents that share a cache folder apart."""
-        return hashlib.sha256(self.path.root.encode()).hexdigest()[:16]
+        """Of the path, and of the storage server where an emulator stands in for Google's: tells agents that share a
+        machine or a cache folder apart."""
+        emulator = self.environ.get("STORAGE_EMULATOR_HOST", "") if is_cloud(self.path.root) else ""
+        what = f"{emulator} {self.path.root}" if emulator else self.path.root
+        return hashlib.sha256(what.encode()).hexdigest()[:16]
 
     @property
     def working_directory(self) -> Path:

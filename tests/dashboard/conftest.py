@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.dashboard.browser import chromium
 from tests.dashboard.cluster import Cluster, cluster
+
+expect.set_options(timeout=30_000)  # milliseconds; Playwright's own five seconds are little on a busy machine
 
 
 @pytest.fixture(scope="module")

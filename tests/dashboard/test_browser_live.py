@@ -88,7 +88,7 @@ def test_every_view_of_a_run_shows_it(seen: Look, live: Cluster) -> None:
 def test_a_log_grows_while_it_is_looked_at(seen: Look, live: Cluster) -> None:
     live.run("chatty", held=True, stations=1)
     live.place.until_records("chatty", "it to run", state="running")
-    page = seen.open("/runs/chatty?view=logs")
+    page = seen.open("/runs/chatty?view=logs&q=begins")  # in the logs of all nodes: any of them may have it
     expect(page.locator(".log .ansi-green").first).to_have_text("FetchStation")
     live.release("chatty")
     expect(page.locator("h1 + .state")).to_have_text("done", timeout=60_000)
@@ -135,6 +135,13 @@ def test_a_run_is_cancelled_from_the_page_on_every_node(seen: Look, live: Cluste
 def test_a_file_with_a_mistake_is_explained_and_a_sound_one_submitted(seen: Look, live: Cluster) -> None:
     sign_in(seen, live)
     page = seen.open("/submit")
+    dropped = page.evaluate_handle(
+        "() => { const data = new DataTransfer();"
+        " data.items.add(new File(['task: dropped'], 'dropped.config.yaml')); return data; }"
+    )
+    page.dispatch_event("form[data-drop]", "drop", {"dataTransfer": dropped})
+    expect(page.get_by_label("Task file")).to_have_value("task: dropped")
+    expect(page.get_by_label("Name")).to_have_value("dropped")
     page.get_by_label("Name").fill("from-the-page")
     text = "environment: ../environment/plain.yaml\ntask:\n  name: FetchStation\n  modul: stations\n  station: 1\n"
     text += f"  folder: {live.place.scratch}\n"

@@ -173,8 +173,12 @@ apply_wiring() {
 }
 
 upload() {
-  step "upload the initialization action and the wheel"
+  step "upload the initialization action, the wheel, and the scheduler's password if it is missing"
   run gcloud storage cp "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${RELEASE}/"
+  # The nodes read it there. Whoever can read it can run code on them, as whoever can write into the bucket.
+  if ! gcloud storage ls "${PASSWORD}" >/dev/null 2>&1; then
+    run gcloud storage cp - "${PASSWORD}" <<<"$(head -c 24 /dev/urandom | base64)"
+  fi
 }
 
 create_cluster() {
@@ -183,6 +187,7 @@ create_cluster() {
   local -a more=("--no-address")
   local metadata="poltergust-path=gs://${BUCKET}/${PREFIX},poltergust-project=${PROJECT}"
   metadata+=",poltergust-name=poltergust-${CLUSTER},poltergust-package=${RELEASE}/${WHEEL##*/}"
+  metadata+=",poltergust-password=${PASSWORD}"
   [[ "${PUBLIC_IP}" == false ]] || more=(--public-ip-address)
   [[ -z "${SUBNET}" ]] || more+=("--subnet=${SUBNET}")
   [[ -z "${AUTOSCALING}" ]] || more+=("--autoscaling-policy=${AUTOSCALING}")
@@ -220,17 +225,6 @@ add_workers() {
     step "add workers: ${numbers[*]}"
     run gcloud dataproc clusters update "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" "${numbers[@]}"
   fi
-}
-
-# One line for each heartbeat, with the time of its last change by the storage's clock.
-heartbeats() {
-  gcloud storage ls --long "gs://${BUCKET}/${PREFIX}.poltergust/nodes/" 2>/dev/null || true # none yet is an error there
-}
-
-# The names of the machines that run an agent.
-worker_names() {
-  gcloud dataproc clusters describe "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
-    --format='value(config.workerConfig.instanceNames.list(separator=" "),config.secondaryWorkerConfig.instanceNames.list(separator=" "))'
 }
 
 # A heartbeat of an earlier life does not count: it has to change, which a live agent sees to every minute.
@@ -280,6 +274,7 @@ main() {
   local before
   read_cluster
   BUCKET="${BUCKET:-$(default_bucket)}"
+  PASSWORD="gs://${BUCKET}/cluster/scheduler-password"
   check_all
   check_state
   build_wheel
@@ -296,7 +291,8 @@ main() {
     add_workers
   fi
   await_workers "${before}"
-  say "drop task files into gs://${BUCKET}/${PREFIX}/"
+  say "drop task files into gs://${BUCKET}/${PREFIX}/; Luigi's page is for user poltergust with the password that" \
+    "'gcloud storage cat ${PASSWORD}' prints"
   [[ "${SSH}" == false ]] || open_ssh
 }
 

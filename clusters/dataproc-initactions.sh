@@ -7,6 +7,7 @@
 #   poltergust-project   project of the topic and the subscriptions
 #   poltergust-name      the topic's name, and what the subscriptions' names begin with: <name>-<host name>
 #   poltergust-package   gs://bucket/…/poltergust-….whl
+#   poltergust-password  gs://bucket/…, an object with the scheduler's password
 #
 # Secrets that pipelines need (tokens of private indexes) do not belong in metadata, which every program on the machine
 # can read: put NAME=value lines into /etc/poltergust/secrets.env, mode 0600, and restart poltergust-agent.
@@ -57,7 +58,7 @@ install_package() {
 write() {
   local file="$1" mode="$2"
   mkdir -p "$(dirname "${file}")"
-  cat >"${file}.new"
+  (umask 077 && cat >"${file}.new")
   chmod "${mode}" "${file}.new"
   mv "${file}.new" "${file}"
 }
@@ -107,25 +108,14 @@ UNIT
   fi
 }
 
-# The command of the scheduler. The one place to change for `poltergust scheduler`: it needs no luigi.cfg, and agents then
-# need POLTERGUST_SCHEDULER_PASSWORD_FILE too (see write_agent).
-scheduler_command() {
-  printf '%s' "${HOME_DIR}/bin/luigid --address $(metadata network-interfaces/0/ip) --port 8082"
+# The password that the scheduler asks for: the same file on every machine of the cluster.
+write_password() {
+  gcloud storage cat "$(metadata attributes/poltergust-password)" | write "${ETC}/scheduler-password" 0600
+  chown poltergust:poltergust "${ETC}/scheduler-password"
 }
 
 write_scheduler() {
-  # The settings that let a worker take over a dead one's tasks within seconds; Luigi's own need 17 minutes.
-  write "${ETC}/luigi.cfg" 0644 <<'CFG'
-[scheduler]
-state_path = /var/lib/poltergust-scheduler/state.pickle
-worker_disconnect_delay = 10
-retry_delay = 3
-prune_on_get_work = true
-record_task_history = false
-batch_emails = false
-CFG
-  # The machine's own address: luigid knows no passwords, so it is neither on other interfaces nor open to other
-  # networks. Stopped by SIGTERM it saves its state.
+  # On the machine's own address, for private networks only. Stopped by SIGTERM it saves its state.
   write "${UNITS}/poltergust-scheduler.service" 0644 <<UNIT
 [Unit]
 Description=Luigi scheduler of the Poltergust nodes
@@ -134,9 +124,11 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=simple
-Environment=HOME=/var/lib/poltergust-scheduler LUIGI_CONFIG_PATH=${ETC}/luigi.cfg
-ExecStart=$(scheduler_command)
+Type=notify
+NotifyAccess=main
+WatchdogSec=2min
+Environment=HOME=/var/lib/poltergust-scheduler POLTERGUST_SCHEDULER_HTTP=127.0.0.1:8089 POLTERGUST_LOG_FORMAT=json
+ExecStart=${HOME_DIR}/bin/poltergust scheduler --address $(metadata network-interfaces/0/ip) --port 8082 --password-file ${ETC}/scheduler-password --state-dir /var/lib/poltergust-scheduler
 $(restart)
 TimeoutStopSec=1min
 StateDirectory=poltergust-scheduler
@@ -176,6 +168,7 @@ POLTERGUST_PATH=$(metadata attributes/poltergust-path)
 ${source}
 POLTERGUST_NODE=${node}
 POLTERGUST_SCHEDULER_URL=http://$(metadata attributes/dataproc-master):8082
+POLTERGUST_SCHEDULER_PASSWORD_FILE=${ETC}/scheduler-password
 POLTERGUST_CACHE_DIR=/var/cache/poltergust
 POLTERGUST_DRAIN_TIMEOUT=10m
 POLTERGUST_LOG_FORMAT=json
@@ -225,6 +218,7 @@ main() {
   role="$(metadata attributes/dataproc-role)"
   make_user
   install_package "$(metadata attributes/poltergust-package)"
+  write_password
   if [[ "${role}" == Master ]]; then
     write_scheduler
     start poltergust-scheduler.service

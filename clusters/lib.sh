@@ -113,3 +113,14 @@ read_cluster() {
   # shellcheck disable=SC2034 # for the scripts
   IFS=, read -r STATE PRIMARY SECONDARY POLICY <<<"${line}"
 }
+
+# One line for each heartbeat, with the time of its last change by the storage's clock.
+heartbeats() {
+  gcloud storage ls --long "gs://${BUCKET}/${PREFIX}.poltergust/nodes/" 2>/dev/null || true # none yet is an error there
+}
+
+# The names of the machines that run an agent.
+worker_names() {
+  gcloud dataproc clusters describe "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" \
+    --format='value(config.workerConfig.instanceNames.list(separator=" "),config.secondaryWorkerConfig.instanceNames.list(separator=" "))'
+}

@@ -104,8 +104,16 @@ def storage(project: dict[str, Any], command: str, argv: list[str]) -> list[str]
         del buckets[name]
     if command.startswith("storage ls --long"):
         return heartbeats(project, argv[-1])
+    if command.startswith("storage cp"):
+        bucket, _, key = argv[-1].removeprefix("gs://").partition("/")
+        sources = [Path(each).name for each in argv[3:-1]] if key.endswith("/") else [""]
+        buckets[bucket]["objects"] += [f"{key}{each}" for each in sources]
     if command.startswith("storage ls"):
-        return [f"gs://{argv[-1].removeprefix('gs://')}/{each}" for each in buckets[argv[3][5:]]["objects"]]
+        bucket, _, key = argv[3].removeprefix("gs://").partition("/")
+        found = [f"gs://{bucket}/{each}" for each in buckets[bucket]["objects"] if each.startswith(key)]
+        if key and not found:
+            raise Refused("One or more URLs matched no objects.")
+        return found
     return []
 
 

@@ -12,6 +12,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,9 @@ from typing import Any
 import pytest
 import yaml
 
-from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests.clusters.machine import Machine, need_machines, registry_settings
 from tests.emulators.pubsub import call, pubsub_emulator
+from tests.emulators.servers import free_port, port_open, running
 from tests.terraform.standin import ROOT
 
 DOCKER = ROOT / "clusters" / "docker"
@@ -71,8 +74,6 @@ def test_images_are_pinned_and_nothing_runs_as_root() -> None:
 
 def test_the_scheduler_is_published_on_loopback_only() -> None:
     assert services("compose.yaml")["head"]["ports"] == ["127.0.0.1:8082:8082"]
-    config = (DOCKER / "luigi.cfg").read_text()
-    assert [key for key, value in QUICK_TAKE_OVER.items() if f"{key} = {value}\n" not in config] == []
 
 
 def test_the_override_names_only_services_and_files_that_exist() -> None:
@@ -140,7 +141,34 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, d
 def test_the_steps_of_the_image_make_an_agent_that_starts(image: tuple[Machine, dict[str, str], str]) -> None:
     machine, env, command = image
     assert "Run this machine as a node" in machine.run(f"{command} --help", env)
-    assert "--port" in machine.run(command.replace("poltergust listen", "luigid --help"), env)
     assert machine.run(command.replace("poltergust listen", "id -u"), env).strip() == "10001"
     writable = "sh -c 'touch /var/cache/poltergust/x /var/lib/poltergust/x && ! touch /opt/poltergust/x'"
     machine.run(command.replace("poltergust listen", writable), env)
+
+
+def test_the_password_of_the_compose_file_is_made_once_and_the_scheduler_takes_it(
+    image: tuple[Machine, dict[str, str], str], tmp_path: Path
+) -> None:
+    machine, env, command = image
+    everything = services("compose.yaml")
+    make = shlex.join(everything["password"]["command"])
+    show = "stat -c %a /var/lib/poltergust-password/password && cat /var/lib/poltergust-password/password"
+    shown = [
+        machine.run(f"({command.replace('poltergust listen', make)}) && {show}", env),
+        machine.run(f"({command.replace('poltergust listen', make)}) && {show}", env),
+    ]
+    assert shown[0] == shown[1]
+    assert re.fullmatch(r"600\n[A-Za-z0-9+/]{32}\n", shown[0])
+    port = free_port()
+    options = [each for each in everything["head"]["command"][2:] if not each.startswith("--http")]
+    scheduler = ["poltergust", "scheduler", *options, f"--port={port}", f"--http=127.0.0.1:{free_port()}"]
+    argv = machine.argv(command.replace("poltergust listen", shlex.join(scheduler)))
+    with running(argv, ready=lambda: port_open(port), log=tmp_path / "log", env=env):
+        address = f"http://127.0.0.1:{port}/api/worker_list"
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(address, timeout=10)
+        refused.value.close()
+        who = b64encode(f"poltergust:{shown[0].split()[1]}".encode()).decode()
+        asked = urllib.request.Request(address, headers={"Authorization": f"Basic {who}"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.status == 200

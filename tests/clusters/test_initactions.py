@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,6 @@ from typing import Any
 
 import pytest
 
-from poltergust.luigi_run import QUICK_TAKE_OVER
 from tests import needs
 from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings
 from tests.emulators import pubsub as emulator
@@ -38,6 +38,7 @@ SCRIPT = ROOT / "clusters" / "dataproc-initactions.sh"
 PROJECT, BUCKET, CLUSTER = "my-project", "mybucket", "mycluster"
 # A primary worker, for which the wiring made a subscription, and a secondary one, which nobody counted before.
 NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-sw-k3x7"]
+PASSWORD = "a-password-of-the-tests"
 SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/poltergust-{CLUSTER}-{NODES[0]}"
 # The first task ends once workers of both machines are at the scheduler.
 PIPELINE = """
@@ -49,7 +50,8 @@ class Part(luigi.Task):
         return luigi.LocalTarget("/tmp/shared/part")
     def run(self):
         url, end = os.environ["SCHEDULER"] + "/api/worker_list", time.time() + 120
-        while len({each["host"] for each in json.load(urllib.request.urlopen(url, timeout=10))["response"]}) < 2:
+        asked = urllib.request.Request(url, headers={"Authorization": "Basic " + os.environ["AUTHORIZATION"]})
+        while len({each["host"] for each in json.load(urllib.request.urlopen(asked, timeout=10))["response"]}) < 2:
             assert time.time() < end, "waited for a second machine"
             time.sleep(0.1)
         with self.output().open("w") as out:
@@ -107,6 +109,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
     """The machines after the initialization action, run twice on the first worker."""
     storage, host = cloud
     storage.put(BUCKET, f"cluster/{wheel.name}", wheel.read_bytes())
+    storage.put(BUCKET, "cluster/scheduler-password", f"{PASSWORD}\n".encode())
     master = f"127.{random.randint(2, 250)}.{random.randint(2, 250)}.{random.randint(2, 250)}"  # loopback, all of 127/8
 
     def install(name: str) -> None:
@@ -117,6 +120,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
             "attributes/poltergust-project": PROJECT,
             "attributes/poltergust-name": f"poltergust-{CLUSTER}",
             "attributes/poltergust-package": f"gs://{BUCKET}/cluster/{wheel.name}",
+            "attributes/poltergust-password": f"gs://{BUCKET}/cluster/scheduler-password",
             "network-interfaces/0/ip": master,
         }
         shutil.copy(SCRIPT, machines[name].upper / "init.sh")
@@ -151,9 +155,15 @@ def test_the_master_gets_the_scheduler_and_the_workers_the_agent(installed: dict
     ]
 
 
-def test_the_scheduler_takes_over_as_quickly_as_the_embedded_one(installed: dict[str, Machine]) -> None:
-    config = (installed[f"{CLUSTER}-m"].upper / "etc/poltergust/luigi.cfg").read_text()
-    assert [f"{key} = {value}" for key, value in QUICK_TAKE_OVER.items() if f"{key} = {value}\n" not in config] == []
+def test_the_password_is_read_by_the_services_only(installed: dict[str, Machine]) -> None:
+    for machine in installed.values():
+        file = machine.upper / "etc/poltergust/scheduler-password"
+        assert file.read_text() == f"{PASSWORD}\n"
+        assert machine.run("stat -c '%a %U' /etc/poltergust/scheduler-password", {"PATH": "/usr/bin:/bin"}) == (
+            "600 poltergust\n"
+        )
+        others = [path for path in (machine.upper / "etc").rglob("*") if path.is_file() and path != file]
+        assert not [path for path in others if PASSWORD.encode() in path.read_bytes()]
 
 
 def test_the_units_are_valid_and_hardened(installed: dict[str, Machine], tmp_path: Path) -> None:
@@ -162,11 +172,11 @@ def test_the_units_are_valid_and_hardened(installed: dict[str, Machine], tmp_pat
         found = installed[name].unit(unit)
         # What it starts is on that machine; here its place is taken so that the rest can be verified.
         text = found.path.read_text()
-        for program in ("poltergust", "luigid"):
-            (tmp_path / program).write_text("#!/bin/sh\n")
-            (tmp_path / program).chmod(0o755)
-            text = text.replace(f"ExecStart=/opt/poltergust/bin/{program}", f"ExecStart={tmp_path / program}")
-            assert (installed[name].upper / "opt/poltergust/bin" / program).exists()
+        program = tmp_path / "poltergust"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        text = text.replace("ExecStart=/opt/poltergust/bin/poltergust", f"ExecStart={program}")
+        assert (installed[name].upper / "opt/poltergust/bin/poltergust").exists()
         copy = tmp_path / found.path.name
         copy.write_text(text)
         verified = subprocess.run(
@@ -212,12 +222,13 @@ def test_what_was_installed_runs_a_config_on_both_workers(
             env = {"PATH": "/usr/local/bin:/usr/bin:/bin"} | unit.env | google | registry
             if unit.all("Type") == ["notify"]:
                 # These machines share one loopback interface, so each gets a port of its own.
-                env |= systemd | {"POLTERGUST_HTTP": f"127.0.0.1:{free_port()}"}
+                here = f"127.0.0.1:{free_port()}"
+                env |= systemd | {"POLTERGUST_HTTP": here, "POLTERGUST_SCHEDULER_HTTP": here}
             argv = installed[name].argv(unit.command())
             stack.enter_context(running(argv, ready=ready, log=tmp_path / f"{name}.log", env=env, timeout=120))
 
         scheduler = installed[f"{CLUSTER}-m"].unit("poltergust-scheduler")
-        address = shlex.split(scheduler.all("ExecStart")[0])[2]
+        address = shlex.split(scheduler.all("ExecStart")[0])[3]
         start(f"{CLUSTER}-m", scheduler, lambda: _answers(address, 8082))
         for node in NODES:
             pipelines = installed[node].upper / "srv/pipelines"
@@ -228,6 +239,7 @@ def test_what_was_installed_runs_a_config_on_both_workers(
                 node, installed[node].unit("poltergust-agent"), lambda name=heartbeat: name in storage.objects(BUCKET)
             )
         variables = f"variables:\n  PYTHONPATH: /srv/pipelines\n  SCHEDULER: http://{address}:8082\n"
+        variables += f"  AUTHORIZATION: {b64encode(f'poltergust:{PASSWORD}'.encode()).decode()}\n"
         storage.put(BUCKET, "environment/env.yaml", f"dependencies: []\n{variables}".encode())
         config = f"environment: gs://{BUCKET}/environment/env.yaml\ntask:\n  name: Whole\n  module: cluster_pipeline\n"
         storage.put(BUCKET, "pipeline/job.config.yaml", config.encode())
@@ -235,7 +247,7 @@ def test_what_was_installed_runs_a_config_on_both_workers(
         assert _outcomes(storage) == ["pipeline/job.done.yaml"], _logs(tmp_path)
         logs = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
         assert {Path(name).stem for name in logs} == set(NODES)
-        wait_until(lambda: heard.count("READY=1") >= len(NODES) and "WATCHDOG=1" in heard, "READY=1 and WATCHDOG=1")
+        wait_until(lambda: heard.count("READY=1") >= len(NODES) + 1 and "WATCHDOG=1" in heard, "READY=1 and WATCHDOG=1")
         assert len(emulator.subscriptions(host, PROJECT)) == len(NODES)
         for line in (tmp_path / f"{NODES[0]}.log").read_text().splitlines():
             assert json.loads(line)["node"] == NODES[0]

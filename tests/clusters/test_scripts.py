@@ -145,13 +145,15 @@ def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
         "storage buckets update gs://mycluster",
         "storage ls gs://mycluster/pipeline.poltergust/nodes/",
         "storage cp",
+        "storage ls",
+        "storage cp -",
         "dataproc clusters create mycluster",
         "dataproc clusters describe mycluster",
         "storage ls gs://mycluster/pipeline.poltergust/nodes/",
         "dataproc clusters describe mycluster",
         "compute ssh mycluster-m",
     ]
-    upload, cluster, ssh = recorded[12], recorded[13], recorded[-1]
+    upload, cluster, ssh = recorded[12], recorded[15], recorded[-1]
     release = upload[-1]
     assert re.fullmatch(r"gs://mycluster/cluster/[0-9a-f]{12}/", release)
     action, wheel = upload[3:5]
@@ -167,6 +169,7 @@ def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
         "poltergust-project=my-project",
         "poltergust-name=poltergust-mycluster",
         f"poltergust-package={release}{Path(wheel).name}",
+        "poltergust-password=gs://mycluster/cluster/scheduler-password",
     ]
     assert ssh[1:] == [
         *("compute", "ssh", "mycluster-m", "--project=my-project", "--zone=us-central1-f"),
@@ -272,8 +275,8 @@ def test_a_bucket_of_somebody_else_with_the_clusters_name_is_left_alone(cloud: C
     changes = cloud.changes()
     assert changes[0].startswith("gcloud storage buckets create gs://my-project-mycluster ")
     # With Cloud NAT no machine gets a public address, and ssh goes through the proxy.
-    assert "--no-address" in changes[2]
-    assert "--tunnel-through-iap" in changes[3]
+    assert "--no-address" in changes[3]
+    assert "--tunnel-through-iap" in changes[4]
 
 
 def test_a_failed_initialization_action_leaves_a_cluster_that_recreate_replaces(cloud: Cloud) -> None:

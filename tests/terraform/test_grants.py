@@ -139,14 +139,14 @@ def faults(terraform: Terraform) -> set[str]:
     for output, rights in needed.items():
         if rights - set(plan["configuration"]["root_module"]["outputs"][output].get("depends_on", [])):
             found.add(f"{output} does not wait for rights")
-    terraform.variables(VARIABLES | {"nodes": [], "own_subscriptions": True})
-    terraform.run("apply", "-input=false", "-no-color", "-auto-approve")
-    if (
-        terraform.resources()["google_project_iam_member.fleet[0]"]["role"]
-        != "projects/my-project/roles/poltergust_fleet"
-    ):
+    # Its id is known after apply only: what the role is bound to stands in the configuration.
+    (fleet,) = [
+        each
+        for each in plan["configuration"]["root_module"]["resources"]
+        if each["address"] == "google_project_iam_member.fleet"
+    ]
+    if "google_project_iam_custom_role.fleet[0].id" not in fleet["expressions"]["role"].get("references", []):
         found.add("the fleet has another role")
-    terraform.destroy()
     return found
 
 
@@ -168,8 +168,8 @@ MUTANTS = [
 ]
 
 
-def test_the_module_as_it_is_has_no_fault_and_each_mutant_has_its_own(tmp_path: Path, cloud: Cloud) -> None:
-    terraform = Terraform(tmp_path, pubsub=cloud.host).init()
+def test_the_module_as_it_is_has_no_fault_and_each_mutant_has_its_own(tmp_path: Path) -> None:
+    terraform = Terraform(tmp_path).init()
     assert faults(terraform) == set()
     for file, old, new, fault in MUTANTS:
         path = terraform.work / file

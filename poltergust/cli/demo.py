@@ -8,7 +8,6 @@ import logging
 import os
 import shlex
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base import hints
 from poltergust.base.errors import PoltergustError
 from poltergust.base.stopping import Stopping, signals_stop
 from poltergust.path import layout
@@ -162,12 +162,11 @@ def _finish(folder: Path, screen: _Screen, ended: dict[str, object]) -> None:
         raise PoltergustError(f"the sample pipeline did not succeed; its log: {where}")
     screen.done("outcome", f"renamed to {outcome.name}")
     print_ = functools.partial(screen.console.print, markup=False)
-    pipeline, source = shlex.quote(str(folder / "pipeline")), shlex.quote(str(folder / f"{CONFIG}.config.yaml"))
+    path, source = str(folder / "pipeline"), shlex.quote(str(folder / f"{CONFIG}.config.yaml"))
     print_()
     print_((folder / "results" / "pi.txt").read_text("utf-8"))
     print_(f"The log of the run:   {where}")
-    command = "poltergust" if shutil.which("poltergust") else os.path.relpath(sys.argv[0])
-    print_(f"To look at it:        {command} dashboard --path {pipeline}")
-    print_(f"To see it again:      {command} listen --path {pipeline}")
-    print_(f"  in another shell:   cp {source} {pipeline}/again.config.yaml")
+    print_(f"To look at it:        {hints.command('dashboard', path=path)}")
+    print_(f"To see it again:      {hints.command('listen', path=path)}")
+    print_(f"  in another shell:   cp {source} {shlex.quote(path)}/again.config.yaml")
     print_(f"When you are done:    rm -r {shlex.quote(str(folder))}")

@@ -94,6 +94,19 @@ def test_every_python_block_compiles(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_sample_screen_is_printed_by_a_test_or_marked(page: Path) -> None:
+    """`test_first_hour.py` and `test_commands_page.py` run their page from top to bottom."""
+    if page.name in ("tutorial-local.md", "commands.md"):
+        return
+    text = page.read_text()
+    for found in _FENCE.finditer(text):
+        typed = re.split(r"^\s*\$ ", found["text"].replace("\\\n", " "), flags=re.MULTILINE)
+        if len(typed) > 1 and any("\n" in part.strip() for part in typed[1:]):
+            before = text[: found.start()].rstrip().rpartition("\n")[2]
+            assert before.startswith("<!-- not run here"), f"{page.relative_to(ROOT)}: {found['text']}"
+
+
 @pytest.mark.parametrize(("where", "line"), commands())
 def test_every_command_exists_as_it_is_written(where: str, line: str) -> None:
     words = shlex.split(re.split(r"\s[|>#]\s?|\s\(", line)[0])[1:]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.commands import Commands
-from tests.e2e.nodes import Node, node
+from tests.e2e.nodes import PIPELINES, Node, node
 from tests.emulators.gcs import StrictGcs, strict_gcs
 from tests.emulators.luigid import luigid
 from tests.emulators.servers import wait_until
@@ -26,6 +26,7 @@ class Cloud:
     scheduler: str
     folder: Path
     cache: Path
+    pipelines: Path = PIPELINES
 
     @property
     def env(self) -> dict[str, str]:
@@ -43,9 +44,9 @@ class Cloud:
             for name in names:
                 arguments = ["listen", "--path", PATH, "--node", name, "--scheduler-url", self.scheduler]
                 arguments += ["--cache-dir", str(self.cache), "--reconcile-interval", "1s", "--drain-timeout", "20s"]
-                nodes.append(
-                    stack.enter_context(node(arguments, log=self.folder / f"{name}.log", cwd=self.folder, env=self.env))
-                )
+                env = {**self.env, "PYTHONPATH": str(self.pipelines)}
+                log = self.folder / f"{name}.log"
+                nodes.append(stack.enter_context(node(arguments, log=log, cwd=self.folder, env=env)))
             yield nodes
 
     def standing(self, name: str) -> list[str]:

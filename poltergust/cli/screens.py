@@ -180,6 +180,7 @@ def _configs(configs: Iterable[ConfigView], nodes: Sequence[NodeView], width: in
 
 def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
     table = _table("NODE", "STATE")
+    _fold(table, 0, width)
     for header in ("HEARTBEAT", "RUNS") if width < TINY_COLUMNS else ("HEARTBEAT", "RUNS", "WAITING"):
         _number(table, header)
     if width >= NARROW_COLUMNS:
@@ -229,6 +230,7 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
 
 def _runs(config: ConfigView, width: int) -> Table:
     table = _table("NODE", "STATE")
+    _fold(table, 0, width)
     if width >= TINY_COLUMNS:
         _number(table, "ATTEMPTS")
     if width >= NARROW_COLUMNS:
@@ -274,6 +276,12 @@ def _table(*headers: str) -> Table:
     for header in headers:
         table.add_column(header, no_wrap=True)
     return table
+
+
+def _fold(table: Table, column: int, width: int) -> None:
+    """That column takes at most a third of the terminal, on several lines where it has to: the others must be read."""
+    table.columns[column].no_wrap, table.columns[column].overflow = False, "fold"
+    table.columns[column].max_width = max(12, width // 3)
 
 
 def _number(table: Table, header: str) -> None:

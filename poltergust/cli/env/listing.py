@@ -55,6 +55,7 @@ def _table(found: list[Cached], now: float, width: int) -> Table:
 
     from poltergust.base.text import span
     from poltergust.cli.terminal import safe
+    from poltergust.cli.wording import some
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     wide = width >= 70
@@ -68,7 +69,7 @@ def _table(found: list[Cached], now: float, width: int) -> Table:
     shown = _enough([one.key for one in found])
     for one in found:
         mark = one.marker
-        users = ", ".join(str(pid) for pid in one.users) or "-"
+        users = some([str(pid) for pid in one.users], 1) or "-"
         used = f"{span(max(0.0, now - one.last_used))} ago"
         key = one.key[:shown]
         if mark is None:

@@ -153,6 +153,16 @@ def all_waiting() -> PathView:
     return PathView(PATH, NOW, (waiting(), retrying(), queued()), full)
 
 
+LONG_NODE = "gke-pool-production-europe-west1-b-0123456789ab-poltergust-worker-7f9c"
+
+
+def long_names() -> PathView:
+    counts = Progress(done=12_000, running=3_000, pending=24_000, failed=1)
+    name = "reports/2025/06/15/nightly-sales-by-country-and-product-group"
+    view = config(name, Kind.CONFIG, 252, run(LONG_NODE, State.RUNNING, 4, progress=counts))
+    return PathView(PATH, NOW, (view,), (node(LONG_NODE, 3, (name, "b", "c", "d")),), {"running": 1})
+
+
 def detail(view: ConfigView) -> Detail:
     document = TaskFileSummary(task="reports.Nightly", environment="../environment/myenv.yaml")
     return Detail(view, document, By("anna@desk", NOW - 252), nodes=nodes())

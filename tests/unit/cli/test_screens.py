@@ -37,6 +37,8 @@ def screen(name: str, width: int) -> RenderableType:
         "failed": lambda: screens.detail(sample.detail(sample.failed()), None, width),
         "retrying": lambda: screens.detail(sample.detail(sample.retrying()), None, width),
         "waiting": lambda: screens.waiting_list(sample.all_waiting()),
+        "long-names": lambda: screens.path(sample.long_names(), width),
+        "long-names-detail": lambda: screens.detail(sample.detail(sample.long_names().configs[0]), None, width),
         "wait": lambda: screens.waiting(sample.running(), nodes, None, 75.0, width),
         "wait-queued": lambda: screens.waiting(sample.queued(), (), None, 4.0, width),
         "wait-storage": lambda: screens.waiting(
@@ -53,7 +55,19 @@ def hints(name: str) -> list[str]:
     }.get(name, list)()
 
 
-SCREENS = ["path", "empty", "running", "failed", "retrying", "waiting", "wait", "wait-queued", "wait-storage"]
+SCREENS = [
+    "long-names",
+    "long-names-detail",
+    "path",
+    "empty",
+    "running",
+    "failed",
+    "retrying",
+    "waiting",
+    "wait",
+    "wait-queued",
+    "wait-storage",
+]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

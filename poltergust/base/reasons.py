@@ -67,6 +67,7 @@ class Reason(Enum):
     VARIABLE_MISSING = ("variable-missing", ReasonKind.NODE)
     ENVIRONMENT_DENIED = ("environment-denied", ReasonKind.NODE)
     IMPORT_ERROR = ("import-error", ReasonKind.NODE)
+    NEWER_FILE = ("newer-file", ReasonKind.NODE)
     SCHEDULING_FAILED = ("scheduling-failed", ReasonKind.NODE)
     DISK_FULL = ("disk-full", ReasonKind.NODE)
     OUT_OF_MEMORY = ("out-of-memory", ReasonKind.NODE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from poltergust.base.reasons import Reason
 from poltergust.base.text import did_you_mean
 from poltergust.documents import known
@@ -14,6 +16,7 @@ from poltergust.documents.model import CodePlace, Dependency, EnvironmentSpec
 from poltergust.documents.scalars import boolean, is_null
 from poltergust.documents.yaml_text import Scalar
 
+_PLACEHOLDER = re.compile(r"\{\{\s*\w*\s*\}\}")
 _OPTIONS = {option.name: option for option in known.OPTIONS}
 
 
@@ -138,6 +141,11 @@ def _dependency(node: Node, number: int) -> Dependency:
         wrong = 'more than one line; give each its own "- "'
     elif node.text.endswith("\\"):
         wrong = "a line that ends with a backslash, which would join it with the next; write it as one line"
+    elif placeholder := _PLACEHOLDER.search(node.text):
+        wrong = (
+            f"{show(placeholder[0])} is of the first Poltergust; write ${{NAME}}, which stands for the variable of "
+            "that name where the agent was started"
+        )
     elif node.text.startswith(("<", ">", "=", "!", "~")):
         wrong = "no name before the version; put quotes around an entry with a comma in a list in brackets"
     else:

@@ -67,6 +67,8 @@ def _unknown(name: str, document: FileKind) -> str:
     other = known.ENVIRONMENT_FILE if document is known.TASK_FILE else known.TASK_FILE
     if name in other.names:
         return f"{show(name)} belongs in the {other.title}, not in {document.article} {document.title}"
+    if name in document.former:
+        return f"{show(name)} is a key of the first Poltergust; {document.former[name]}"
     if name in document.below:
         return f'{show(name)} belongs below "{document.below[name]}:", not at the top level'
     meant = did_you_mean(name, document.names)

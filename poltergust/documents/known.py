@@ -6,7 +6,7 @@ The options are those of virtualenv 20.26 to 21 (`virtualenv --help`); a test ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
@@ -42,6 +42,8 @@ class FileKind:
     """A key that people write at the top level, to the top-level key it belongs below."""
     synonyms: Mapping[str, str]
     """Other people's words for a top-level key."""
+    former: Mapping[str, str] = field(default_factory=dict)
+    """A top-level key of the first Poltergust to what is written instead, a sentence's end."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,6 +110,12 @@ TASK_FILE = FileKind(
             "labels": "nodes",
             "luigi": "luigi-config",
             "luigi.cfg": "luigi-config",
+        }
+    ),
+    MappingProxyType(
+        {
+            "command": 'luigi alone is run: write name and module below "task:", and beside them what else luigi was '
+            "given"
         }
     ),
 )

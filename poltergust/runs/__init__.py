@@ -1,6 +1,7 @@
 """One config from read to rename. `reconciler.py` is the page to read first; beside it
 
 - `attempt.py`: the environment and the Luigi process of one attempt,
+- `files.py`: its two files, as this node reads them,
 - `run_code.py`: which source it executes; `grace.py`: what may land after the file that names it,
 - `luigi_setup.py`: what the process is given: private folder, variables, luigi.cfg,
 - `stop_condition.py`: why a run under way must end,

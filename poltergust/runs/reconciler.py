@@ -12,36 +12,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from poltergust.base.agent_log import about
-from poltergust.base.errors import Missing, NodeError, Permanent, RunError, Temporary, UsageError
+from poltergust.base.errors import RunError, Temporary, UsageError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
-from poltergust.documents import MAX_BYTES, DocumentError, parse_environment_file, parse_task_file
-from poltergust.environments import EnvironmentSpec
+from poltergust.documents import MAX_BYTES
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, RenameResult
 from poltergust.path.records import State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
-from poltergust.runs.grace import grace
+from poltergust.runs.files import RunFiles
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
 from poltergust.runs.run import Run, Verdict, reason_of
 from poltergust.runs.storage_reasons import storage_reasons
-from poltergust.stores import Denied, NotFound, Store
+from poltergust.stores import NotFound, Store
 from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SAME_EVERY_TIME = frozenset({Reason.IMPORT_ERROR})
-"""Reasons for which a node does not try again: the same code in the same environment fails in the same way."""
+SAME_EVERY_TIME = frozenset({Reason.IMPORT_ERROR, Reason.NEWER_FILE})
+"""Reasons for which a node does not try again: the same code in the same environment fails in the same way, and a file
+that this version does not know stays so."""
 
 
 class Reconciler:
@@ -55,7 +54,7 @@ class Reconciler:
         self._records = context.state.records
         self._runs = runs
         self._attempts = attempts
-        self._store_of = store_of
+        self._files = RunFiles(context, store_of)
         self._retry_policy = RetryPolicy()
         self._redact = Redactor((context.variables,), names=context.names)
 
@@ -118,7 +117,7 @@ class Reconciler:
     def _attempt(self, run: Run, item: Item) -> Verdict:
         url = self._state.path.of(run.name, Kind.CONFIG)
         self._state.path.check(run.name, run.config.generation, self._context.node)
-        task = self._parsed(run, lambda: parse_task_file(run.config.data, url))
+        task = self._files.task_file(run)
         if task.timeout is not None:
             run.deadline = run.began + task.timeout
             if self._context.clock.monotonic() >= run.deadline:
@@ -135,38 +134,8 @@ class Reconciler:
         run.save(self._records, replace(record, state=State.PREPARING, reason=None, text="", retry_at=None))
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
         log.info("%s: attempt %d (%s), generation %s", run.name, record.attempts_made, failed, run.config.generation)
-        spec = self._environment_file(run, layout.resolve(task.environment, url))
+        spec = self._files.environment_file(run, layout.resolve(task.environment, url))
         return self._attempts.attempt(run, item, task, spec)
-
-    def _environment_file(self, run: Run, url: str) -> EnvironmentSpec:
-        allowed = self._context.settings.allow_environments
-        if allowed and not any(fnmatchcase(url, pattern) for pattern in allowed):
-            raise Permanent(
-                Reason.ENVIRONMENT_NOT_ALLOWED,
-                f"{url} is not among the environments this node allows ({', '.join(allowed)})",
-            )
-        with grace(run, self._context.clock.monotonic):
-            try:
-                blob = self._store_of(url).read(url, limit=MAX_BYTES)
-            except NotFound:
-                raise Missing(Reason.ENVIRONMENT_MISSING, f"{url}: no such environment file", url) from None
-            except Denied as error:
-                raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
-        run.absent_since.pop(url, None)
-        return self._parsed(run, lambda: parse_environment_file(blob.data, url))
-
-    def _parsed(self, run: Run, parse: Callable[[], T]) -> T:
-        """What `parse` returns. The record has room for the first mistake of a file: the run log has all of several."""
-        try:
-            return parse()
-        except DocumentError as error:
-            if error.others:
-                name, generation = run.name, run.config.generation
-                limit = self._context.settings.log_limit
-                with self._state.run_log(name, generation, redact=self._redact, limit=limit) as run_log:
-                    for line in error.lines:
-                        run_log.note(line)
-            raise
 
     def _still_waiting(self, run: Run) -> Verdict | None:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""

@@ -361,4 +361,12 @@ ENVIRONMENT_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         Reason.INVALID_VALUE,
         "f.yaml:1:32: luigi-config.email.sender: luigi.cfg holds one line without blanks at its ends; write it so",
     ),
+    (
+        "dependencies:\n- git+https://{{POLTERGUST_PIP}}@github.com/me/private.git\n",
+        Reason.DEPENDENCY_INVALID,
+        (
+            'f.yaml:2:3: dependencies, entry 1: "{{POLTERGUST_PIP}}" is of the first Poltergust; write ${NAME}, which '
+            "stands for the variable of that name where the agent was started"
+        ),
+    ),
 )

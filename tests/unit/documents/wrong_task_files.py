@@ -479,4 +479,12 @@ TASK_FILES: tuple[tuple[str | bytes, Reason, str], ...] = (
         Reason.UNKNOWN_KEY,
         'f.yaml:5:1: "code" belongs in the environment file, not in a task file',
     ),
+    (
+        "environment: e.yaml\ncommand: luigi(task_name, **task_args)\ntask:\n  name: A\n  module: m\n",
+        Reason.UNKNOWN_KEY,
+        (
+            'f.yaml:2:1: "command" is a key of the first Poltergust; luigi alone is run: write name and module below '
+            '"task:", and beside them what else luigi was given'
+        ),
+    ),
 )

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from poltergust import __version__
 from poltergust.base.reasons import Reason
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
@@ -77,8 +78,8 @@ class Node:
         self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), lambda url: store)
         self.beat()
 
-    def beat(self) -> None:
-        self.records.save_node(NodeRecord(self._name, "i", "1", "h", 1, "", False, True, "ready"))
+    def beat(self, version: str = "0") -> None:
+        self.records.save_node(NodeRecord(self._name, "i", version, "h", 1, "", False, True, "ready"))
 
     def reconcile(self, name: str = "x") -> float | None:
         self._queue.add(name)
@@ -242,6 +243,50 @@ def test_the_record_has_the_first_mistake_of_a_file_and_the_run_log_all(
     log = bucket.objects[PATH.log("x", generation, "node")].data.decode()
     assert "without .py\n" in log
     assert 'retries: "many" is not a whole number from 0 to 1,000\n' in log
+
+
+NEW_KEY = TASK + b"key-of-a-newer-version: 1\n"
+
+
+def test_while_a_newer_node_lives_an_unknown_key_is_this_nodes_trouble(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation = put(NEW_KEY)
+    old, new = Node(bucket, "old", retries=3), Node(bucket, "new")
+    new.beat(version="999.0")
+    assert old.reconcile() is None
+    record = old.record(generation)
+    assert (record.state, record.reason) == (State.GAVE_UP, "newer-file")
+    assert 'unknown key "key-of-a-newer-version"' in record.text
+    assert f"new runs Poltergust 999.0, which may know it, and this node {__version__}" in record.text
+    assert PATH.of("x", Kind.CONFIG) in bucket.objects
+
+
+def test_an_unknown_key_of_an_environment_file_as_well(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation = put()
+    bucket.put("gs://bucket/environment/e.yaml", b"dependencies: []\nkey-of-a-newer-version: 1\n")
+    old, new = Node(bucket, "old"), Node(bucket, "new")
+    new.beat(version="999.0")
+    old.reconcile()
+    assert old.record(generation).reason == "newer-file"
+
+
+@pytest.mark.parametrize("version", [__version__, "0.0.1", "not a version", ""])
+def test_an_unknown_key_is_an_error_where_no_node_is_newer(
+    bucket: Bucket, put: Callable[..., str], version: str
+) -> None:
+    generation = put(NEW_KEY)
+    node, other = Node(bucket, "node"), Node(bucket, "other")
+    other.beat(version=version)
+    assert node.reconcile() is None
+    assert node.record(generation).reason == "unknown-key"
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+
+
+def test_other_mistakes_are_errors_whoever_is_newer(bucket: Bucket, put: Callable[..., str]) -> None:
+    put(TASK + b"retries: many\n")
+    node, other = Node(bucket, "node"), Node(bucket, "other")
+    other.beat(version="999.0")
+    assert node.reconcile() is None
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
 
 
 def test_a_bug_that_an_attempt_shows_counts_as_a_failure_of_this_node(

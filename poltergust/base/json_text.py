@@ -12,12 +12,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_json(data: str | bytes) -> object:
-    """As `json.loads`, each lone surrogate written out as its escape. Raises `ValueError`, and `RecursionError` for
-    what is nested too deep."""
-    value = json.loads(data)
-    text = json.dumps(value, ensure_ascii=False)
-    whole = _SURROGATE.sub(lambda found: f"\\\\u{ord(found.group()):04x}", text)
-    return value if whole == text else json.loads(whole)
+    """As `json.loads`, each lone surrogate written out as its escape. Raises `ValueError`, also for what
+    is nested too deep."""
+    try:
+        value = json.loads(data)
+        text = json.dumps(value, ensure_ascii=False)
+        whole = _SURROGATE.sub(lambda found: f"\\\\u{ord(found.group()):04x}", text)
+        return value if whole == text else json.loads(whole)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def json_bytes(value: object, indent: int | None = None) -> bytes:

@@ -81,7 +81,7 @@ class Build:
         shutil.rmtree(self.folder, ignore_errors=True)
         work = self.layout.work / self.folder.name
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        work.mkdir(mode=0o700, parents=True)
         try:
             lock = self._install_with_pip(work, lock) if self.plan.why_pip else self._install_with_uv(work, lock)
             self._install_apart(work)
@@ -94,7 +94,7 @@ class Build:
 
     def resolve(self, work: Path) -> str:
         """A new resolution as a lock; nothing is installed or published."""
-        work.mkdir(parents=True, exist_ok=True)
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
         output = work / "resolved.txt"
         requirements = installers.write_requirements(work / "wanted.txt", self.plan.lines, self.plan.added)
         self._need(self._uv.resolve(self.plan.interpreter, requirements, output))

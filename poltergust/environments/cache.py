@@ -173,7 +173,7 @@ class EnvironmentCache:
         access = git_credentials.separate(placed, env)
         options = virtualenv_options.read(spec.virtualenv)
         build_env = build_environment(env)
-        self._layout.work.mkdir(parents=True, exist_ok=True)
+        self._layout.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         installing = CommandRunner(self._spawn, build_env, self._layout.work, on_line, cancelled, Redactor((env,)))
         interpreter = self._interpreter(options.python, spec.url, installing)
         configured = pip_settings.read(env)

@@ -15,8 +15,12 @@ from pathlib import Path
 
 from poltergust.base.errors import Missing, NodeError
 from poltergust.base.reasons import Reason
+from poltergust.base.text import size
 from poltergust.environments import Objects, marker
 from poltergust.stores import Denied, Entry, NotFound
+
+MAX_DOWNLOAD_BYTES = 2 * 1024**3
+"""Of one object, which is held in memory once."""
 
 _SEEN = "seen.json"
 _SUPERSEDED_SECONDS = 86400.0  # for which an object's older generation is kept: a build may be under way with it
@@ -73,7 +77,10 @@ class Downloads:
         if generation is not None and (path := home / generation / name).is_file():
             os.utime(home)
             return Fetched(path, generation)
-        blob = self._objects.read(entry.url)
+        blob = self._objects.read(entry.url, limit=MAX_DOWNLOAD_BYTES)
+        if len(blob.data) > MAX_DOWNLOAD_BYTES:
+            text = f"{entry.url} is larger than {size(MAX_DOWNLOAD_BYTES)}, the most that a dependency may be"
+            raise Missing(Reason.PACKAGE_NOT_FOUND, text, entry.url)
         path = home / blob.generation / name
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=home)

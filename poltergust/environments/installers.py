@@ -53,7 +53,9 @@ class Uv:
 
     def into_folder(self, interpreter: Interpreter, requirement: str, target: Path) -> CommandResult:
         """What this file demands of its own packages is not demanded of a tool."""
-        tool = self._without("--require-hashes", "--prerelease", "--constraints")
+        tool = self._without("--require-hashes", "--prerelease")
+        free = dict.fromkeys(("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"), "")
+        tool = replace(tool, settings=replace(tool.settings, env={**tool.settings.env, **free}))
         return tool._pip("install", interpreter.path, [f"--target={target}", requirement])
 
     def _without(self, *options: str) -> Uv:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from poltergust.base.secret_forms import URL_CREDENTIALS
 from poltergust.environments import marker
 from poltergust.environments.lines import Line, read_text, requirement_name
 
 _EXTRAS = re.compile(r"\[[^]]*\]")  # no constraint may have any (pip)
+_NAME_AND_AT = re.compile(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^]]*\])?\s*@\s*")
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?=[#\s]|$)")
 
 
@@ -65,6 +67,8 @@ def from_resolution(text: str, lines: Iterable[Line]) -> str:
     kept = []
     for entry in _entries(text):
         target = entry.partition(" @ ")[2]
+        if URL_CREDENTIALS.search(entry):  # a lock is published: what has a password is installed from its own line
+            continue
         if target.startswith("file:") or (target and _location(entry) in urls) or entry.startswith(("-e ", "/", ".")):
             continue
         kept.append(" ".join(entry.split()))
@@ -136,7 +140,7 @@ def _name(entry: str) -> NormalizedName:
 
 def _location(requirement: str) -> str:
     """A URL without name, credentials, commit, fragment, markers: which distinguishes direct requirements."""
-    url = requirement.partition(" @ ")[2] or requirement
+    url = _NAME_AND_AT.sub("", requirement)
     url = re.split(r"[\s;#]", url.strip())[0]
     scheme, found, rest = url.partition("://")
     host, slash, path = rest.partition("/")

@@ -29,7 +29,7 @@ _NO_EFFECT = frozenset(
     """.split()  # noqa: SIM905
 )
 _ON = frozenset({"1", "true", "yes", "on", "y", "t"})
-_ARGUMENTS = {"trusted-host": "--allow-insecure-host", "constraint": "--constraints"}
+_FILES = {"constraint": "UV_CONSTRAINT", "build-constraint": "UV_BUILD_CONSTRAINT"}
 _CERTIFICATES = {"cert": "SSL_CERT_FILE", "client-cert": "SSL_CLIENT_CERT"}
 _NUMBERS = {"timeout": "UV_HTTP_TIMEOUT", "default-timeout": "UV_HTTP_TIMEOUT", "retries": "UV_HTTP_RETRIES"}
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]+@")
@@ -98,8 +98,10 @@ def _setting(result: UvSettings, name: str, value: str, env: Mapping[str, str]) 
         _find_links(result, value.split(), env)
     elif name == "no-index":
         result.arguments += ["--no-index"] if value.lower() in _ON else []
-    elif name in _ARGUMENTS:
-        result.arguments += [f"{_ARGUMENTS[name]}={item}" for item in value.split()]
+    elif name == "trusted-host":
+        result.arguments += [f"--allow-insecure-host={item}" for item in value.split()]
+    elif name in _FILES:  # they may be URLs with credentials
+        result.env[_FILES[name]] = " ".join([*filter(None, [env.get(_FILES[name])]), value])
     elif name in _CERTIFICATES:
         result.env[_CERTIFICATES[name]] = os.path.expanduser(value)
     elif name in _NUMBERS and value.isdecimal():

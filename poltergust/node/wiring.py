@@ -31,6 +31,7 @@ from poltergust.luigi_run.scheduler import SchedulerClient, judge
 from poltergust.node import working_directory
 from poltergust.node.agent import Agent
 from poltergust.node.host_lock import only_agent_here
+from poltergust.node.private_cache import make_private
 from poltergust.node.scratch import private_folders
 from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
@@ -104,6 +105,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     out."""
     become_reaper()
     _raise_descriptor_limit()
+    make_private(settings.cache)
     instance = secrets.token_hex(4)
     with contextlib.ExitStack() as stack:
         ended_instances = stack.enter_context(only_agent_here(settings, instance))

@@ -6,13 +6,16 @@ in all (a client that sends one byte every few seconds included), one request fo
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import ipaddress
 import logging
+import math
 import socket
 import socketserver
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +25,10 @@ from poltergust.base.errors import UsageError
 log = logging.getLogger(__name__)
 
 MAX_REQUESTS = 16
-"""Requests served side by side; a further connection is closed at once."""
+"""Requests served side by side; for a further one the oldest is ended."""
+
+MAKE_ROOM_SECONDS = 1.0
+"""How long a connection waits for the place of the one that was ended."""
 
 CLIENT_TIMEOUT_SECONDS = 5.0
 """How long a client may say nothing, or not read."""
@@ -106,10 +112,22 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
+    def host_allowed(self, header: str | None) -> bool:
+        """On loopback only its own names: a web page can lead a browser on this machine here under a name of its own
+        (DNS rebinding). What listens to others answers them all anyway."""
+        if header is None or not loopback(self.server_name):
+            return True
+        try:
+            return loopback(urllib.parse.urlsplit(f"//{header}").hostname or "")
+        except ValueError:
+            return False
+
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+            self._end_oldest()
+            if not self._slots.acquire(timeout=MAKE_ROOM_SECONDS):
+                self.shutdown_request(request)
+                return
         with self._lock:
             self._deadlines[request] = time.monotonic() + CONNECTION_LIMIT_SECONDS
         try:
@@ -134,6 +152,16 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
             except OSError as error:  # closed meanwhile
                 log.debug("a slow connection had ended: %s", error)
+
+    def _end_oldest(self) -> None:
+        """Clients that hold all places, because they are slow or wish to, do not keep others out."""
+        with self._lock:
+            oldest = min(self._deadlines, key=self._deadlines.__getitem__, default=None)
+            if oldest is not None:
+                self._deadlines[oldest] = math.inf  # the next one that needs room ends another
+        if oldest is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                oldest.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away or was too slow is its own business."""
@@ -162,6 +190,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         log.debug("http: " + format, *args)
 
     def _page(self) -> Answer:
+        if not self.server.host_allowed(self.headers.get("Host")):
+            return Answer(421, "this address is not a name of this server; use the one that --http names\n")
         path = self.path.partition("?")[0]
         page = self.server.pages.get(path)
         if page is None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from poltergust.base.backoff import Backoff
 from poltergust.base.loops import Loop
+from poltergust.base.text import one_line
 from poltergust.observe.status import Status, summary, unhealthy
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Systemd:
         text = summary(status)
         if text != self._text:
             self._text = text
-            self._send(f"STATUS={text}")
+            self._send(f"STATUS={one_line(text)}")  # a line break would begin another message
         if self._watchdog is not None and now - self._pinged >= self._watchdog / 2 - self._step:
             self._ping(now, unhealthy(status))
 

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 TAKE_OVER_SECONDS = 60.0
 """After which a clearing that was begun and not done is taken over, by the storage server's clock."""
 
+MAX_MARK_BYTES = 4096
+"""A larger object is no mark of ours."""
+
 
 class FailureReset:
     """The marks of one path, made as one node."""
@@ -49,7 +52,7 @@ class FailureReset:
             log.warning("cannot mark %s, leaving earlier failures as they are: %s", config.name, error)
             return False
         try:
-            mark = self._store.read(url)
+            mark = self._store.read(url, limit=MAX_MARK_BYTES)
             content = json.loads(mark.data)
             if content["done"]:
                 return False
@@ -59,7 +62,7 @@ class FailureReset:
             # Its own node writes it again too: the time starts again, and nobody takes over meanwhile.
             self._store.write(url, self._content(done=False), if_generation=mark.generation)
             return True
-        except (NotFound, Conflict, KeyError, TypeError, ValueError):
+        except (NotFound, Conflict, KeyError, TypeError, ValueError, RecursionError):
             return False  # deleted or taken over meanwhile, or not ours
         except Unavailable:
             raise
@@ -77,10 +80,10 @@ class FailureReset:
         """Whether disabled tasks are of this run. True as well when the mark is gone or refused: better an error too
         early than a run that never ends. Raises `Unavailable`."""
         try:
-            return bool(json.loads(self._store.read(self._url(config)).data)["done"])
+            return bool(json.loads(self._store.read(self._url(config), limit=MAX_MARK_BYTES).data)["done"])
         except Unavailable:
             raise
-        except (StoreError, KeyError, TypeError, ValueError):
+        except (StoreError, KeyError, TypeError, ValueError, RecursionError):
             return True
 
     def _url(self, config: Config) -> str:

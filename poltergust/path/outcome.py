@@ -112,7 +112,7 @@ class Outcomes:
             return True
         except Conflict:
             try:
-                return self._store.read(url).data == self._nonce
+                return self._store.read(url, limit=len(self._nonce)).data == self._nonce
             except StoreError as error:
                 log.warning("cannot read who renamed %s: %s", config.name, error)
         except StoreError as error:

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from poltergust.base.json_text import json_bytes, read_json
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.decoding import decode
+from poltergust.path.layout import valid_node
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Blob, Conflict, NotFound, StoreError, Unavailable
@@ -292,7 +293,18 @@ class Records:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = parse(url, blob.data, kind)
+        if record is not None and url != self._place(record):  # whoever may write here may write any name into it
+            log.warning("ignoring the record %s: it is of another run or node", url)
+            return None
         return None if record is None else Seen(record, blob.updated)
+
+    def _place(self, record: RunRecord | NodeRecord) -> str:
+        """Where that record belongs; empty where its node has an impossible name."""
+        if not valid_node(record.node):
+            return ""
+        if isinstance(record, NodeRecord):
+            return self._path.node(record.node)
+        return self._path.run(record.name, record.generation, record.node)
 
 
 def parse(url: str, data: bytes, kind: type[R]) -> R | None:

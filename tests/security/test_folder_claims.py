@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +17,6 @@ from poltergust.stores.folder import claims, files
 from tests.security.fuzz import fuzzed, json_values
 from tests.security.users import NOBODY, acting_as, needs_root
 from tests.unit.cli.calling import call
-
-
-@pytest.fixture
-def common() -> Iterator[Path]:
-    """A folder in which everybody may do everything: /tmp is one on many machines."""
-    made = Path(tempfile.mkdtemp(prefix="poltergust-common-")).resolve()
-    made.chmod(0o777)
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

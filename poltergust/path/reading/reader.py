@@ -17,7 +17,7 @@ from poltergust.base.errors import Permanent
 from poltergust.base.json_text import read_json
 from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.path import records
-from poltergust.path.layout import OUTCOMES, TASKS_SUFFIX, Kind
+from poltergust.path.layout import OUTCOMES, TASKS_SUFFIX, Kind, valid_node
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import (
     By,
@@ -270,9 +270,8 @@ class Reader:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = None if blob is None else records.parse(url, blob.data, kind)
-        if record is None:
-            return None
-        return replace(record, node=url.rpartition("/")[2].removesuffix(".json"))
+        node = url.rpartition("/")[2].removesuffix(".json")
+        return replace(record, node=node) if record is not None and valid_node(node) else None
 
 
 def digest(data: bytes) -> str:

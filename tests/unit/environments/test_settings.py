@@ -68,7 +68,8 @@ def translate(settings: Mapping[str, str], *texts: str, env: Mapping[str, str] |
         ({"no-index": "0"}, [], {}),
         ({"trusted-host": "a b:8"}, ["--allow-insecure-host=a", "--allow-insecure-host=b:8"], {}),
         ({"cert": "/c.pem", "client-cert": "/d"}, [], {"SSL_CERT_FILE": "/c.pem", "SSL_CLIENT_CERT": "/d"}),
-        ({"constraint": "/a /b"}, ["--constraints=/a", "--constraints=/b"], {}),
+        ({"constraint": "/a https://u:p@b"}, [], {"UV_CONSTRAINT": "/a https://u:p@b"}),
+        ({"build-constraint": "/a"}, [], {"UV_BUILD_CONSTRAINT": "/a"}),
         ({"proxy": "p:1"}, [], {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1", "ALL_PROXY": "http://p:1"}),
         ({"keyring-provider": "subprocess"}, ["--keyring-provider=subprocess"], {}),
         ({"default-timeout": "180", "retries": "2"}, [], {"UV_HTTP_TIMEOUT": "180", "UV_HTTP_RETRIES": "2"}),
@@ -84,7 +85,7 @@ def test_each_setting_in_uvs_words(settings: Mapping[str, str], arguments: list[
     "name",
     """
     prefer-binary config-settings requirement platform never-heard-of pre require-hashes no-deps only-binary
-    no-binary no-build-isolation keyring-provider build-constraint uploaded-prior-to timeout
+    no-binary no-build-isolation keyring-provider uploaded-prior-to timeout
     """.split(),  # noqa: SIM905
 )
 def test_any_other_setting_is_a_reason_for_pip(name: str) -> None:

@@ -84,22 +84,32 @@ def test_a_client_that_trickles_is_let_go_as_well(server: PageServer, monkeypatc
         wait_until(ended, "the connection to be closed")
 
 
-def test_only_so_many_at_a_time(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_clients_that_take_every_place_do_not_keep_others_out(server: PageServer) -> None:
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(server)) for _ in range(service_http.MAX_REQUESTS)]
-        wait_until(lambda: len(server._server._deadlines) == len(held), "every slot to be taken")
-        with connect(server) as late:
-            assert late.recv(1) == b""
-        assert held[0].send(b"GET / HTTP/1.0\r\n\r\n")
-        assert held[0].recv(1) == b"H"
+        wait_until(lambda: len(server._server._deadlines) == len(held), "every place to be taken")
+        for _ in range(3):
+            assert ask(server, "/")[0] == 200
+        assert held[0].recv(1) == b""  # the oldest had to make room
+        assert held[-1].send(b"GET / HTTP/1.0\r\n\r\n")
+        assert held[-1].recv(1) == b"H"
 
-    def served() -> bool:
-        try:
-            return ask(server, "/")[0] == 200
-        except OSError:
-            return False
 
-    wait_until(served, "the server to serve again")
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:80", 200),
+        ("attacker.example", 421),
+        ("a:b:c]", 421),
+        ("", 421),
+    ],
+)
+def test_a_page_of_another_site_cannot_read_it_by_a_name_of_its_own(server: PageServer, host: str, status: int) -> None:
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)) as connection:
+        connection.request("GET", "/", headers={"Host": host})
+        assert connection.getresponse().status == status
 
 
 def test_an_address_in_use_is_the_users_to_change(server: PageServer) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from poltergust.documents import Dependency, EnvironmentSpec
+from poltergust.environments.marker import LOCK_NAME
 from poltergust.stores import Blob, Entry
 
 __all__ = [
@@ -45,6 +46,13 @@ class Environment:
     built: bool
     seconds: float
     lock: str = ""
+
+    def lock_text(self) -> bytes:
+        """What `lock` names: the lines that are installed; empty where they cannot be read."""
+        try:
+            return (self.folder / LOCK_NAME).read_bytes()
+        except OSError:
+            return b""
 
 
 class Locks(Protocol):

@@ -163,6 +163,14 @@ class WatchedPath:
     def codes(self) -> str:
         return f"{self.state_prefix}code/"
 
+    def content(self, digest: str) -> str:
+        """A text that some run was made of."""
+        return f"{self.contents}{digest}"
+
+    @property
+    def contents(self) -> str:
+        return f"{self.state_prefix}content/"
+
     def code_mark(self, name: str, generation: str) -> str:
         """Which bundle that run executes."""
         return f"{self.runs(name, generation)}.code"

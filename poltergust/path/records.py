@@ -107,6 +107,9 @@ class RunRecord:
     timings: PhaseTimings = field(default_factory=PhaseTimings)
     environment: RunEnvironment | None = None  # None until an attempt has one
     code: str = ""  # digest of the bundle of `code` that it executes; empty without any
+    config_digest: str = ""  # of the texts that it was made of, see `content`; empty where not known
+    environment_digest: str = ""
+    lock_digest: str = ""
     scheduler: str = ""
     worker: str = ""  # Luigi worker id of the latest attempt
     root_task_id: str = ""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from poltergust.base.loops import Loop
 from poltergust.path import layout
 from poltergust.path.code import MAX_MARK_BYTES, digest_in
+from poltergust.path.content import RENEW_SECONDS
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Conflict, Entry, NotFound, StoreError
 
@@ -113,6 +114,9 @@ class Retention:
                 if now - entry.updated > self._keep_seconds and _name(kind, entry.url[len(prefix) :]) not in configs:
                     yield entry
         yield from self._old_code(now)
+        for entry in self._store.list(self._path.contents):
+            if now - entry.updated > self._keep_seconds + RENEW_SECONDS:  # no run that is kept was made of it
+                yield entry
 
     def _old_code(self, now: float) -> Iterator[Entry]:
         """Bundles of source that no run there is any record of executes. One that a run is just about to name is read

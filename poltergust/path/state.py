@@ -16,6 +16,7 @@ from poltergust.base.redaction import Redactor
 from poltergust.base.urls import is_cloud
 from poltergust.path.actions import Actions
 from poltergust.path.code import PublishedCode
+from poltergust.path.content import Content
 from poltergust.path.layout import WatchedPath
 from poltergust.path.locks import StoreLocks
 from poltergust.path.marks import FailureReset
@@ -64,6 +65,10 @@ class PathState(StoredPath):
     @cached_property
     def code(self) -> PublishedCode:
         return PublishedCode(self)
+
+    @cached_property
+    def content(self) -> Content:
+        return Content(self, self.clock)
 
     @cached_property
     def actions(self) -> Actions:

@@ -13,6 +13,7 @@ from poltergust.base.text import one_line
 from poltergust.documents import TaskFile, named_values
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
+from poltergust.path.content import content_digest
 from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
 from poltergust.path.tasks import TaskLog
@@ -134,6 +135,10 @@ class Attempt:
     def _in_luigi(self, environment: Environment, code: str) -> Verdict:
         context, run = self.shared.context, self.run
         request = self._request()
+        files = (run.config.data, run.environment_file, environment.lock_text())
+        # Whoever reads records may be somebody who must not read the files: no secret of theirs is kept there.
+        texts = [run.redact(text.decode("utf-8", "replace")).encode() for text in files]
+        config_digest, environment_digest, lock_digest = (content_digest(text) if text else "" for text in texts)
         run.save(
             context.state.records,
             replace(
@@ -142,6 +147,9 @@ class Attempt:
                 worker=request.worker,
                 timings=run.phase_timings,
                 code=code,
+                config_digest=config_digest,
+                environment_digest=environment_digest,
+                lock_digest=lock_digest,
                 environment=RunEnvironment(
                     self.spec.url, environment.key, environment.version, environment.lock, environment.built
                 ),
@@ -165,6 +173,7 @@ class Attempt:
             if run.starts == 1:
                 context.observer.started(context.clock.monotonic() - self.item.due)
             run.progress = luigi.progress
+            context.state.content.keep(texts)
             try:
                 report = self._wait_for_end(luigi)
             except Exception:

@@ -58,6 +58,7 @@ class RunFiles:
             except Denied as error:
                 raise NodeError(Reason.ENVIRONMENT_DENIED, str(error)) from error
         run.absent_since.pop(url, None)
+        run.environment_file = blob.data
         return self._parsed(run, lambda: parse_environment_file(blob.data, url))
 
     def _parsed(self, run: Run, parse: Callable[[], T]) -> T:

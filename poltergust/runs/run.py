@@ -48,6 +48,7 @@ class Run:
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
     starts: int = 0  # Luigi processes started for it by this agent
     budget: int = 1  # attempts on this node, the first included
+    environment_file: bytes = b""  # the text of the latest attempt's
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left

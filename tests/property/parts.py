@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +17,7 @@ from poltergust.base.redaction import Redactor
 from poltergust.environments import Cancelled, Environment, EnvironmentSpec, Locks
 from poltergust.luigi_run import Report, Request
 from poltergust.path.appended import AppendedLines
+from poltergust.path.content import Content
 from poltergust.path.layout import WatchedPath
 from poltergust.path.run_log import RunLog
 from poltergust.path.state import PathState
@@ -136,6 +137,10 @@ class QuietState(PathState):
     def run_log(self, name: str, generation: str, **rest: Any) -> RunLog:
         return NoLog(self.store, "", redact=Redactor(()), limit=0)
 
+    @property
+    def content(self) -> Content:
+        return NoContent(self)
+
     def task_log(self, name: str, generation: str, **rest: Any) -> TaskLog:
         return NoTaskLog(self.store, "", redact=Redactor(()), limit=0, spacing=0.0)
 
@@ -164,3 +169,8 @@ class NoLog(Nothing, RunLog):
 
 class NoTaskLog(Nothing, TaskLog):
     pass
+
+
+class NoContent(Content):
+    def keep(self, texts: Iterable[bytes]) -> None:
+        pass

@@ -61,6 +61,9 @@ WRITTEN = """{
   "built": true
  },
  "code": "",
+ "config_digest": "",
+ "environment_digest": "",
+ "lock_digest": "",
  "scheduler": "http://head:8082",
  "worker": "poltergust-node-1-77-ab-1",
  "root_task_id": "Report_1",

@@ -42,8 +42,6 @@ def listen(debug: bool, /, **options: Any) -> None:
     from poltergust.base.redaction import Redactor
     from poltergust.base.secret_forms import SecretNames
     from poltergust.base.stopping import Stopping, signals_stop
-    from poltergust.luigi_run import takeover
-    from poltergust.luigi_run.scheduler import SchedulerClient
     from poltergust.node.wiring import agent
 
     scheduler = {"SCHEDULER_URL": settings.scheduler_url or ""}
@@ -55,8 +53,6 @@ def listen(debug: bool, /, **options: Any) -> None:
         os.environ.pop(name, None)
     stopping = Stopping()
     with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
-        if settings.scheduler_url is not None:  # the embedded one has the settings
-            takeover.in_background(SchedulerClient(settings.scheduler_url))
         node.run()
 
 

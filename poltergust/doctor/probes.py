@@ -49,11 +49,6 @@ def probes(settings: Settings, *, quick: bool = False) -> list[Probe]:
         Probe("nodes", "other nodes", path.nodes),
         Probe("interpreters", "interpreters", lambda: machine.interpreters(settings)),
         Probe("scheduler", "the scheduler", lambda: scheduling.scheduler(settings.scheduler_url, settings.environ)),
-        Probe(
-            "take-over",
-            "how soon the scheduler notices a dead node",
-            lambda: scheduling.take_over(settings.scheduler_url),
-        ),
     ]
 
 

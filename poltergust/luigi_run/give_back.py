@@ -19,13 +19,16 @@ RETRY_WINDOW_SECONDS = 10 * 365 * 86400
 
 
 def give_back(client: SchedulerClient, worker: str, budget: int) -> tuple[str, ...]:
-    """Make PENDING what the dead `worker` ran, uncharged; those tasks as people write them, sorted.
+    """Make PENDING what the dead `worker` ran, uncharged; those tasks as people write them, sorted. The scheduler gives
+    it nothing more, and what it reports late, should it live after all, changes nothing.
 
     `budget`: how often a task may fail in the whole cluster. Empty as well while the scheduler does not answer: the
     next attempt gives them back then.
     """
     try:
-        return tuple(sorted(_return(client, task_id, worker, budget) for task_id in _running(client, worker)))
+        tasks = tuple(sorted(_return(client, task_id, worker, budget) for task_id in _running(client, worker)))
+        client.call("disable_worker", worker=worker)  # last: of a disabled worker nothing of this would be believed
+        return tasks
     except Temporary as error:
         log.warning("cannot give back what %s ran: %s", worker, error)
         return ()

@@ -7,6 +7,7 @@ it. A child that ends without a result has died, whatever its exit code says: a 
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import threading
 import urllib.parse
@@ -16,6 +17,8 @@ from pathlib import Path
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK, Report, Request
+from poltergust.luigi_run.last_word import last_word
+from poltergust.luigi_run.worker_watch import WorkerWatch
 from poltergust.processes import Child, Exit, Spawn
 
 INSIDE = Path(__file__).with_name("inside")
@@ -26,13 +29,17 @@ _REASONS = {reason.code: reason for reason in Reason}
 
 class Launcher:
     """`Launch` on top of any `Spawn`. `on_death` is called with the worker id and the budget of a process that ended
-    without a result; it says which tasks ran there."""
+    without a result; it says which tasks ran there. `watch` speaks for the processes while they live."""
 
     def __init__(
-        self, spawn: Spawn, on_death: Callable[[str, int], Sequence[str]] = lambda _worker, _budget: ()
+        self,
+        spawn: Spawn,
+        on_death: Callable[[str, int], Sequence[str]] = lambda _worker, _budget: (),
+        watch: WorkerWatch | None = None,
     ) -> None:
         self._spawn = spawn
         self._on_death = on_death
+        self._watch = watch
 
     def __call__(
         self,
@@ -46,7 +53,14 @@ class Launcher:
         on_reset: Callable[[], None] = lambda: None,
         on_tasks: Callable[[Sequence[object]], None] = lambda _: None,
     ) -> LuigiProcess:
-        run = LuigiProcess(on_end, on_reset, on_tasks, lambda: self._on_death(request.worker, request.budget))
+        watch = self._watch
+
+        def ended() -> None:
+            if watch is not None:
+                watch.remove(request.worker)
+            on_end()
+
+        run = LuigiProcess(ended, on_reset, on_tasks, lambda: self._on_death(request.worker, request.budget))
         child = self._spawn(
             [str(python), str(INSIDE)],
             env=child_environment(env, request.scheduler_url),
@@ -54,8 +68,13 @@ class Launcher:
             on_line=on_line,
             on_message=run._received,
             on_exit=run._exited,
+            last_word=last_word(request.scheduler_url, request.worker, request.budget),
         )
         run._started(child)
+        if watch is not None:
+            watch.add(request.worker, run)
+            if run.result(0) is not None:  # it ended before
+                watch.remove(request.worker)
         child.send({"request": dataclasses.asdict(request)})
         return run
 
@@ -81,6 +100,7 @@ class LuigiProcess:
         on_death: Callable[[], Sequence[str]],
     ) -> None:
         self._on_death = on_death
+        self._lost = ""  # why the other nodes have its tasks
         self._on_end = on_end
         self._on_reset = on_reset
         self._on_tasks = on_tasks
@@ -107,6 +127,19 @@ class LuigiProcess:
     def stop(self, grace: float) -> None:
         self._stopping = True
         threading.Thread(target=self._stop, args=(grace,), name="luigi-stop", daemon=True).start()
+
+    def lives(self) -> bool:
+        """Whether the process is there and runs; one that a signal stopped does not. True where there is no /proc."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                return file.read().rpartition(b")")[2].split()[0] not in (b"T", b"t", b"Z", b"X")
+        except OSError:
+            return not os.path.exists("/proc/self") and not self._ended.is_set()
+
+    def lost(self, why: str) -> None:
+        """Other nodes have its tasks: it ends at once, and nothing of it counts."""
+        self._lost = why
+        self._running().kill()
 
     def progress(self) -> Progress:
         return self._progress
@@ -156,6 +189,8 @@ class LuigiProcess:
         received = None if self._message is None else report(self._message)
         if received is not None:
             return received
+        if self._lost:
+            return Report(Reason.OTHERS_RUN, self._lost, progress=self._progress)
         ran = ", ".join(self._on_death())
         ran = f"; it ran {ran}" if ran else ""
         if self._stopping:

@@ -1,4 +1,4 @@
-"""The Luigi scheduler as a node sees it: ask it, judge what it says, and find out whether it takes over quickly.
+"""The Luigi scheduler as a node sees it: ask it, and judge what it says.
 
 `SchedulerClient` speaks luigid's own JSON calls (`/api/<method>`, luigi/server.py) with short timeouts; every failure
 is a `Temporary`. `judge` is pure: from a dependency graph to "can this pipeline go on?", which decides two rows of the
@@ -10,15 +10,14 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
@@ -32,13 +31,13 @@ _REFUSED: Mapping[int, str] = {
     HTTPStatus.MISDIRECTED_REQUEST: "it does not go by that name: start it with --allow-host and the name (HTTP 421)",
 }
 
-RUNNING = ("RUNNING", "BATCHRUNNING")
+RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
 
 
 @dataclass(frozen=True)
 class GraphTask:
-    """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCHRUNNING, DONE, FAILED, DISABLED,
+    """One task at the scheduler. `status` is Luigi's own word (PENDING, RUNNING, BATCH_RUNNING, DONE, FAILED, DISABLED,
     UNKNOWN); `workers` are the live workers that could run it, empty for an external task whose data is missing;
     `running_on` is the worker that runs it, or ran it last. Times are in seconds since 1970 by the scheduler's clock:
     `started` is when it last began to run (None: it has not), `updated` when its status last changed."""
@@ -69,6 +68,19 @@ class Worker:
     worker_id: str
     host: str
     running: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeardWorker:
+    """A Luigi worker as the scheduler hears of it: `silent` for so many seconds, known since `started`, asked at `now`
+    (both in seconds since 1970 by the scheduler's clock). `enabled`: it may be given tasks; False: it was taken for
+    dead by somebody, and what it reports of a task that it does not run counts for nothing."""
+
+    worker_id: str
+    silent: float
+    started: float
+    enabled: bool
+    now: float
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,25 @@ class SchedulerClient:
         found = self.call("dep_graph", task_id=root_task_id, include_done=True)
         return Graph(root_task_id, _tasks(found))
 
+    def heard(self) -> tuple[HeardWorker, ...]:
+        """All workers that the scheduler knows, with how long it has not heard of each, by its own clock: within a
+        second, since its answer bears no finer time."""
+        answer, date = self._ask("worker_list", {"include_running": False})
+        try:
+            now = parsedate_to_datetime(date).timestamp()
+            return tuple(
+                HeardWorker(
+                    worker_id=str(worker["name"]),
+                    silent=now - float(worker["last_active"]),
+                    started=float(worker["started"]),
+                    enabled=worker["state"] == "active",
+                    now=now,
+                )
+                for worker in cast("list[dict[str, Any]]", answer)
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            self._fail("its list of workers has no times: is this a luigid?", error)
+
     def workers(self) -> tuple[Worker, ...]:
         """All workers that count as alive. Asking also makes the scheduler prune dead ones."""
         answer = self.call("worker_list", include_running=True)
@@ -184,30 +215,17 @@ class SchedulerClient:
             for worker in answer
         )
 
-    def takes_over_within(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> bool:
-        """Measure whether the scheduler notices a dead worker within `seconds`; blocks that long when it does not.
-
-        luigid has no call for its settings, so a worker without tasks is announced, then silent, and looked for among
-        the living: gone in time means a short worker_disconnect_delay (Luigi's default is 60 s). retry_delay
-        (default 900 s) shows in nothing a client can ask for; who sets one sets both.
-        """
-        probe = f"poltergust-probe-{uuid.uuid4().hex}"
-        self.call("add_worker", worker=probe, info={"host": "poltergust-probe"})
-        end = time.monotonic() + seconds
-        while any(worker.worker_id == probe for worker in self.workers()):
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            wait(min(0.5, left))
-        return True
-
     def call(self, method: str, **arguments: object) -> object:
         """What luigid answers to one of its own calls."""
+        return self._ask(method, arguments)[0]
+
+    def _ask(self, method: str, arguments: Mapping[str, object]) -> tuple[object, str]:
+        """The answer, and the time at which it was given, as HTTP has it ("" where it is not said)."""
         body = urllib.parse.urlencode({"data": json.dumps(arguments)}).encode()
         request = urllib.request.Request(f"{self.url}/api/{method}", data=body, headers=self._headers)
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
-                return cast("dict[str, object]", json.load(answer))["response"]
+                return cast("dict[str, object]", json.load(answer))["response"], answer.headers.get("Date", "")
         except urllib.error.HTTPError as error:
             error.close()
             self._fail(_REFUSED.get(error.code, f"{method} answered HTTP {error.code}"), error)

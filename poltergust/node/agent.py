@@ -7,14 +7,17 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 
 from poltergust.base.progress import Progress
+from poltergust.base.reasons import Reason
 from poltergust.node.description import Description
 from poltergust.node.heartbeat import Heartbeat
 from poltergust.node.settings import Settings
 from poltergust.node.workers import Workers
 from poltergust.path import layout
+from poltergust.path.records import State
 from poltergust.runs.context import RunContext
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
+from poltergust.runs.run import Run
 from poltergust.sources import Source
 from poltergust.sources.scan import Scan
 from poltergust.workqueue import WorkQueue
@@ -131,7 +134,26 @@ class Agent:
             if run.name not in found:
                 self._queue.add(run.name)
 
+    def shared_work(self) -> dict[str, int]:
+        """The runs that this node works on or waits for other nodes to work on: what their worker ids have in common,
+        and how often their tasks may fail."""
+        return {
+            run.worker_part: run.budget
+            for run in self.runs.all()
+            if run.record.state in (State.PREPARING, State.RUNNING) or _waits_for_others(run)
+        }
+
+    def tasks_freed(self, worker_part: str) -> None:
+        """Tasks of that run can run again: what waits for them here is reconciled now."""
+        for run in self.runs.all():
+            if run.worker_part == worker_part and _waits_for_others(run):
+                self._queue.add(run.name)
+
     def progress(self, name: str) -> Progress:
         """Of the run of that name on this node, zeros if there is none under way."""
         run = self.runs.get(name)
         return Progress() if run is None else run.progress()
+
+
+def _waits_for_others(run: Run) -> bool:
+    return run.record.state is State.WAITING and run.record.reason == Reason.OTHERS_RUN.code

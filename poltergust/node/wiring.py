@@ -28,6 +28,7 @@ from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.luigi_run.worker_watch import WorkerWatch
 from poltergust.node import working_directory
 from poltergust.node.agent import Agent
 from poltergust.node.host_lock import only_agent_here
@@ -120,19 +121,22 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
         stores = Stores(settings.path.state_prefix, recovers=True)
         state = PathState(stores.of(settings.path.root), settings.path, settings.node, instance)
+        watch = WorkerWatch(client, work=lambda: node.shared_work(), freed=lambda part: node.tasks_freed(part))
         parts = Parts(
             state=state,
             store_of=stores.of,
             scheduler=SharedScheduler(
                 scheduler_url, client.url, lambda root: graph_status(client, root), lambda: observability.probe.problem
             ),
-            launch=Launcher(spawn, partial(give_back, client)),
+            launch=Launcher(spawn, partial(give_back, client), watch),
             environments=observability.environments(environments(settings, stores)),
             sources=_sources(settings),
             observer=observability,
             ended_instances=ended_instances,
         )
         node = wire(settings, stopping, parts)
+        watch.start()
+        stack.callback(watch.stop)
         stack.enter_context(observability.running(node.description.status, state))
         yield node
 

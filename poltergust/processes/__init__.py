@@ -8,7 +8,7 @@ promise that no descendant survives the agent, a kill or the end of the command 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,15 @@ class Exit:
 
     def __str__(self) -> str:
         return f"exit code {self.code}" if self.signal is None else f"signal {self.signal}"
+
+
+@dataclass(frozen=True)
+class LastWord:
+    """A command that the supervisor becomes when its agent is dead and everything below it has ended, with `text` (at
+    most 60,000 bytes, and no NUL) on its standard input. It has the agent's environment, and no other descriptor."""
+
+    argv: tuple[str, ...]
+    text: str = field(repr=False)
 
 
 class Child(Protocol):
@@ -61,4 +70,5 @@ class Spawn(Protocol):
         on_line: Callable[[str], None],
         on_message: Callable[[Mapping[str, object]], None] | None = None,
         on_exit: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
     ) -> Child: ...

@@ -29,7 +29,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from poltergust.processes import Exit
+from poltergust.processes import Exit, LastWord
 from poltergust.processes.lines import LineSplitter, MessageSplitter
 from poltergust.processes.memory import oom_kills
 from poltergust.processes.orphans import MARK, end_orphans
@@ -54,6 +54,7 @@ def spawn(
     on_line: Callable[[str], None],
     on_message: Callable[[Mapping[str, object]], None] | None = None,
     on_exit: Callable[[], None] | None = None,
+    last_word: LastWord | None = None,
 ) -> SupervisedChild:
     """Start a command under a supervisor; returns when it has been executed (about 0.03 s). See `processes.Spawn`.
 
@@ -71,7 +72,8 @@ def spawn(
         full = {**env, MARK: mark}
         if on_message is not None:
             full |= {CONTROL_FD: str(pipes.control_read), RESULT_FD: str(pipes.result_write)}
-        request = encode(argv, full, folder)
+        word = () if last_word is None else (last_word.text, *last_word.argv)
+        request = encode(argv, full, folder, word)
         with _supervisors_lock:  # no look for orphans may see a supervisor that is not in the set yet
             supervisor = supervise(pipes)
             _supervisors.add(supervisor.pid)

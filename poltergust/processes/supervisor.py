@@ -7,7 +7,8 @@ environment and folder arrive on the order pipe (`encode` below is the agent's e
 It becomes a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): whatever the command starts, in sessions of its own or
 forked twice, is re-parented to this process and not to init, so "no child left" (ECHILD) means "no descendant left".
 When the command has ended, or the agent says "kill", or the order pipe reads EOF because the agent is dead, every
-descendant is ended. Two things can escape: a chain of processes each of which forks its successor and exits faster
+descendant is ended, and in the last case the supervisor becomes the command of the last word, if it was given one (see
+`LastWord`). Two things can escape: a chain of processes each of which forks its successor and exits faster
 than /proc can be read, and processes of another user (set-uid), which are named to the agent.
 
 Without prctl and /proc (macOS) the command's process group is all that is found and ended.
@@ -44,17 +45,21 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # for the agent; it sends orders by the pipe
 
 
-def encode(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> bytes:
-    """The first message on the order pipe: its length, then folder, argv and environment separated by NUL."""
-    fields = [cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
+def encode(argv: Sequence[str], env: Mapping[str, str], cwd: str, last_word: Sequence[str] = ()) -> bytes:
+    """The first message on the order pipe: its length, then folder, argv, last word and environment separated by NUL.
+
+    `last_word` is what to say when the agent is dead: a text, then the argv that gets it; empty: nothing."""
+    fields = [cwd, str(len(argv)), str(len(last_word)), *argv, *last_word]
+    fields += [f"{name}={value}" for name, value in env.items()]
     body = b"\0".join(os.fsencode(field) for field in fields)
     return b"%d\n%s" % (len(body), body)
 
 
-def _decode(body: bytes) -> tuple[bytes, list[bytes], dict[bytes, bytes]]:
-    cwd, count, *rest = body.split(b"\0")
-    argv, pairs = rest[: int(count)], rest[int(count) :]
-    return cwd, argv, {name: value for name, _, value in (pair.partition(b"=") for pair in pairs)}
+def _decode(body: bytes) -> tuple[bytes, list[bytes], list[bytes], dict[bytes, bytes]]:
+    cwd, count, count_last, *rest = body.split(b"\0")
+    end = int(count) + int(count_last)
+    argv, last_word, pairs = rest[: int(count)], rest[int(count) : end], rest[end:]
+    return cwd, argv, last_word, {name: value for name, _, value in (pair.partition(b"=") for pair in pairs)}
 
 
 def prctl(option: int, value: int) -> bool:
@@ -117,9 +122,10 @@ class Supervisor:
         self._running = False  # the command itself has not been reaped
         self._orders = b""
         self._wake = -1
+        self._agent_gone = False
 
     def run(self) -> None:
-        cwd, argv, env = _decode(self._read_request())
+        cwd, argv, last_word, env = _decode(self._read_request())
         become_subreaper()
         for fd in (self._order, self._status, *self._messages):
             os.set_inheritable(fd, False)
@@ -135,6 +141,8 @@ class Supervisor:
         grace = self._attend()
         self._end(grace)
         self._say("gone")
+        if last_word and self._agent_gone:
+            _become_last_word(last_word[0], last_word[1:])
 
     def _say(self, line: str) -> None:
         try:
@@ -159,6 +167,7 @@ class Supervisor:
     def _read_order(self) -> bytes:
         data = os.read(self._order, 65536)
         if not data:
+            self._agent_gone = True
             raise _AgentGone
         return data
 
@@ -307,6 +316,14 @@ class Supervisor:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             pass  # ended meanwhile; or another user's, which `left` names
+
+
+def _become_last_word(text: bytes, argv: list[bytes]) -> NoReturn:
+    read, write = os.pipe()
+    os.write(write, text)  # a pipe holds more than the text may have
+    os.close(write)
+    os.dup2(read, 0)
+    os.execv(argv[0], argv)
 
 
 def _exec(argv: list[bytes], env: dict[bytes, bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 
@@ -195,7 +194,7 @@ class Attempt:
             arguments=self.task.arguments,
             scheduler_url=context.scheduler.url,
             worker=self._worker(),
-            run=self._run_part(),
+            run=run.worker_part,
             budget=run.budget,
             preload=self.spec.preload,
             reset_failures=context.state.failure_reset.claim(run.config),
@@ -205,12 +204,7 @@ class Attempt:
     def _worker(self) -> str:
         """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
         state = self.shared.context.state
-        return f"poltergust-{state.node}-{state.instance}{self._run_part()}{self.run.starts}"
-
-    def _run_part(self) -> str:
-        """What the worker ids of this run have in common on all nodes, with a dash at both ends."""
-        run = self.run
-        return f"-{hashlib.sha256(f'{run.name}{chr(0)}{run.config.generation}'.encode()).hexdigest()[:8]}-"
+        return f"poltergust-{state.node}-{state.instance}{self.run.worker_part}{self.run.starts}"
 
     def _wait_for_end(self, luigi: LuigiRun) -> Report:
         """Until the process ended: by itself, or because it was told to when the attempt must stop."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason, ReasonKind
@@ -60,6 +62,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.config.name
+
+    @cached_property
+    def worker_part(self) -> str:
+        """What the Luigi worker ids of this run have in common on all nodes, with a dash at both ends."""
+        return f"-{hashlib.sha256(f'{self.name}{chr(0)}{self.config.generation}'.encode()).hexdigest()[:8]}-"
 
     def record_progress(self, report: Report) -> None:
         """Keep what the report says of the pipeline; written with the next `save`."""

@@ -21,7 +21,7 @@ from tests.emulators.servers import wait_until
 from tests.faults.processes import is_luigi, marked
 from tests.faults.scheduler import Luigid
 
-BUCKET = "mybucket"
+BUCKET = f"mybucket-{uuid.uuid4().hex[:8]}"  # agents of one name and path find each other on the machine
 PROJECT = "faults"
 TOPIC = "uploads"
 PATH = "pipeline/"

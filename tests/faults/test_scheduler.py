@@ -1,14 +1,12 @@
-"""luigid is killed, forgets, sleeps, and comes back; a survivor has a dead node's tasks within seconds."""
+"""luigid is killed, forgets, sleeps, and comes back."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.emulators.luigid import CONFIG
-from tests.faults.cluster import Cluster, cluster
+from tests.faults.cluster import Cluster
 from tests.faults.conftest import LONG
 
 PAUSE = 60.0 if LONG else 15.0
@@ -76,30 +74,3 @@ def test_failing_tasks_are_tried_as_often_as_said_in_the_whole_cluster(two: Clus
     assert len(two.started(name)) == 3
     assert "this task always fails" in two.log(name)
     two.check()
-
-
-def test_take_over_with_the_settings_of_an_operator(tmp_path: Path, cache: Path) -> None:
-    """A tree is shared by two nodes; one is killed in the middle; the other has its tasks within seconds."""
-    with cluster(tmp_path, cache, "--reconcile-interval", "2s", luigid=CONFIG) as made:
-        for node in ("node-1", "node-2"):
-            made.start(node)
-        gate = tmp_path / "gate"
-        name = made.upload("Gate", gate=gate)
-        first = made.runs_on(name)
-        made.kill(first)
-        began = time.monotonic()
-        second = made.runs_on(name, times=2)
-        took = time.monotonic() - began
-        assert second != first
-        assert took < 60, f"{took:.0f} s; Luigi's own settings give 17 minutes"
-        gate.touch()
-        made.check()
-        assert "did not notice" not in made.nodes[second].log
-
-
-def test_a_scheduler_without_the_settings_is_named(tmp_path: Path, cache: Path) -> None:
-    with cluster(tmp_path, cache, luigid="[scheduler]\nrecord_task_history = false\n") as made:
-        node = made.start()
-        node.until("did not notice within", timeout=120)
-        for setting in ("worker_disconnect_delay = ", "retry_delay = ", "prune_on_get_work = true"):
-            assert setting in node.log

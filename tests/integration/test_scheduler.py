@@ -18,7 +18,7 @@ from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.scheduler import Graph, GraphTask, Judgement, SchedulerClient, judge
 from poltergust.processes import Exit
 from poltergust.processes.child import spawn
-from tests.emulators.servers import free_port, port_open, running, wait_until
+from tests.emulators.servers import free_port, port_open, wait_until
 from tests.integration.test_scheduler_view import call
 
 ENV = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_STATE_HOME") if name in os.environ}
@@ -195,15 +195,6 @@ def test_a_port_that_is_taken_is_an_error_with_its_reason(make: Callable[..., Em
     with pytest.raises(NodeError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use") as raised:
         make(port=port).start()
     assert raised.value.reason is Reason.START_FAILED
-
-
-def test_quick_take_over_is_measured(make: Callable[..., EmbeddedScheduler], tmp_path: Path) -> None:
-    port = free_port()
-    slow = ["-c", "from luigi.cmdline import luigid; luigid()", "--address", "127.0.0.1", "--port", str(port)]
-    slow += ["--state-path", str(tmp_path / "slow.pickle")]
-    with running([sys.executable, *slow], ready=lambda: port_open(port), log=tmp_path / "slow.log", cwd=tmp_path):
-        assert not SchedulerClient(f"http://127.0.0.1:{port}").takes_over_within(3.0)
-    assert SchedulerClient(make().start()).takes_over_within(45.0)
 
 
 def test_unreachable_is_temporary_and_keeps_the_password() -> None:

@@ -1,5 +1,6 @@
 """Pipelines that wait, fail, make noise and leave processes behind, as the tests command."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -60,6 +61,15 @@ class Sleep(Base):
 
     def work(self):
         time.sleep(self.seconds)
+
+
+class HoldsLock(Base):
+    """In one C call that keeps the interpreter lock, so that no other thread of its process runs."""
+
+    seconds = luigi.IntParameter()
+
+    def work(self):
+        ctypes.PyDLL(None).sleep(self.seconds)
 
 
 class Fails(Base):

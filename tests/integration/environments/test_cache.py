@@ -22,7 +22,7 @@ from poltergust.environments import Cancelled, Environments, Locks, marker
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.eviction import Limits
 from poltergust.environments.resolve import LocalLocks
-from poltergust.processes import Child
+from poltergust.processes import Child, LastWord
 from poltergust.processes.child import spawn
 from tests.emulators.servers import wait_until
 from tests.integration.environments import packages
@@ -220,6 +220,7 @@ class FullDisk:
         on_line: Callable[[str], None],
         on_message: Callable[[Mapping[str, object]], None] | None = None,
         on_exit: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
     ) -> Child:
         if "install" in argv and self.victim.exists():
             text = f"error: failed to write: {os.strerror(errno.ENOSPC)} (os error 28)"

@@ -91,6 +91,21 @@ def test_an_agent_killed_at_any_moment_leaves_nobody(seen: int) -> None:
     assert with_token(token) == []
 
 
+def test_the_supervisor_of_a_dead_agent_says_the_last_word(tmp_path: Path) -> None:
+    token, said = f"agent-{os.urandom(8).hex()}", tmp_path / "said"
+    script = Path(__file__).with_name("small_agent.py")
+    argv = [sys.executable, "-S", str(script), str(ROOT), "linger", token, str(said)]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True) as agent:
+        wait_until(lambda: len(with_token(token)) >= 2, "the command")
+        (supervisor,) = children_of(agent.pid)
+        for pid in (agent.pid, supervisor):
+            assert b"a secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert not said.exists()
+        agent.kill()
+    wait_until(lambda: said.exists() and said.read_text() == "a secret", "the last word")
+    assert with_token(token) == []
+
+
 @pytest.mark.usefixtures("reaper")
 def test_a_supervisor_killed_leaves_nobody_and_takes_no_other_exit_status() -> None:
     before = children_of(os.getpid())

@@ -13,7 +13,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument, Report, Request
 from poltergust.luigi_run.launch import INSIDE, Launcher, LuigiProcess, child_environment
-from poltergust.processes import Exit
+from poltergust.processes import Exit, LastWord
 
 REQUEST = Request("module", "Task", (Argument("a", "1"),), "http://127.0.0.1:8082", "node/1", budget=3)
 
@@ -75,6 +75,7 @@ class Started:
         on_line: Callable[[str], None],
         on_message: Callable[[Mapping[str, object]], None] | None = None,
         on_exit: Callable[[], None] | None = None,
+        last_word: LastWord | None = None,
     ) -> FakeChild:
         self.argv = argv
         self.children.append(FakeChild(on_message, on_exit))

@@ -1,0 +1,205 @@
+"""Who works, by the scheduler's clock: speak for this node's Luigi processes, and take over from those that are gone.
+
+Luigi's worker pings each second from a thread, which a task that holds the interpreter lock keeps from running, so the
+agent pings for a worker that fell silent while its process lives. A worker of which nobody hears is on a machine that
+is gone: what it ran goes back, and the scheduler is told to listen to it no more. Whoever finds its own worker so
+treated was silent for too long, and stops its run.
+
+None of this needs a setting of the scheduler. Only runs that this node works on or waits for are looked at; with none
+there is no question to the scheduler at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from poltergust.base.errors import Temporary
+from poltergust.base.loops import Loop
+from poltergust.luigi_run.give_back import give_back
+from poltergust.luigi_run.scheduler import HeardWorker, SchedulerClient
+
+log = logging.getLogger(__name__)
+
+PREFIX = "poltergust-"
+"""Of the worker ids of all nodes: nobody else's are touched."""
+
+LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 0.5
+"""Between two looks, and while somebody is suspected."""
+
+SPEAK_SECONDS = 2.0
+"""After so long a silence of its worker an agent speaks for it."""
+
+SILENT_SECONDS = 9.0
+"""After so long a silence a worker is suspected. With the looks it takes to be sure, and the scheduler's time in whole
+seconds, it is gone after 10 to 15."""
+
+GONE_SECONDS = 15.0
+"""An agent that was not let to look for so long stood still, and has been taken for gone by the others."""
+
+FIRST_LOOKS, OTHER_LOOKS = 2, 4
+"""Looks in a row after which a silent worker is gone: for the node whose worker has the smallest id, so that usually
+only one takes over, and for all others."""
+
+SETTLE_SECONDS = 5.0
+"""A scheduler that did not answer, or slowly, has not heard of the living either: for so long nobody is suspected."""
+
+SLOW_SECONDS = 2.0
+"""An answer that took longer says little about who is silent."""
+
+
+class WatchedProcess(Protocol):
+    """A Luigi process of this node."""
+
+    def lives(self) -> bool:
+        """Whether it is there, and not stopped by a signal."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """The other nodes have its tasks: end it at once."""
+        ...
+
+
+@dataclass
+class _Own:
+    process: WatchedProcess
+    started: float | None = None  # when the scheduler first heard of it, by its own clock
+
+
+def boot_time() -> float:
+    """Seconds that go on while the machine sleeps, where the system has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class WorkerWatch:
+    """`work` says which runs matter, as parts of worker ids, with the budget of their tasks; it may be called at any
+    time. `freed(part)` is called when such a run has lost a worker, so that tasks of it may run again."""
+
+    def __init__(
+        self,
+        client: SchedulerClient,
+        work: Callable[[], Mapping[str, int]],
+        freed: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = boot_time,
+    ) -> None:
+        self._client = client
+        self._work = work
+        self._freed = freed
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._own: dict[str, _Own] = {}
+        self._suspects: dict[str, int] = {}  # looks in a row
+        self._working: dict[str, frozenset[str]] = {}  # by run, the workers that could be given tasks at the last look
+        self._answers_since: float | None = None
+        self._heard_at = 0.0  # of the last good look, by the scheduler's clock
+        self._turned = self._clock()
+        self._loop = Loop("worker-watch", self._turn)
+
+    def start(self) -> None:
+        self._loop.start(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """A question under way is left behind: its thread ends with it."""
+        self._loop.request_stop()
+
+    def add(self, worker: str, process: WatchedProcess) -> None:
+        """Speak for that worker until `remove`."""
+        with self._lock:
+            self._own[worker] = _Own(process)
+
+    def remove(self, worker: str) -> None:
+        with self._lock:
+            self._own.pop(worker, None)
+
+    def _turn(self) -> float:
+        stood_still = self._clock() - self._turned > GONE_SECONDS  # the machine was paused, or all that runs on it
+        if stood_still:
+            self._answers_since = None
+            self._suspects.clear()
+        work = self._work()
+        heard = self._look() if work else {}
+        if heard:
+            with self._lock:
+                own = dict(self._own)
+            self._look_after(own, heard, stood_still)
+            self._take_over(own, heard, work)
+            self._notice_ends(heard, work)
+        elif not work:
+            self._answers_since = None
+        self._turned = self._clock()
+        return SUSPECTING_LOOK_SECONDS if self._suspects else LOOK_SECONDS
+
+    def _look(self) -> Mapping[str, HeardWorker]:
+        begin = self._clock()
+        try:
+            found = {worker.worker_id: worker for worker in self._client.heard()}
+            if self._clock() - begin <= SLOW_SECONDS:
+                if self._answers_since is None:
+                    self._answers_since = begin
+                return found
+        except Temporary as error:
+            log.debug("cannot see who works: %s", error)
+        self._answers_since = None
+        self._suspects.clear()
+        return {}
+
+    def _look_after(self, own: Mapping[str, _Own], heard: Mapping[str, HeardWorker], stood_still: bool) -> None:
+        # A worker that the scheduler knows only since a moment ago was forgotten: because it was silent, if the
+        # scheduler remembers others or it was us who stood still, else because the scheduler was started again.
+        remembers = stood_still or any(worker.started < self._heard_at for worker in heard.values())
+        for worker_id, each in own.items():
+            seen = heard.get(worker_id)
+            if seen is None:
+                continue
+            each.started = each.started or seen.started
+            forgotten = remembers and seen.started > max(each.started, self._heard_at)
+            if not seen.enabled or forgotten:
+                each.process.lost("this node was silent for too long; the other nodes have its tasks")
+            elif seen.silent > SPEAK_SECONDS and each.process.lives():
+                self._speak(worker_id)
+        self._heard_at = max(worker.now for worker in heard.values())
+
+    def _speak(self, worker_id: str) -> None:
+        try:
+            self._client.call("ping", worker=worker_id)
+        except Temporary as error:
+            log.debug("cannot speak for %s: %s", worker_id, error)
+
+    def _take_over(self, own: Mapping[str, _Own], heard: Mapping[str, HeardWorker], work: Mapping[str, int]) -> None:
+        silent = {
+            worker_id: part
+            for worker_id, worker in heard.items()
+            if worker.silent > SILENT_SECONDS and worker.enabled and worker_id not in own
+            for part in work
+            if worker_id.startswith(PREFIX) and part in worker_id
+        }
+        self._suspects = {worker_id: self._suspects.get(worker_id, 0) + 1 for worker_id in silent}
+        if self._answers_since is None or self._clock() - self._answers_since < SETTLE_SECONDS:
+            return
+        speaking = [worker_id for worker_id, worker in heard.items() if worker.silent <= SILENT_SECONDS]
+        looks = FIRST_LOOKS if min(speaking, default="") in own else OTHER_LOOKS
+        for worker_id, part in silent.items():
+            if self._suspects[worker_id] >= looks:
+                del self._suspects[worker_id]
+                self._take_from(worker_id, part, work[part])
+
+    def _notice_ends(self, heard: Mapping[str, HeardWorker], work: Mapping[str, int]) -> None:
+        """Whoever waits for others is told as soon as one of them has ended: it may have left something to do."""
+        enabled = [worker_id for worker_id, worker in heard.items() if worker.enabled]
+        before, self._working = (
+            self._working,
+            {part: frozenset(worker_id for worker_id in enabled if part in worker_id) for part in work},
+        )
+        for part, workers in self._working.items():
+            if before.get(part, workers) - workers:
+                self._freed(part)
+
+    def _take_from(self, worker_id: str, part: str, budget: int) -> None:
+        tasks = give_back(self._client, worker_id, budget)
+        log.warning("%s is gone; %s can run again", worker_id, ", ".join(tasks) or "nothing that it ran")
+        self._freed(part)

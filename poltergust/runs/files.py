@@ -36,7 +36,7 @@ class RunFiles:
         self._context = context
         self._state = context.state
         self._store_of = store_of
-        self._redact = Redactor((context.variables,))
+        self._redact = Redactor((context.variables,), names=context.names)
 
     def task_file(self, run: Run) -> TaskFile:
         url = self._state.path.of(run.name, Kind.CONFIG)

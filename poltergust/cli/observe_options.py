@@ -15,7 +15,7 @@ from poltergust.observe.settings import ObserveSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SECRET = "POLTERGUST_NOTIFY_SECRET"
+SECRET = "POLTERGUST_NOTIFY_SECRET"  # noqa: S105  # a variable's name
 """Only ever in the environment: a command line can be read by everybody on the machine."""
 
 MIN_KEEP_SECONDS = 3600.0

@@ -46,7 +46,7 @@ TURN_SECONDS = 1.0
 MAX_TURN_SECONDS = 10.0
 """After so long without a turn of its loop the scheduler counts as stuck."""
 
-_WILDCARDS = ("", "0.0.0.0", "::")
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, never bound to
 
 log = logging.getLogger(__name__)
 

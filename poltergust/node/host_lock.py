@@ -19,7 +19,7 @@ from poltergust.node.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path("/tmp")
+FOLDER = Path("/tmp")  # noqa: S108  # the folder made in it is checked to be this user's alone
 """Neither the cache's folder nor one that a variable names: agents with other options would not find the lock there.
 What is locked is spared when old files are removed (tmpfiles.d(5), "Age")."""
 

@@ -181,7 +181,7 @@ class OutcomePosts:
         headers = {"Content-Type": "application/json", "User-Agent": f"poltergust/{__version__}"}
         if self._secret is not None:
             headers[SIGNATURE] = signature(self._secret, body)
-        request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
+        request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")  # noqa: S310  # the scheme was checked to be http or https
         try:
             with self._opener.open(request, timeout=max(0.5, min(REQUEST_TIMEOUT_SECONDS, self._remaining()))):
                 return "", False

@@ -44,7 +44,7 @@ def check(argv: Sequence[str], env: Mapping[str, str]) -> None:
 def supervise(pipes: Pipes) -> subprocess.Popen[bytes]:
     """Start the supervisor; it inherits the agent's environment (an interpreter may need its LD_LIBRARY_PATH)."""
     fds = (pipes.order_read, pipes.status_write, pipes.control_read, pipes.result_write)
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603  # an argument list of our own, no shell
         [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOM), *map(str, fds)],
         stdin=subprocess.DEVNULL,
         stdout=pipes.output_write,

@@ -323,7 +323,7 @@ def _become_last_word(text: bytes, argv: list[bytes]) -> NoReturn:
     os.write(write, text)  # a pipe holds more than the text may have
     os.close(write)
     os.dup2(read, 0)
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606  # no shell is the point
 
 
 def _exec(argv: list[bytes], env: dict[bytes, bytes]) -> None:
@@ -333,7 +333,7 @@ def _exec(argv: list[bytes], env: dict[bytes, bytes]) -> None:
     denied = None
     for folder in folders:
         try:
-            os.execve(os.path.join(folder, name), argv, env)
+            os.execve(os.path.join(folder, name), argv, env)  # noqa: S606  # no shell is the point
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError as error:

@@ -180,7 +180,7 @@ class SharedWorker(Worker):
     def _sleeper(self) -> Iterator[None]:
         while True:
             idle = time.monotonic() - self._idle_from if self._idle_from else 0.0
-            time.sleep(min(MAX_SLEEP_SECONDS, max(0.1, idle / 10)) * random.uniform(0.75, 1.25))
+            time.sleep(min(MAX_SLEEP_SECONDS, max(0.1, idle / 10)) * random.uniform(0.75, 1.25))  # noqa: S311  # spreads load, hides nothing
             yield
 
     def _purge_children(self) -> None:

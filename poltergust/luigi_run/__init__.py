@@ -45,7 +45,7 @@ class Request:
     reset_failures: bool = (
         False  # clear what the scheduler remembers of this pipeline's failures first (a new generation)
     )
-    dead_workers: tuple[str, ...] = ()  # their RUNNING tasks go back first, uncharged; see `LuigiRun.release`
+    dead_workers: tuple[str, ...] = ()  # what they ran goes back to all nodes first, uncharged
     run: str = ""  # what the worker ids of this run have in common on all nodes
     idle: float = 8.0  # seconds to stay with nothing to run here while other nodes' tasks may still free some
 
@@ -80,13 +80,6 @@ class LuigiRun(Protocol):
 
     def stop(self, grace: float) -> None:
         """Interrupt, after `grace` seconds terminate, then kill. Does not block."""
-        ...
-
-    def release(self, dead_workers: Sequence[str]) -> None:
-        """These workers are known to be dead: what they ran goes back to the others, without counting as a failure.
-
-        Each is a `Request.worker`, or a prefix of several that ends in a delimiter (``node-1/``).
-        """
         ...
 
     def progress(self) -> Progress: ...

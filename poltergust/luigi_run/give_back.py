@@ -1,7 +1,8 @@
 """What a Luigi process that died was running goes back to the other nodes at once: its agent tells the scheduler.
 
 Otherwise a task stays RUNNING for all nodes until the scheduler takes the worker for gone, a minute and more later.
-`inside/remote.py` does the same, without an agent, for the process that comes next.
+So does the supervisor of an agent that died (`last_word.py`), and another node for a machine that is gone
+(`worker_watch.py`).
 """
 
 from __future__ import annotations

@@ -24,12 +24,15 @@ from poltergust.processes import Child, Exit, Spawn
 INSIDE = Path(__file__).with_name("inside")
 TERM_GRACE_SECONDS = 3.0  # between SIGTERM and SIGKILL
 
+_MAY_LEAVE_TASKS = (Reason.DRAINED, Reason.SCHEDULING_FAILED)
+"""Results of a process that may have given up tasks which the scheduler takes for running."""
+
 _REASONS = {reason.code: reason for reason in Reason}
 
 
 class Launcher:
     """`Launch` on top of any `Spawn`. `on_death` is called with the worker id and the budget of a process that ended
-    without a result; it says which tasks ran there. `watch` speaks for the processes while they live."""
+    and may have left tasks; it gives them back and says which they are. `watch` speaks for those that live."""
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class Launcher:
                 watch.remove(request.worker)
             on_end()
 
+        for worker in request.dead_workers:
+            self._on_death(worker, request.budget)
         run = LuigiProcess(ended, on_reset, on_tasks, lambda: self._on_death(request.worker, request.budget))
         child = self._spawn(
             [str(python), str(INSIDE)],
@@ -120,9 +125,6 @@ class LuigiProcess:
 
     def drain(self) -> None:
         self._running().send({"drain": True})
-
-    def release(self, dead_workers: Sequence[str]) -> None:
-        self._running().send({"release": list(dead_workers)})
 
     def stop(self, grace: float) -> None:
         self._stopping = True
@@ -188,6 +190,8 @@ class LuigiProcess:
     def _judge(self, end: Exit | None) -> Report:
         received = None if self._message is None else report(self._message)
         if received is not None:
+            if received.reason in _MAY_LEAVE_TASKS:
+                self._on_death()
             return received
         if self._lost:
             return Report(Reason.OTHERS_RUN, self._lost, progress=self._progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -115,9 +115,6 @@ class FakeRun:
 
     def stop(self, grace: float) -> None:
         self.stopped = True
-
-    def release(self, dead_workers: Sequence[str]) -> None:
-        pass  # whose tasks are whose is the scheduler's to know; there is none here
 
     def progress(self) -> Progress:
         return Progress()

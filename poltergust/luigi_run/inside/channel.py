@@ -1,6 +1,6 @@
 """The two message pipes to the agent: JSON objects, one a line, in both directions.
 
-The agent's first message is the request; `drain` and `release` may follow at any time, even in the same read. The end
+The agent's first message is the request; `drain` may follow at any time, even in the same read. The end
 of its pipe means that the agent is gone: then this process has nobody to work for and ends. What is sent is framed by
 a newline, not by the end of the pipe, because forked task processes may hold the descriptor longer than this one lives.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import threading
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 CONTROL, RESULT = "POLTERGUST_CONTROL_FD", "POLTERGUST_RESULT_FD"
 AGENT_GONE = 75  # EX_TEMPFAIL of sysexits.h
@@ -64,7 +64,7 @@ class Channel:
         message = json.loads(line.decode("utf-8"))
         return message if isinstance(message, dict) else {}
 
-    def listen(self, on_drain: Callable[[], None], on_release: Callable[[List[str]], None]) -> None:
+    def listen(self, on_drain: Callable[[], None]) -> None:
         """Answer further messages from a thread, until the agent goes, which ends the process group."""
 
         def loop() -> None:
@@ -77,8 +77,6 @@ class Channel:
                     end_with_the_agent()
                 elif message.get("drain"):
                     on_drain()
-                elif message.get("release"):
-                    on_release([str(worker) for worker in message["release"]])
 
         threading.Thread(target=loop, name="poltergust-control", daemon=True).start()
 

@@ -32,7 +32,7 @@ class GraphState:
         self.disabled = self.of("DISABLED")
         pending = self.of("PENDING", "SUSPENDED")
         done = set(self.done)
-        # A task that is just being given back names itself for a moment (`Remote.give_back`).
+        # A task that is just being given back names itself for a moment (`luigi_run/give_back.py`).
         ready = [task for task in pending if done.issuperset(set(graph[task].get("deps", [])) - {task})]
         self.runnable = [task for task in ready if graph[task].get("workers")]
         self.missing = [task for task in ready if not graph[task].get("workers")]

@@ -21,7 +21,7 @@ def main() -> int:
     if first is None or "request" not in first:
         return AGENT_GONE
     run = PipelineRun(channel, first["request"], log)
-    channel.listen(run.drain, run.release)
+    channel.listen(run.drain)
     result = run.result()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

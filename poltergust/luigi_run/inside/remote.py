@@ -4,13 +4,13 @@ and shorter time-outs.
 - Every task that sets no `retry_count` of its own is sent with the run's budget, so that it is tried that often in the
   whole cluster whatever the scheduler is configured with (luigi/worker.py `_get_retry_policy_dict`).
 - It remembers whether this process was handed the root task and reported it done.
-- `give_back` and `reset_failures` change what the scheduler remembers, with the calls it has.
+- `reset_failures` changes what the scheduler remembers, with the calls it has.
 """
 
 import base64
 import http.client
 import importlib
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, List
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .ending import headline
@@ -21,7 +21,6 @@ RPCError: Any = rpc.RPCError
 
 TEN_YEARS_SECONDS = 10 * 365 * 86400  # a disable_window that no run outlives
 UNLIMITED_RETRIES = 10**9
-ACTIVE = ("RUNNING", "BATCH_RUNNING")
 
 
 class Remote(RemoteScheduler):  # type: ignore[misc]
@@ -81,66 +80,6 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
         nodes = self.dep_graph(root_id, include_done=True)
         return nodes if isinstance(nodes, dict) else {}
 
-    def give_back(self, workers: Iterable[str], by: str) -> List[str]:
-        """Put what dead workers ran back to PENDING without charging the tasks' budgets; the ids of those tasks.
-
-        Reporting them FAILED, as the scheduler itself does for a silent worker, would count as a failure. A task that
-        yields new requirements goes from RUNNING to PENDING uncounted (luigi/scheduler.py `add_task`, `new_deps`): the
-        task itself is named as that requirement and taken out again by the second call, which sends the old list in the
-        name of the live worker `by`. The dead one is disabled first: if it lives after all, the scheduler gives it
-        nothing more and ignores its late reports, and so is the first call where the task is not RUNNING any more.
-        Two survivors that do this at once could free a task that a third has just begun; each looks again right before,
-        which leaves a window of one call.
-        """
-        prefixes = [worker for worker in workers if worker]
-        freed = []
-        disabled = set()
-        for task_id in self._running_of(prefixes):
-            node = self.dep_graph(task_id, include_done=True).get(task_id, {})
-            worker = node.get("worker_running") or ""
-            if node.get("status") not in ACTIVE or not named(worker, prefixes):
-                continue
-            if worker not in disabled:
-                self.disable_worker(worker)
-                disabled.add(worker)
-            self._return(task_id, node, worker, by)
-            freed.append(task_id)
-        return freed
-
-    def give_back_own(self, worker: str) -> List[str]:
-        """The same for the tasks this very process gave up; the worker is not disabled, its id is used no more."""
-        freed = []
-        for task_id in self._running_of([worker]):
-            node = self.dep_graph(task_id, include_done=True).get(task_id, {})
-            if node.get("status") in ACTIVE and node.get("worker_running") == worker:
-                self._return(task_id, node, worker, worker)
-                freed.append(task_id)
-        return freed
-
-    def _running_of(self, prefixes: List[str]) -> List[str]:
-        found = []
-        for status in ACTIVE:
-            tasks = self.task_list(status=status, upstream_status="", limit=False)
-            if isinstance(tasks, dict):
-                found += [
-                    task_id
-                    for task_id, node in tasks.items()
-                    if isinstance(node, dict) and named(node.get("worker_running") or "", prefixes)
-                ]
-        return found
-
-    def _return(self, task_id: str, node: Dict[str, Any], worker: str, by: str) -> None:
-        same = {
-            "task_id": task_id,
-            "status": "PENDING",
-            "runnable": False,
-            "resources": node.get("resources") or {},
-            "priority": node.get("priority") or 0,
-            "accepts_messages": None,
-        }
-        self.add_task(worker=worker, new_deps=[task_id], **same)
-        self.add_task(worker=by, deps=list(node.get("deps") or []), **same)
-
     def reset_failures(self, root_id: str, worker: str) -> List[str]:
         """Clear what earlier runs left on the root's graph: disabled tasks are enabled, counted failures forgotten.
 
@@ -191,11 +130,6 @@ def fetcher(url: str) -> Any:
             return request
 
     return Quick() if rpc.HAS_REQUESTS else Plain()
-
-
-def named(worker: str, prefixes: Iterable[str]) -> bool:
-    """A prefix ends with a delimiter; anything else is a whole id (`node/1` is not `node/10`)."""
-    return any(worker == prefix or (not prefix[-1].isalnum() and worker.startswith(prefix)) for prefix in prefixes)
 
 
 def without_credentials(url: str) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 import warnings
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from . import binding, circles, finding, guards, logs, luigi_import
 from .channel import Channel
@@ -35,7 +35,6 @@ class PipelineRun:
         self.progress: Dict[str, int] = {}
         self.events = TaskEvents(lambda batch: channel.send({"tasks": batch}))
         self.draining = threading.Event()
-        self.ready = threading.Event()  # luigi is imported and the scheduler has answered once
         self.over = threading.Event()
         self._moving, self._asked, self._took = True, 0.0, 0.0
 
@@ -48,18 +47,6 @@ class PipelineRun:
         self.draining.set()
         if self.worker is not None:
             self.worker.drain()
-
-    def release(self, workers: List[str]) -> None:
-        def give_back() -> None:
-            self.ready.wait()
-            from luigi.rpc import RPCError
-
-            try:
-                self.give_back(self.remote(), workers)
-            except RPCError as error:
-                self.write_line(f"cannot give back the tasks of a dead node: {describe(error)}")
-
-        threading.Thread(target=give_back, name="poltergust-release", daemon=True).start()
 
     # the main thread
 
@@ -75,8 +62,6 @@ class PipelineRun:
         except BaseException as error:  # noqa: BLE001 - the result must name whatever Luigi let through
             logs.write_line(self.log, traceback.format_exc())
             ended = Ended("scheduling-failed", f"luigi ended with {describe(error)}")
-            if self.scheduler is not None:
-                self.give_back_own()
         self.over.set()
         self.events.flush()
         return {
@@ -125,8 +110,6 @@ class PipelineRun:
         self.scheduler = self.remote()
         self.scheduler.events = self.events
         self.scheduler.graph(self.root.task_id)  # does it answer at all
-        self.ready.set()
-        self.give_back(self.scheduler, self.request["dead_workers"])
         if self.request["reset_failures"]:
             self.reset_failures()
         self.scheduler.set_retries(RPC_ATTEMPTS, RPC_WAIT_SECONDS)
@@ -246,10 +229,6 @@ class PipelineRun:
         budget, root_id = self.request["budget"], self.root.task_id
         return Remote(self.request["scheduler_url"], budget, root_id, attempts=attempts)
 
-    def give_back(self, scheduler: Any, workers: List[str]) -> None:
-        for task_id in scheduler.give_back(workers, by=self.request["worker"]) if workers else []:
-            self.write_line(f"{task_id} ran on a node that is gone; it can run again")
-
     def reset_failures(self) -> None:
         for task_id in self.scheduler.reset_failures(self.root.task_id, self.request["worker"]):
             self.write_line(f"earlier failures of {task_id} are cleared")
@@ -259,26 +238,16 @@ class PipelineRun:
             self.channel.send({"failures_reset": True})
 
     def interrupted(self) -> Ended:
-        """SIGINT or SIGTERM: the tasks that ran are RUNNING for the scheduler until somebody says otherwise."""
+        """SIGINT or SIGTERM: the tasks that ran are RUNNING for the scheduler until the agent says otherwise."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         ran = [] if self.worker is None else [shown_task(task) for task in self.worker.running]
-        if self.scheduler is not None:
-            if self.scheduler.root_executed:
-                try:
-                    return executed(self.root, self.complete)
-                except Ended as early:
-                    return early
-            self.give_back_own()
+        if self.scheduler is not None and self.scheduler.root_executed:
+            try:
+                return executed(self.root, self.complete)
+            except Ended as early:
+                return early
         return Ended("drained", f"it ran {listed(ran)}" if ran else "nothing of it ran on this node")
-
-    def give_back_own(self) -> None:
-        from luigi.rpc import RPCError
-
-        try:
-            self.remote(attempts=1).give_back_own(self.request["worker"])
-        except RPCError as error:
-            self.write_line(f"cannot give back what ran: {describe(error)}")
 
     # the watching thread
 

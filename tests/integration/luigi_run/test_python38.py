@@ -92,7 +92,7 @@ def test_drain_stop_and_take_over(node: Node) -> None:
     os.kill(draining.run.pid, signal.SIGKILL)
     assert draining.report().reason is Reason.CHILD_DIED
     (node.shared / "held").unlink()
-    stopped = node.start("NeedsHeld", dead_workers=("old/",))
+    stopped = node.start("NeedsHeld", dead_workers=("old/1",))
     wait_until((node.shared / "held").exists, "the task to run again")
     stopped.run.stop(60)
     assert stopped.report().reason is Reason.DRAINED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,9 +45,6 @@ class Process:
 
     def stop(self, grace: float) -> None:
         self.stopped = True
-
-    def release(self, dead_workers: Sequence[str]) -> None:
-        raise AssertionError("nobody died here")
 
     def progress(self) -> Progress:
         return Progress()

@@ -28,6 +28,9 @@ from poltergust.environments import marker
 # It warns of every Python 2 and every script named python that it meets while it looks around.
 logging.getLogger("python_discovery").setLevel(logging.ERROR)
 
+OLDEST = "3.7"
+"""What virtualenv and Luigi put into an environment of an older Python fails as soon as it starts."""
+
 _USUAL_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/opt/homebrew/bin")  # Debian, deadsnakes, Homebrew
 
 
@@ -64,7 +67,7 @@ class Interpreters:
         """The interpreter for `request` (None: the one Poltergust runs on). A relative path starts from `folder`.
 
         Raises `NodeError(INTERPRETER_MISSING)` that lists what this node has, `Permanent(INVALID_VALUE)` if `request`
-        is no way to ask for a Python.
+        is no way to ask for a Python, or asks for one that is too old.
         """
         if request is None:
             request = str(getattr(sys, "_base_executable", sys.executable))
@@ -74,7 +77,13 @@ class Interpreters:
             found = self._matching(request, _spec(request), env)
         if found is None:
             raise self._missing(request, env)
-        return _interpreter(found)
+        interpreter = _interpreter(found)
+        if Version(interpreter.version) < Version(OLDEST):
+            text = (
+                f"virtualenv: {request} is Python {interpreter.version}, and neither virtualenv nor luigi has a release"
+            )
+            raise Permanent(Reason.INVALID_VALUE, f"{text} that works there; ask for {OLDEST} or newer")
+        return interpreter
 
     def all(self, env: Mapping[str, str]) -> list[Interpreter]:
         """Every interpreter of this node, newest first, each real file once."""

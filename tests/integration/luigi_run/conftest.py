@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher, LuigiProcess
 from poltergust.luigi_run.scheduler import SchedulerClient
 from poltergust.processes.child import spawn
+from tests import needs
 from tests.emulators.servers import free_port, port_open, running
 
 HERE = Path(__file__).parent
@@ -138,6 +140,19 @@ class Node:
         """How often the tasks of that name were executed, on any node."""
         path = self.shared / f"{name}.runs"
         return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def environment(version: str, luigi: str, folder: Path) -> Path:
+    """The interpreter of a new virtualenv of that Python below `folder`, with that Luigi."""
+    python = folder / "env" / "bin" / "python"
+    uv = Path(sys.executable).with_name("uv")
+    interpreter = needs.pyenv_python(version)
+    for argv in (
+        [sys.executable, "-m", "virtualenv", "--no-seed", "--quiet", "--python", str(interpreter), str(folder / "env")],
+        [str(uv), "pip", "install", "--quiet", "--python", str(python), luigi],
+    ):
+        subprocess.run(argv, check=True, timeout=300)
+    return python
 
 
 @pytest.fixture(scope="session")

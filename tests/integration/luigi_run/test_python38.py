@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,25 +11,15 @@ import pytest
 
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument, Report
-from tests import needs
 from tests.emulators.servers import wait_until
-from tests.integration.luigi_run.conftest import Node
+from tests.integration.luigi_run.conftest import Node, environment
 
 VERSION, LUIGI = "3.8", "luigi==3.7.3"
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    interpreter = needs.pyenv_python(VERSION)
-    folder = tmp_path_factory.mktemp("python") / "env"
-    python = folder / "bin" / "python"
-    bin_ = Path(sys.executable).parent
-    for argv in (
-        [sys.executable, "-m", "virtualenv", "--no-seed", "--quiet", "--python", str(interpreter), str(folder)],
-        [str(bin_ / "uv"), "pip", "install", "--quiet", "--python", str(python), LUIGI],
-    ):
-        subprocess.run(argv, check=True, timeout=300)
-    return python
+    return environment(VERSION, LUIGI, tmp_path_factory.mktemp("python"))
 
 
 def test_a_tree_on_two_nodes(make_node: Callable[[], Node]) -> None:

@@ -118,3 +118,10 @@ def test_a_damaged_memory_is_no_harm(machine: Machine) -> None:
     for damaged in ('{"x": 1}', "[]", "", "\x00"):
         remembered.write_text(damaged, encoding="utf-8")
         assert machine.find("3.78") == "bin/python3.78"
+
+
+def test_a_python_that_is_too_old_is_refused_with_the_reason(machine: Machine) -> None:
+    python(machine.root / "bin" / "python3.6", "3.6.15")
+    with pytest.raises(Permanent, match=r"python3\.6 is Python 3\.6\.15, .* ask for 3\.7 or newer") as raised:
+        machine.find("python3.6")
+    assert raised.value.reason is Reason.INVALID_VALUE

@@ -169,7 +169,6 @@ def test_what_cannot_be_submitted_is_not(project: Path, poltergust: Commands) ->
         (missing.name,): "environment/none.yaml: no such environment file",
         (broken.name,): 'did you mean "dependencies"?',
         ("none.yaml",): "none.yaml: cannot be read: No such file or directory",
-        (wrong, "--name", "../up"): "has '.' or '..' as a component",
     }.items():
         said = poltergust("submit", *arguments)
         assert (said.code, said.out) == (1, ""), said
@@ -179,6 +178,9 @@ def test_what_cannot_be_submitted_is_not(project: Path, poltergust: Commands) ->
     said = poltergust("submit", several)
     assert [text.split(": ")[0] for text in said.err.splitlines()] == ["poltergust"] * 2, "a line for each mistake"
     assert poltergust("submit", "-").code == 2
+    up = poltergust("submit", whole(project, "good"), "--name", "../up")
+    assert (up.code, up.out) == (2, "")
+    assert "'../up' is no name of a config below" in up.err
     assert list((project / "pipeline").iterdir()) == []
     assert poltergust("submit", missing.name, "--no-check").code == 0
     queued = poltergust("status").out

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from poltergust.dashboard.tasks import TaskState, TaskView
+from poltergust.dashboard.tasks import ShownState, TaskView
 
 MAX_BOXES = 150
 """More cannot be taken in, and takes long to lay out."""
@@ -20,8 +20,8 @@ class Box:
     key: str
     label: str
     note: str
-    state: TaskState
-    counts: Mapping[TaskState, int]
+    state: ShownState
+    counts: Mapping[ShownState, int]
     is_family: bool
 
 
@@ -39,7 +39,7 @@ class FamilySummary:
     """All tasks of one family. `longest` in seconds, None where none began."""
 
     family: str
-    counts: Mapping[TaskState, int]
+    counts: Mapping[ShownState, int]
     longest: float | None
 
     @property
@@ -71,7 +71,7 @@ def focus(tasks: Sequence[TaskView], family: str = "") -> Boxes:
     if family:
         chosen = [task for task in tasks if task.family == family]
     else:
-        chosen = [task for task in tasks if task.state in (TaskState.FAILED, TaskState.RUNNING)]
+        chosen = [task for task in tasks if task.state in (ShownState.FAILED, ShownState.RUNNING)]
     dependents: dict[str, list[str]] = {}
     for task in tasks:
         for dep in task.deps:
@@ -104,16 +104,16 @@ def _box(task: TaskView) -> Box:
     return Box(task.task_id, task.family, values[:60], task.state, {task.state: 1}, False)
 
 
-def _by_family(tasks: Iterable[TaskView]) -> dict[str, Counter[TaskState]]:
-    found: dict[str, Counter[TaskState]] = {}
+def _by_family(tasks: Iterable[TaskView]) -> dict[str, Counter[ShownState]]:
+    found: dict[str, Counter[ShownState]] = {}
     for task in tasks:
         found.setdefault(task.family, Counter())[task.state] += 1
     return found
 
 
-def _worst(counts: Mapping[TaskState, int]) -> TaskState:
-    return next(state for state in TaskState if counts.get(state))
+def _worst(counts: Mapping[ShownState, int]) -> ShownState:
+    return next(state for state in ShownState if counts.get(state))
 
 
-def _rank(counts: Mapping[TaskState, int]) -> int:
-    return list(TaskState).index(_worst(counts))
+def _rank(counts: Mapping[ShownState, int]) -> int:
+    return list(ShownState).index(_worst(counts))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from poltergust.base.progress import Progress
-from poltergust.dashboard.tasks import TaskState, TaskView, past_task_views
+from poltergust.dashboard.tasks import ShownState, TaskView
 from poltergust.path.reading import summary
 from poltergust.path.reading.model import ConfigView, PastRun, RunView
 from poltergust.path.records import RunEnvironment, State
@@ -33,7 +33,7 @@ class FamilyRow:
     """A family in all runs: the worst state of its tasks in each, None where nothing is known of it."""
 
     family: str
-    states: tuple[TaskState | None, ...]
+    states: tuple[ShownState | None, ...]
 
 
 def run_summaries(config: ConfigView | None, past: Sequence[PastRun], now: float) -> tuple[RunSummary, ...]:
@@ -43,16 +43,16 @@ def run_summaries(config: ConfigView | None, past: Sequence[PastRun], now: float
     return tuple(_with_changes(run, older) for run, older in zip(found, before, strict=True))
 
 
-def family_rows(past: Sequence[PastRun]) -> tuple[FamilyRow, ...]:
-    """Every family that is known in any of the runs, by name; the columns are in the order of `past`."""
-    tasks = [past_task_views(run) for run in past]
+def family_rows(tasks: Sequence[Sequence[TaskView]]) -> tuple[FamilyRow, ...]:
+    """Every family that is known in any of the runs, by name; the columns are in the order of `tasks`, one for each
+    run."""
     names = sorted({task.family for each in tasks for task in each})
     return tuple(FamilyRow(name, tuple(_state_of(name, each) for each in tasks)) for name in names)
 
 
-def _state_of(family: str, tasks: Sequence[TaskView]) -> TaskState | None:
+def _state_of(family: str, tasks: Sequence[TaskView]) -> ShownState | None:
     states = {task.state for task in tasks if task.family == family}
-    return next((state for state in TaskState if state in states), None)
+    return next((state for state in ShownState if state in states), None)
 
 
 def _summary(config: ConfigView | None, past: PastRun, now: float) -> RunSummary:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from poltergust.base.text import exact
-from poltergust.dashboard.tasks import TaskState, TaskView
+from poltergust.dashboard.tasks import ShownState, TaskView
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView, RunView
 from poltergust.path.records import State
 
@@ -90,7 +90,7 @@ def task_lanes(tasks: Sequence[TaskView], now: float) -> Drawing | None:
             name=task.task_id,
         )
         for task in tasks
-        if task.started is not None and task.state is not TaskState.PENDING
+        if task.started is not None and task.state is not ShownState.PENDING
     ]
     if not spans:
         return None

@@ -172,7 +172,7 @@ class HistoryPage(RunHandler):
             topic=self.parts.reading.history(name).name,
             name=name,
             runs=runs,
-            rows=family_rows(history.runs),
+            rows=family_rows(history.tasks),
             compared=compared if len(compared) == 2 else [],
             now=now,
         )

@@ -8,7 +8,7 @@ from poltergust.dashboard.events import PATH_TOPIC, run_topic
 from poltergust.dashboard.files import RunFiles, files_of
 from poltergust.dashboard.logs import LogFile, Logs
 from poltergust.dashboard.path_configs import PathConfigs
-from poltergust.dashboard.tasks import TaskView, task_views
+from poltergust.dashboard.tasks import TaskView, past_task_views, task_views
 from poltergust.dashboard.watching import Topic
 from poltergust.observe.scheduler_view import SchedulerView
 from poltergust.path.layout import WatchedPath
@@ -19,6 +19,9 @@ from poltergust.stores import Stores
 LOGS_TOPIC = "logs:"
 FILES_TOPIC = "files:"
 HISTORY_TOPIC = "history:"
+
+MAX_RUNS_WITH_TASKS = 30
+"""Whose tasks are read for the history of a name: a file for each node of each run."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,12 @@ class RunPicture:
 
 @dataclass(frozen=True)
 class History:
-    """What stands at a name, and every run of it that left records, the latest first."""
+    """What stands at a name, and every run of it that left records, the latest first. `tasks` are those of the latest
+    `MAX_RUNS_WITH_TASKS`, in the same order."""
 
     config: ConfigView | None
     runs: tuple[PastRun, ...]
+    tasks: tuple[tuple[TaskView, ...], ...] = ()
 
 
 class PathReading:
@@ -109,11 +114,14 @@ class PathReading:
             return None
         graph = self._scheduling.graph(detail.config, detail.nodes)
         logs = self.logs.files(name, detail.config.generation or "")
-        return RunPicture(detail, task_views(detail.config, graph), logs)
+        stories = self._reader.tasks(name, detail.config.generation or "", detail.config.runs)
+        return RunPicture(detail, task_views(detail.config, graph, stories), logs)
 
     def _history(self, name: str) -> History:
-        nodes = self._reader.nodes()
-        return History(self._reader.config(name), tuple(self._reader.runs(name, nodes)))
+        runs = tuple(self._reader.runs(name, self._reader.nodes()))
+        shown = runs[:MAX_RUNS_WITH_TASKS]
+        tasks = tuple(past_task_views(run, self._reader.tasks(name, run.generation, run.runs)) for run in shown)
+        return History(self._reader.config(name), runs, tasks)
 
 
 def _any(topic: Topic[object] | Topic[PathView] | Topic[RunPicture | None] | Topic[History]) -> Topic[object]:

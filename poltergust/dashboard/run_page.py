@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poltergust.dashboard.paging import cut_page, holds, page_number, search_words
-from poltergust.dashboard.tasks import TaskState, TaskView
+from poltergust.dashboard.tasks import ShownState, TaskView
 
 PAGE_SIZE = 100
 """Tasks on one page."""
@@ -30,14 +30,14 @@ class RunQuery:
 
     tab: RunTab = RunTab.TASKS
     words: str = ""
-    state: TaskState | None = None
+    state: ShownState | None = None
     page: int = 1
 
     @classmethod
     def of(cls, tab: str, words: str, state: str, page: str) -> RunQuery:
         """From the address of a page; what makes no sense there is left out."""
         tabs = {one.value: one for one in RunTab}
-        states = {one.value: one for one in TaskState}
+        states = {one.value: one for one in ShownState}
         return cls(tabs.get(tab, RunTab.TASKS), search_words(words), states.get(state), page_number(page))
 
 
@@ -46,7 +46,7 @@ class TaskPage:
     """`counts` by state of all tasks that match the words; `found` in the state asked for."""
 
     rows: tuple[TaskView, ...]
-    counts: Mapping[TaskState, int]
+    counts: Mapping[ShownState, int]
     found: int
     page: int
     pages: int
@@ -58,7 +58,7 @@ class TaskPage:
 
 def select_tasks(tasks: Sequence[TaskView], query: RunQuery) -> TaskPage:
     matching = [task for task in tasks if holds(_text(task), query.words)]
-    counts = dict.fromkeys(TaskState, 0)
+    counts = dict.fromkeys(ShownState, 0)
     for task in matching:
         counts[task.state] += 1
     chosen = [task for task in matching if query.state in (None, task.state)]

@@ -1,7 +1,6 @@
 """What each task of a run did: the one typed input of the run page's table, drawing by node and graph.
 
-`task_views` fills it from what there is: the scheduler's graph while it still knows the run, and the failures that the
-nodes' records keep.
+`task_views` fills it from what lies beside the path, and from the scheduler's graph while it still knows the run.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from enum import Enum
 
 from poltergust.luigi_run.scheduler import Graph, GraphTask
 from poltergust.path.reading.model import ConfigView, PastRun, RunView
+from poltergust.path.tasks import TaskState, TaskStory
 
 
-class TaskState(Enum):
+class ShownState(Enum):
     """In the order in which a person wants to see them."""
 
     FAILED = "failed"
@@ -31,7 +31,7 @@ class TaskView:
 
     task_id: str
     family: str
-    state: TaskState
+    state: ShownState
     params: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     worker: str = ""
@@ -49,25 +49,45 @@ class TaskView:
 
 
 _STATES = {
-    "DONE": TaskState.DONE,
-    "FAILED": TaskState.FAILED,
-    "DISABLED": TaskState.FAILED,
-    "RUNNING": TaskState.RUNNING,
-    "BATCH_RUNNING": TaskState.RUNNING,
+    "DONE": ShownState.DONE,
+    "FAILED": ShownState.FAILED,
+    "DISABLED": ShownState.FAILED,
+    "RUNNING": ShownState.RUNNING,
+    "BATCH_RUNNING": ShownState.RUNNING,
 }
 """Luigi's word to ours; PENDING, UNKNOWN and whatever else is pending."""
 
 
-def task_views(config: ConfigView, graph: Graph | None) -> tuple[TaskView, ...]:
+_STORY_STATES = {
+    TaskState.FAILED: ShownState.FAILED,
+    TaskState.LOST: ShownState.FAILED,
+    TaskState.RUNNING: ShownState.RUNNING,
+    TaskState.PENDING: ShownState.PENDING,
+    TaskState.DONE: ShownState.DONE,
+    TaskState.COMPLETE: ShownState.DONE,
+}
+
+LOST = "the process that ran it ended before it did"
+
+
+def task_views(config: ConfigView, graph: Graph | None, stories: Iterable[TaskStory]) -> tuple[TaskView, ...]:
     """Every task that is known of the run, those first that a person looks for first."""
     nodes = {run.record.worker: run.record.node for run in config.runs if run.record.worker}
-    found = {task.task_id: _of_graph(task, nodes) for task in (graph.tasks.values() if graph is not None else ())}
+    found = {story.task_id: _of_story(story) for story in stories}
+    for task in graph.tasks.values() if graph is not None else ():
+        known = found.get(task.task_id)
+        live = _of_graph(task, nodes)
+        # What a node wrote has times and attempts; what the scheduler says is younger where they differ.
+        if known is None or (known.state is not live.state and live.state is not ShownState.PENDING):
+            found[task.task_id] = (
+                live if known is None else replace(known, state=live.state, node=live.node or known.node)
+            )
     return _with_failures(found, config.runs)
 
 
-def past_task_views(past: PastRun) -> tuple[TaskView, ...]:
-    """What is known of the tasks of an earlier run: the failures that its records keep."""
-    return _with_failures({}, past.runs)
+def past_task_views(past: PastRun, stories: Iterable[TaskStory]) -> tuple[TaskView, ...]:
+    """What is known of the tasks of an earlier run."""
+    return _with_failures({story.task_id: _of_story(story) for story in stories}, past.runs)
 
 
 def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
@@ -83,7 +103,7 @@ def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
         order = sorted(task.params, key=lambda key: -len(values[task.family, key]))
         return replace(task, params={key: task.params[key] for key in order})
 
-    rank = {state: number for number, state in enumerate(TaskState)}
+    rank = {state: number for number, state in enumerate(ShownState)}
     listed.sort(key=lambda task: (rank[task.state], -(task.started or 0.0), task.task_id))
     return tuple(with_order(task) for task in listed)
 
@@ -91,13 +111,31 @@ def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
 def _with_failures(found: dict[str, TaskView], runs: Iterable[RunView]) -> tuple[TaskView, ...]:
     for run in runs:
         for failure in run.record.failures:
-            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, TaskState.FAILED)
-            found[failure.task_id] = replace(known, failure=failure.error, node=known.node or run.record.node)
+            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, ShownState.FAILED)
+            found[failure.task_id] = replace(
+                known, failure=known.failure or failure.error, node=known.node or run.record.node
+            )
     return ordered(found.values())
 
 
+def _of_story(story: TaskStory) -> TaskView:
+    return TaskView(
+        task_id=story.task_id,
+        family=story.family,
+        state=_STORY_STATES[story.state],
+        params=story.parameters,
+        node=story.node,
+        worker=story.worker,
+        started=story.started,
+        ended=story.ended,
+        attempts=story.attempts or None,
+        failure=LOST if story.state is TaskState.LOST else story.failure,
+        deps=story.dependencies,
+    )
+
+
 def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
-    state = _STATES.get(task.status, TaskState.PENDING)
+    state = _STATES.get(task.status, ShownState.PENDING)
     worker = task.running_on or ""
     return TaskView(
         task_id=task.task_id,
@@ -106,7 +144,7 @@ def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
         params=task.params,
         node=nodes.get(worker, ""),
         worker=worker,
-        started=task.started if state is not TaskState.PENDING else None,
-        ended=task.updated if state in (TaskState.DONE, TaskState.FAILED) and task.started is not None else None,
+        started=task.started if state is not ShownState.PENDING else None,
+        ended=task.updated if state in (ShownState.DONE, ShownState.FAILED) and task.started is not None else None,
         deps=task.deps,
     )

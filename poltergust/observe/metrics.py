@@ -1,7 +1,8 @@
 """Numbers for Prometheus, by its official client, in a registry of their own.
 
 What happens is counted when it happens; what *is* (queue, ages, problems) is read from the agent's `Status` at each
-scrape, so that no number can be stale. Labels are closed sets (reason codes, states, results): never a config's name.
+scrape, so that no number can be stale. Labels are closed sets (reason codes, states, results), or bounded ones (task
+families): never a config's name.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ from poltergust.runs.run import Run, Verdict
 
 START_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 BUILD_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+TASK_BUCKETS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
+
+MAX_FAMILIES = 50
+"""Task families that are told apart, those that ended here first: a label's values must not grow without bound."""
+
+OTHER_FAMILIES = "(other)"
 
 
 class Metrics:
@@ -54,6 +61,14 @@ class Metrics:
         self._refusals = prometheus_client.Counter(
             "poltergust_rename_refusals", "Renames that the storage refused for a new reason.", registry=registry
         )
+        self._tasks = prometheus_client.Histogram(
+            "poltergust_task_seconds",
+            "What attempts at tasks took that ended on this node, by family and result.",
+            ["family", "result"],
+            buckets=TASK_BUCKETS,
+            registry=registry,
+        )
+        self._families: set[str] = set()
         self._hits = prometheus_client.Counter(
             "poltergust_environment_hits", "Environments that were ready in the cache.", registry=registry
         )
@@ -106,6 +121,11 @@ class Metrics:
             self._refusals.inc()
         elif verdict.outcome is not None:
             self._endings.labels(verdict.outcome.value, verdict.reason.code, result.value).inc()
+
+    def task_ended(self, family: str, result: str, seconds: float) -> None:
+        if len(self._families) < MAX_FAMILIES:
+            self._families.add(family)
+        self._tasks.labels(family if family in self._families else OTHER_FAMILIES, result).observe(seconds)
 
     def logged(self, size: int) -> None:
         self._log_bytes.inc(size)

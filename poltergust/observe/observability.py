@@ -70,6 +70,10 @@ class Observability(RunObserver):
         if self.metrics is not None:
             self.metrics.started(seconds)
 
+    def task_ended(self, family: str, result: str, seconds: float) -> None:
+        if self.metrics is not None:
+            self.metrics.task_ended(family, result, seconds)
+
     def reconciled(self, verdict: Verdict) -> None:
         if self.metrics is not None:
             self.metrics.reconciled(verdict)

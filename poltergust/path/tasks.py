@@ -10,7 +10,7 @@ A line that is no such event (torn at the end, of a newer version, written by so
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -105,6 +105,30 @@ class TaskLog(AppendedLines):
                 str(name): MASK if str(name) in KNOWN_NAMES else self._redact(str(one)) for name, one in value.items()
             }
         return value if isinstance(value, (bool, int, float)) else None
+
+
+class TaskTimer:
+    """How long tasks take, from the events of one Luigi process as they come."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, str] = {}
+        self._started: dict[str, float] = {}
+
+    def attempts(self, events: Iterable[object]) -> Iterator[tuple[str, str, float]]:
+        """Family, result ("done" or "failed") and seconds of each attempt that ended in these events. One that only
+        yielded other tasks has no result yet."""
+        for event in events:
+            if not isinstance(event, dict):
+                continue
+            kind, task, at = event.get("event"), _text(event.get("task")), _number(event.get("time"))
+            if kind == "announced":
+                self._families[task] = _text(event.get("family"))
+            elif kind == "started" and at is not None:
+                self._started[task] = at
+            elif kind == "ended" and at is not None and (started := self._started.pop(task, None)) is not None:
+                result = {"DONE": "done", "FAILED": "failed"}.get(_text(event.get("status")))
+                if result is not None:
+                    yield self._families.get(task, ""), result, max(0.0, at - started)
 
 
 def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset()) -> list[TaskStory]:

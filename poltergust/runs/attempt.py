@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from poltergust.base.errors import NodeError, Permanent, RunError
@@ -15,7 +17,7 @@ from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.path.content import content_digest
 from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
-from poltergust.path.tasks import TaskLog
+from poltergust.path.tasks import TaskLog, TaskTimer
 from poltergust.runs import luigi_setup
 from poltergust.runs.context import RunContext
 from poltergust.runs.grace import grace
@@ -167,7 +169,7 @@ class Attempt:
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,
                 on_reset=lambda: context.state.failure_reset.mark_done(run.config),
-                on_tasks=self.task_log.events,
+                on_tasks=functools.partial(self._tasks, TaskTimer()),
             )
             if run.starts == 1:
                 context.observer.started(context.clock.monotonic() - self.item.due)
@@ -183,6 +185,12 @@ class Attempt:
         run.phase_timings = run.phase_timings.plus(luigi=context.clock.monotonic() - started)
         run.record_progress(report)
         return self._verdict(report)
+
+    def _tasks(self, timer: TaskTimer, events: Sequence[object]) -> None:
+        """What tasks did in the Luigi process since the last call."""
+        self.task_log.events(events)
+        for family, result, seconds in timer.attempts(events):
+            self.shared.context.observer.task_ended(family, result, seconds)
 
     def _request(self) -> Request:
         run, context = self.run, self.shared.context

@@ -33,6 +33,9 @@ class RunObserver:
     def renamed(self, run: Run, verdict: Verdict, result: RenameResult) -> None:
         """What came of a rename; of a refused one only when the storage's words are new."""
 
+    def task_ended(self, family: str, result: str, seconds: float) -> None:
+        """An attempt at a task of that family ended on this node: result is "done" or "failed"."""
+
     def logged(self, size: int) -> None:
         """So many bytes of a run log were stored."""
 

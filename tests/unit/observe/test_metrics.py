@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from poltergust.base.errors import NodeError
 from poltergust.base.reasons import Reason
 from poltergust.environments import Environment
-from poltergust.observe.metrics import CountedEnvironments, Metrics
+from poltergust.observe.metrics import MAX_FAMILIES, OTHER_FAMILIES, CountedEnvironments, Metrics
 from poltergust.observe.status import RunSeen
 from poltergust.path.outcome import Config, RenameResult
 from poltergust.path.records import RunRecord
@@ -118,3 +119,15 @@ def test_builds_hits_and_failures_of_environments() -> None:
     assert value(metrics, "poltergust_environment_hits_total") == 1
     assert value(metrics, "poltergust_environment_builds_total", result="disk-full") == 1
     assert value(metrics, "poltergust_environment_build_seconds_sum") == 2.0
+
+
+def test_the_families_of_tasks_that_are_told_apart_are_bounded() -> None:
+    metrics = Metrics()
+    for number in range(MAX_FAMILIES + 10):
+        metrics.task_ended(f"Family{number}", "done", 1.0)
+    metrics.task_ended("Family0", "failed", 2.0)
+    text, _ = metrics.expose("text/plain")
+    counts = re.findall(r'poltergust_task_seconds_count\{family="([^"]+)",result="(\w+)"\} ([\d.]+)', text)
+    assert len(counts) == MAX_FAMILIES + 2
+    assert (OTHER_FAMILIES, "done", "10.0") in counts
+    assert ("Family0", "failed", "1.0") in counts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from poltergust.base.redaction import MASK, Redactor
-from poltergust.path.tasks import TaskLog, TaskState, TaskStory, by_interest, stories
+from poltergust.path.tasks import TaskLog, TaskState, TaskStory, TaskTimer, by_interest, stories
 from poltergust.stores.folder import FolderStore
 
 
@@ -124,3 +124,11 @@ def test_failed_come_first_and_then_the_longest() -> None:
         }
     )
     assert [each.task_id for each in by_interest(found)] == ["c", "b", "a"]
+
+
+def test_each_attempt_that_ended_is_timed_however_the_events_were_cut() -> None:
+    timer = TaskTimer()
+    events: list[object] = [announced("a"), started("a", 1.0), ended("a", 3.0, "FAILED"), started("a", 4.0)]
+    assert list(timer.attempts(events)) == [("Part", "failed", 2.0)]
+    more: list[object] = [ended("a", 4.5), started("b", 0.0), ended("b", 1.0, "PENDING"), "no event", {"event": 7}]
+    assert list(timer.attempts(more)) == [("Part", "done", 0.5)]

@@ -19,6 +19,7 @@ from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import one_line
 from poltergust.cli import exits
 from poltergust.cli.lazy import LazyGroup
+from poltergust.stores import Unavailable
 
 COMMANDS = {
     "listen": ("poltergust.cli.listen", "Run this machine as a node: react to every config that lands in the path."),
@@ -68,7 +69,8 @@ def main(argv: list[str] | None = None) -> None:
     except PoltergustError as error:
         if os.environ.get("POLTERGUST_DEBUG") or "--debug" in (sys.argv[1:] if argv is None else argv):
             raise
-        _fail(error.lines, exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
+        hint = ("give the command again when the storage answers",) if isinstance(error, Unavailable) else ()
+        _fail((*error.lines, *hint), exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
 
 
 def _fail(lines: Sequence[str], code: int) -> None:

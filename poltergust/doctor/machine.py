@@ -5,16 +5,17 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from poltergust import __version__
 from poltergust.base import hints
-from poltergust.base.checks import Check, fail, ok, warn
+from poltergust.base.checks import Check, fail, ok, skip, warn
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import standing
 from poltergust.base.text import size
+from poltergust.environments import cache_folder
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.node import working_directory
 from poltergust.node.settings import Settings
@@ -57,17 +58,13 @@ def workdir(settings: Settings) -> Iterator[Check]:
 
 def disk(cache: Path) -> Iterator[Check]:
     """Room where environments are kept and runs work, and whether the node's user may write there."""
-    standing = cache
-    while not standing.exists():
-        standing = standing.parent
     try:
-        with tempfile.TemporaryFile(dir=standing):
-            pass
-    except OSError as error:
-        remedy = "choose another --cache-dir, or let the node's user write there"
-        yield fail("cache", f"{standing} cannot be written to: {error.strerror}", remedy)
+        cache_folder.examine(cache)
+    except UsageError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield fail("cache", what, remedy)
         return
-    free = shutil.disk_usage(standing).free
+    free = shutil.disk_usage(standing(cache)).free
     text = f"{size(free)} free at {cache}"
     prune = hints.command("env", "prune", cache_dir=str(cache))
     remedy = f"{prune}, a smaller --env-cache-size, or another --cache-dir"
@@ -81,7 +78,11 @@ def disk(cache: Path) -> Iterator[Check]:
 
 def interpreters(settings: Settings) -> Iterator[Check]:
     """Every Python that an environment may ask for."""
-    found = EnvironmentCache(settings.cache, spawn).interpreters(settings.environ)
+    try:
+        found = EnvironmentCache(settings.cache, spawn).interpreters(settings.environ)
+    except OSError:
+        yield skip("interpreters", "not looked for: what is found is kept in the cache, which cannot be used")
+        return
     if not found:
         remedy = "apt-get install python3, or pyenv install 3.12"
         yield fail("interpreters", "no Python that environments could use", remedy)

@@ -17,6 +17,9 @@ from poltergust.node.settings import Settings
 
 log = logging.getLogger(__name__)
 
+REPORTED_BY_SOURCE = ("subscription", "topic")
+"""Findings that keep a stream from being opened: who listens to it logs them, and again when they change."""
+
 STOP_SECONDS = 5.0
 """How long a stopping agent waits for quick probes that have not ended yet; each is bounded itself."""
 
@@ -75,7 +78,8 @@ def _warn(settings: Settings) -> None:
     try:
         for probe in probes(settings, quick=True):
             for check in examine(probe):
-                if check.verdict in (Severity.WARN, Severity.FAIL):
+                reported = check.verdict is Severity.FAIL and check.name in REPORTED_BY_SOURCE
+                if check.verdict in (Severity.WARN, Severity.FAIL) and not reported:
                     log.warning("%s: %s; %s", check.name, check.text, check.remedy)
     except Exception:  # a check must never end the agent
         log.exception("the checks at the start failed; please report this")

@@ -168,11 +168,12 @@ class SchedulerClient:
         handlers = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
         self._opener = urllib.request.build_opener(*handlers)
 
-    def healthy(self) -> bool:
-        """Whether luigid answers its health check (`HEAD /` is 204) within the timeout."""
+    def healthy(self, timeout: float | None = None) -> bool:
+        """Whether luigid answers its health check (`HEAD /` is 204) within `timeout` seconds, by default the
+        client's."""
         try:
             request = urllib.request.Request(self.url + "/", method="HEAD", headers=self._headers)  # noqa: S310  # the scheme was checked to be http or https
-            with self._opener.open(request, timeout=self._timeout) as answer:
+            with self._opener.open(request, timeout=timeout or self._timeout) as answer:
                 return bool(answer.status == 204)
         except (OSError, http.client.HTTPException):
             return False

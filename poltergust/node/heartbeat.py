@@ -32,6 +32,10 @@ NAME_CHECK_SECONDS = 2.0
 """Between two reads of the heartbeat of another agent that holds this node's name."""
 
 
+STOP_SECONDS = 5.0
+"""How long `stop` waits for a request that is under way."""
+
+
 class Heartbeat:
     """Writes `describe()` in a thread of its own. `admitted` is set once this node has its name. `refusal` says why it
     must not take runs now, empty while it may; `duplicate_node` is the problem text while another agent bears its name,
@@ -87,7 +91,8 @@ class Heartbeat:
     def stop(self, *, gone: bool = True) -> None:
         """On a clean stop the node is `gone`, and says so by leaving no heartbeat. Otherwise the heartbeat stays for
         the next pass. Another agent's always stays."""
-        self._loop.stop()
+        if not self._loop.stop(STOP_SECONDS):
+            return  # it waits for the storage, which would not answer us either
         if self._waiting is not None:
             self._records.drop_waiting()
         if gone:
@@ -105,6 +110,8 @@ class Heartbeat:
             if not self._until_due() or _essence(record) != self._written:
                 self._beat(record)
         self.turned = time.monotonic()
+        if self._conflicts.problem:  # see soon that the others have gone
+            self._due = min(self._due, self.turned + RETRY_SECONDS)
         return self._until_due()
 
     def _until_due(self) -> float:
@@ -117,7 +124,6 @@ class Heartbeat:
         if self._conflicts.problem:
             with contextlib.suppress(Unavailable):  # nothing is taken meanwhile
                 self._conflicts.look_again()
-            self._due = min(self._due, time.monotonic() + RETRY_SECONDS)  # see soon that the others have gone
 
     def _note_write(self, record: NodeRecord, written_at: float | None) -> None:
         if written_at is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from poltergust.base.clock import Clock, SystemClock
 from poltergust.base.stopping import Stopping
 from poltergust.base.urls import is_cloud
-from poltergust.environments import Environments
+from poltergust.environments import Environments, cache_folder
 from poltergust.environments.cache import EnvironmentCache
 from poltergust.environments.code.local import LocalCode
 from poltergust.environments.eviction import Limits
@@ -106,6 +106,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     out."""
     become_reaper()
     _raise_descriptor_limit()
+    cache_folder.prepare(settings.cache)
     make_private(settings.cache)
     instance = secrets.token_hex(4)
     with contextlib.ExitStack() as stack:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import tempfile
 from pathlib import Path
 
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import check_writable, standing
 from poltergust.node.settings import Settings
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""No reason to refuse a start: the runs say it, and somebody may make room."""
 
 
 def prepare(settings: Settings) -> Path:
@@ -35,18 +31,10 @@ def _checked(settings: Settings, *, make: bool) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         if folder.resolve() == Path("/"):
             raise UsageError("runs would work in /; add --workdir FOLDER, or start this in another directory")
-        with tempfile.TemporaryFile(dir=folder if make else _standing(folder)):
-            pass
+        check_writable(folder if make else standing(folder))
     except OSError as error:
-        if error.errno not in _FULL:
-            raise UsageError(
-                f"runs would work in {folder}, which cannot be written to: {error.strerror}; name another --workdir, "
-                "or let the node's user write there"
-            ) from None
-    return folder
-
-
-def _standing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
+        raise UsageError(
+            f"runs would work in {folder}, which cannot be written to: {error.strerror}; name another --workdir, "
+            "or let the node's user write there"
+        ) from None
     return folder

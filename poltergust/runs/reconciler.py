@@ -123,6 +123,8 @@ class Reconciler:
             if self._context.clock.monotonic() >= run.deadline:
                 text = f"{url}: not complete within its timeout of {task.timeout:g} s"
                 return Verdict(Reason.TIMEOUT, f"{text}; {run.record.text}" if run.record.text else text)
+        if problem := self._context.scheduler.problem():
+            raise Temporary(Reason.SCHEDULER_UNREACHABLE, f"waiting for the scheduler: {problem}")
         waiting = self._still_waiting(run)
         if waiting is not None:
             return waiting
@@ -132,6 +134,7 @@ class Reconciler:
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         record = replace(run.record, attempts=run.record.attempts + 1, attempts_made=run.record.attempts_made + 1)
         run.save(self._records, replace(record, state=State.PREPARING, reason=None, text="", retry_at=None))
+        run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
         log.info("%s: attempt %d (%s), generation %s", run.name, record.attempts_made, failed, run.config.generation)
         spec = self._files.environment_file(run, layout.resolve(task.environment, url))
@@ -231,8 +234,9 @@ class Reconciler:
     ) -> None:
         """Write down where the run is; `always`: also if that is what the record says already."""
         attempts = run.record.attempts
-        if verdict.kind is not ReasonKind.NODE and run.record.state in (State.PREPARING, State.RUNNING):
+        if verdict.kind is not ReasonKind.NODE and run.attempting:
             attempts -= 1  # it was not this node's failure: the attempt does not count
+        run.attempting = False
         record = replace(
             run.record,
             state=state,

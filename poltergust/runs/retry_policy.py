@@ -48,6 +48,8 @@ class RetryPolicy:
             backoff.forget(name)
 
     def _backoff(self, verdict: Verdict) -> Backoff:
+        if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
+            return self._waiting  # asked elsewhere every few seconds: to see whether it answers again costs nothing
         if verdict.kind is ReasonKind.WAITING:
             return self._data if verdict.reason is Reason.DATA_MISSING else self._waiting
         return self._failing

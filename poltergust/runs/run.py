@@ -49,6 +49,7 @@ class Run:
     record: RunRecord
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
     starts: int = 0  # Luigi processes started for it by this agent
+    attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
     budget: int = 1  # attempts on this node, the first included
     environment_file: bytes = b""  # the text of the latest attempt's
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.paths import Folder
-from tests.emulators.luigid import luigid
-from tests.emulators.servers import free_port, wait_until
+from tests.emulators.servers import wait_until
 
 GATED = "  module: waits\n  name: Gate\n  target: {0}/{1}.target\n  gate: {0}/{1}.gate\n"
 COUNTED = "  module: outcomes\n  name: NoOutput\n  mark: {0}/{1}.mark\n"
@@ -67,21 +66,6 @@ def test_an_agent_that_was_asked_to_stop_has_not_failed(folder: Folder, shared_c
     (folder.scratch / "restarted.gate").touch()
     with folder.agent("here", shared_cache / "one", *options):
         folder.until("restarted", "done")
-
-
-def test_a_scheduler_that_is_down_at_the_start_is_waited_for(
-    folder: Folder, shared_cache: Path, tmp_path: Path
-) -> None:
-    port = free_port()
-    with folder.agent("here", shared_cache / "one", "--retries", "0", "--scheduler-url", f"http://127.0.0.1:{port}"):
-        folder.put("early", COUNTED.format(folder.scratch, "early"))
-        record = folder.until_records("early", "the scheduler to be missed", 180, reason="scheduler-unreachable")
-        assert record["text"].startswith(f"the scheduler at http://127.0.0.1:{port} does not answer: ")
-        assert folder.standing("early") == ["config"]
-        with luigid(tmp_path, port):
-            folder.until("early", "done", timeout=180)
-    assert lines(folder.scratch / "early.mark") == 1
-    assert folder.standing("early") == ["done"]
 
 
 def test_of_two_agents_with_schedulers_of_their_own_the_first_goes_on(folder: Folder, shared_cache: Path) -> None:

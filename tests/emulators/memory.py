@@ -172,11 +172,11 @@ def _before(fault: Fault | None, url: str) -> None:
     if fault is Fault.DENIED:
         raise Denied(f"{url}: the storage refuses: 403")
     if fault is Fault.UNAVAILABLE:
-        raise Unavailable(f"{url}: no good answer from the storage (503); it is tried again")
+        raise Unavailable(f"{url}: no good answer from the storage (503)")
 
 
 def _after(fault: Fault | None, url: str) -> None:
     if fault is Fault.DIES_AFTER:
         raise Died
     if fault is Fault.AFTER:
-        raise Unavailable(f"{url}: no good answer from the storage (reset); it is tried again")
+        raise Unavailable(f"{url}: no good answer from the storage (reset)")

@@ -37,11 +37,13 @@ def open_cache(
 ) -> tuple[EnvironmentCache, Stores]:
     """The cache, and the stores from which it reads; `url` is the file that it will be asked about."""
     from poltergust.environments.cache import EnvironmentCache
+    from poltergust.environments.cache_folder import examine, prepare
     from poltergust.environments.eviction import Limits
     from poltergust.processes.child import spawn
     from poltergust.stores import Stores
 
     folder = cache_folder(cache_dir)
+    examine(folder) if url is None else prepare(folder)  # without a file nothing is built: it is only looked at
     # Nothing is written to a folder through these stores, so any path will do where none is named.
     stores = Stores(layout.WatchedPath((url or str(folder)).rpartition("/")[0] or "/").state_prefix)
     return EnvironmentCache(folder, spawn, objects=stores, limits=limits or Limits()), stores

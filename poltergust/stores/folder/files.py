@@ -143,4 +143,4 @@ def _ours(error: OSError, where: str) -> StoreError:
         return NameTooLong(f"{where}: {why}; choose a shorter name")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTEMPTY):
         return Denied(f"{where}: {why}; the node's user needs to read and write there")
-    return Unavailable(f"{where}: {why}; it is tried again")
+    return Unavailable(f"{where}: {why}")

@@ -26,6 +26,7 @@ from poltergust.stores.gs.calls import (
     ask,
     check_whole,
     connect,
+    listed,
     refuses_call,
     status_error,
     translated,
@@ -74,7 +75,7 @@ class GsStore:
             retry=POLICY,
         )
         with translated(prefix):
-            for blob in pages:
+            for blob in listed(pages, prefix):
                 if blob.name.startswith(start) and blob.name.endswith(suffix):
                     yield _entry(f"gs://{bucket}/{blob.name}", blob)
 
@@ -212,7 +213,7 @@ class GsStore:
             except (Conflict, NotFound):
                 continue
             return
-        raise Unavailable(f"{shown(url)} changes while it is appended to; it is tried again")
+        raise Unavailable(f"{shown(url)} changes while it is appended to")
 
     def _compose(self, url: str, standing: Any, piece: bytes) -> None:
         part_url = f"{url}.part"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -27,6 +29,8 @@ from poltergust.base.errors import PoltergustError, UsageError
 from poltergust.base.text import shown
 from poltergust.stores import Conflict, Denied, NotFound, StoreError, Unavailable
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 CONNECTIONS = 32
@@ -36,6 +40,14 @@ TIMEOUT = (5.0, 10.0)
 PATIENCE = 30.0
 """Seconds after which an operation stops repeating itself and the work queue's back-off takes over."""
 POLICY: Any = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0, multiplier=2.0).with_timeout(PATIENCE)
+
+FIRST_ANSWER_SECONDS = 1.5
+"""How long the first answer may take before a person hears what is waited for."""
+
+_answered = threading.Event()
+"""The storage has answered this process."""
+_reported = threading.Event()
+"""It was reported that it had not."""
 
 TRANSPORT = (
     api.GoogleAPIError,
@@ -96,9 +108,41 @@ def connect() -> Any:
 
 def ask(request: Callable[[], T], where: str, lost: Lost | None = None) -> T:
     """Call `request` until it is answered, at most `PATIENCE` seconds; `lost` counts the answers that went missing."""
-    with translated(where):
+    with translated(where), reported_if_silent(where):
         answer: T = POLICY(request, on_error=lost)()
         return answer
+
+
+def listed(pages: Iterable[T], where: str) -> Iterator[T]:
+    """The items of a listing, whose first answer is waited for here."""
+    items = iter(pages)
+    with reported_if_silent(where):
+        first = next(items, None)
+    if first is not None:
+        yield first
+        yield from items
+
+
+@contextmanager
+def reported_if_silent(where: str) -> Iterator[None]:
+    """While this process has had no answer yet, a request that waits for one is reported: once, and soon."""
+    if _answered.is_set():
+        yield
+        return
+    timer = threading.Timer(FIRST_ANSWER_SECONDS, _report_silence, (shown(where),))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    _answered.set()
+
+
+def _report_silence(where: str) -> None:
+    if not _reported.is_set():
+        _reported.set()
+        log.warning("waiting for the storage: no answer about %s yet; asking for up to %g s", where, PATIENCE)
 
 
 @contextmanager
@@ -156,7 +200,7 @@ def _ours(error: Exception, where: str) -> StoreError:
         return Denied(f"{where}: the storage refuses: {said}")
     if isinstance(cause, auth.RefreshError) and not cause.retryable:
         return Denied(f"{where}: the node's Google credentials are refused; renew them ({type(cause).__name__})")
-    return Unavailable(f"{where}: no good answer from the storage ({said}); it is tried again")
+    return Unavailable(f"{where}: no good answer from the storage ({said})")
 
 
 def _answer(error: Any) -> dict[str, Any] | None:

@@ -76,8 +76,7 @@ class Bucket:
                 return
             if not refuses_call(cause) and not isinstance(cause, api.Forbidden):
                 self.reachable = False
-                text = str(error).removesuffix("; it is tried again")  # not here
-                yield fail("bucket", text, "check the network, the credentials and the name of the bucket")
+                yield fail("bucket", str(error), "check the network, the credentials and the name of the bucket")
                 return
             granted = []  # a server that does not know the call: try each
         missing = [permission for permission in PERMISSIONS if permission not in granted]

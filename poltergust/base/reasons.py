@@ -78,6 +78,7 @@ class Reason(Enum):
     # waiting
     OTHERS_RUN = ("others-run", ReasonKind.WAITING)
     DATA_MISSING = ("data-missing", ReasonKind.WAITING)
+    NO_MATCHING_NODE = ("no-matching-node", ReasonKind.WAITING)
     # a failure that passes
     SCHEDULER_UNREACHABLE = ("scheduler-unreachable", ReasonKind.TRANSIENT)
     STORAGE_UNAVAILABLE = ("storage-unavailable", ReasonKind.TRANSIENT)

@@ -128,6 +128,7 @@ def _node(view: NodeView) -> dict[str, Any]:
         "scheduler": record.scheduler,
         "embedded": record.embedded,
         "taking": record.taking,
+        "labels": list(record.labels),
         "problems": list(record.problems),
     }
 

@@ -14,7 +14,7 @@ import click
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
 from poltergust.cli.options import Duration, Size, option, scheduler_password_option, with_password
-from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
+from poltergust.node.settings import Settings, default_cache, parse_labels, parse_node, parse_path
 from poltergust.runs.settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,6 +71,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Let uv install a Python that an environment asks for and this machine lacks, below the cache.",
     ),
     option(
+        "--label",
+        multiple=True,
+        envvar="POLTERGUST_LABELS",
+        metavar="LABEL",
+        help="What this node has, gpu or zone=a for example, for the task file's nodes (repeatable).",
+    ),
+    option(
         "--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable)."
     ),
     option(
@@ -121,6 +128,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         runs=RunSettings(
             retries=options["retries"],
             drain_timeout=options["drain_timeout"],
+            labels=parse_labels(options.get("label") or ()),
             allow_environments=tuple(_absolute_glob(pattern) for pattern in options.get("allow_environments") or ()),
             redact_variables=tuple(options.get("redact_variables") or ()),
         ),

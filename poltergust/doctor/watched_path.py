@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import secrets
 import socket
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from poltergust.base import hints
 from poltergust.base.checks import Check, Severity, fail, ok, skip, warn
+from poltergust.base.errors import PoltergustError
+from poltergust.documents import MAX_BYTES, parse_task_file
 from poltergust.node.settings import Settings
 from poltergust.path.layout import CONFIG_SUFFIX, WatchedPath
 from poltergust.path.liveness import LIVE_SECONDS
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 MAX_SKEW_SECONDS = 60.0
 """Seconds that this machine's clock may be off before a warning: Google refuses tokens at about 5 minutes."""
+
+MAX_CONFIGS = 200
+"""Task files that are read for the labels they ask for."""
 
 _REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse", "afs", "lustre", "virtiofs")
 
@@ -103,6 +109,24 @@ class _PathProbes:
             yield fail("one-scheduler", f"{', '.join(embedded)} runs a scheduler of its own on this path", remedy)
             return
         yield ok("nodes", f"also alive on this path: {', '.join(others) or 'none'}")
+        taking = [record for records in agents.values() for record in records if record.taking]
+        yield from self._labels([frozenset(record.labels) for record in taking if record.node != node])
+
+    def _labels(self, others: list[frozenset[str]]) -> Iterator[Check]:
+        """Configs that wait for a node of other labels than this one and the `others` have."""
+        labels = [frozenset(self._settings.runs.labels), *others]
+        for entry in itertools.islice(self._state.store.list(self._path.prefix, suffix=CONFIG_SUFFIX), MAX_CONFIGS):
+            try:
+                blob = self._state.store.read(entry.url, limit=MAX_BYTES)
+                wanted = parse_task_file(blob.data, entry.url).nodes
+            except (StoreError, PoltergustError):
+                continue  # gone meanwhile, or wrong: its outcome says so
+            if not any(each.issuperset(wanted) for each in labels):
+                yield warn(
+                    "labels",
+                    f"{entry.url} waits: no live node has {', '.join(wanted)}",
+                    "start a node with these as --label, or correct the file's nodes",
+                )
 
     def _same_name(self, record: NodeRecord) -> Check:
         if record.host == socket.gethostname():

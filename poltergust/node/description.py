@@ -65,6 +65,7 @@ class Description:
             queue=self._in_line(),
             waiting=len(self.queue) + len(self.queue.delayed()),
             problems=self._problems(),
+            labels=self.settings.runs.labels,
             since=self.heartbeat.since,
         )
 

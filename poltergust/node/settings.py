@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poltergust.base import hints
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
+from poltergust.documents.known import LABEL
 from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
 from poltergust.runs.settings import RunSettings
@@ -107,6 +108,17 @@ def parse_node(text: str | None) -> str:
     if not layout.valid_node(text):
         raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
     return text
+
+
+def parse_labels(texts: Sequence[str]) -> tuple[str, ...]:
+    """`--label` as often as given, each once. Raises `UsageError` for what no task file could ask for."""
+    for text in texts:
+        if not re.fullmatch(LABEL, text):
+            raise UsageError(
+                f"--label {text!r}: use letters, digits, dots, dashes, underscores, slashes and equal signs, beginning "
+                "with a letter or digit, at most 100 of them"
+            )
+    return tuple(sorted(set(texts)))
 
 
 def default_cache() -> Path:

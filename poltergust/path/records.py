@@ -21,7 +21,7 @@ from poltergust.path.decoding import decode
 from poltergust.path.layout import valid_node
 from poltergust.path.liveness import LIVE_SECONDS
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Blob, Conflict, NotFound, StoreError, Unavailable
+from poltergust.stores import ABSENT, Blob, Conflict, Entry, NotFound, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +148,7 @@ class NodeRecord:
     queue: tuple[str, ...] = ()
     waiting: int = 0
     problems: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     since: float | None = None
 
     def content(self) -> dict[str, object]:
@@ -184,6 +185,7 @@ class Records:
         self._node = at.node
         self._instance = at.instance
         self._clock = clock
+        self._heartbeats: dict[Entry, Seen[NodeRecord] | None] = {}  # as read at the latest listing; replaced whole
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
     def save_run(self, record: RunRecord) -> float | None:
@@ -243,7 +245,14 @@ class Records:
             log.warning("cannot remove what this node wrote while it waited for its name: %s", error)
 
     def nodes(self) -> Iterator[Seen[NodeRecord]]:
-        yield from self._all(self._path.nodes, NodeRecord)
+        """Every heartbeat that stands beside the path. One is read again only when the listing says that it changed.
+        Raises `Unavailable`."""
+        found: dict[Entry, Seen[NodeRecord] | None] = {}
+        for entry in self._store.list(self._path.nodes, suffix=".json"):
+            known = self._heartbeats
+            found[entry] = known[entry] if entry in known else self._load(entry.url, NodeRecord)
+        self._heartbeats = found
+        return (seen for seen in found.values() if seen is not None)
 
     def live_nodes(self) -> list[Seen[NodeRecord]]:
         """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises

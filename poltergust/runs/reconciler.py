@@ -23,7 +23,7 @@ from poltergust.documents import MAX_BYTES
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, RenameResult
-from poltergust.path.records import State
+from poltergust.path.records import NodeRecord, State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
 from poltergust.runs.files import RunFiles
@@ -82,6 +82,8 @@ class Reconciler:
             verdict = (
                 run.verdict if run.verdict is not None else self._or_verdict(run.name, lambda: self._attempt(run, item))
             )
+            if verdict is None:
+                return self._leave(run)
             self._context.observer.reconciled(verdict)
             return self._conclude(run, verdict)
 
@@ -114,7 +116,8 @@ class Reconciler:
 
     # What happened, as a verdict
 
-    def _attempt(self, run: Run, item: Item) -> Verdict:
+    def _attempt(self, run: Run, item: Item) -> Verdict | None:
+        """What an attempt came to, or the question whether one is worth it; None where the run is left to others."""
         url = self._state.path.of(run.name, Kind.CONFIG)
         self._state.path.check(run.name, run.config.generation, self._context.node)
         task = self._files.task_file(run)
@@ -123,6 +126,9 @@ class Reconciler:
             if self._context.clock.monotonic() >= run.deadline:
                 text = f"{url}: not complete within its timeout of {task.timeout:g} s"
                 return Verdict(Reason.TIMEOUT, f"{text}; {run.record.text}" if run.record.text else text)
+        run.nodes = task.nodes
+        if not set(run.nodes) <= set(self._context.settings.labels):
+            return self._others_may_run(run)
         if problem := self._context.scheduler.problem():
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, f"waiting for the scheduler: {problem}")
         waiting = self._still_waiting(run)
@@ -139,6 +145,20 @@ class Reconciler:
         log.info("%s: attempt %d (%s), generation %s", run.name, record.attempts_made, failed, run.config.generation)
         spec = self._files.environment_file(run, layout.resolve(task.environment, url))
         return self._attempts.attempt(run, item, task, spec)
+
+    def _others_may_run(self, run: Run) -> Verdict | None:
+        """Of a run that is not for this node: None if a live node may run it, or another one says that none may. One
+        node says it, the first by name, so that a config without nodes costs one record."""
+        live = [node for node in self._live_nodes() if node.taking]
+        if any(set(run.nodes) <= set(node.labels) for node in live):
+            return None
+        if any(node.node < self._context.node for node in live) and run.record.reason != Reason.NO_MATCHING_NODE.code:
+            return None
+        return Verdict(Reason.NO_MATCHING_NODE, f"no live node has {', '.join(run.nodes)}")
+
+    def _live_nodes(self) -> list[NodeRecord]:
+        """The other ones."""
+        return [seen.record for seen in self._records.live_nodes()]
 
     def _still_waiting(self, run: Run) -> Verdict | None:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
@@ -188,11 +208,24 @@ class Reconciler:
         return self._finish(run, Verdict(Reason.GAVE_UP, text), Kind.ERROR)
 
     def _nodes_still_trying(self, run: Run) -> list[str]:
-        """The other live nodes that may still bring this run to its outcome: those that have not given up. One that
-        was stopped and started again has ended its run, and is about to begin another."""
+        """The other live nodes that may still bring this run to its outcome: those that match it and have not given up.
+        One that was stopped and started again has ended its run, and is about to begin another."""
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
-        live = (seen.record.node for seen in self._records.live_nodes() if seen.record.taking)
-        return [node for node in live if states.get(node) is not State.GAVE_UP]
+        return [
+            node.node
+            for node in self._live_nodes()
+            if node.taking and set(run.nodes) <= set(node.labels) and states.get(node.node) is not State.GAVE_UP
+        ]
+
+    def _leave(self, run: Run) -> Result:
+        """To the nodes that match. It is forgotten, and every scan brings it back; not one with a timeout, which any
+        node enforces."""
+        if run.record.reason == Reason.NO_MATCHING_NODE.code:
+            self._record(run, State.ENDED, Verdict(Reason.OTHERS_RUN, f"left to nodes with {', '.join(run.nodes)}"))
+        if run.deadline is None:
+            self._forget(run.name)
+            return NOTHING_LEFT
+        return Result(max(0.0, run.deadline - self._context.clock.monotonic()))
 
     def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> Result:
         if run.verdict is None:

@@ -51,5 +51,6 @@ class RetryPolicy:
         if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
             return self._waiting  # asked elsewhere every few seconds: to see whether it answers again costs nothing
         if verdict.kind is ReasonKind.WAITING:
-            return self._data if verdict.reason is Reason.DATA_MISSING else self._waiting
+            rarely = verdict.reason in (Reason.DATA_MISSING, Reason.NO_MATCHING_NODE)
+            return self._data if rarely else self._waiting
         return self._failing

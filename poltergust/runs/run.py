@@ -53,6 +53,7 @@ class Run:
     budget: int = 1  # attempts on this node, the first included
     environment_file: bytes = b""  # the text of the latest attempt's
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
+    nodes: tuple[str, ...] = ()  # labels that a node must have, from the task file
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress

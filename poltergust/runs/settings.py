@@ -14,3 +14,4 @@ class RunSettings:
     allow_environments: tuple[str, ...] = ()  # patterns of environment files' URLs; empty: all are allowed
     log_limit: int = 64 * 1024 * 1024  # where a run log is cut
     redact_variables: tuple[str, ...] = ()  # patterns of names whose values are secrets, beside the known ones
+    labels: tuple[str, ...] = ()  # of this node: it runs the configs whose `nodes` are all among them

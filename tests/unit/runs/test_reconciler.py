@@ -28,7 +28,8 @@ from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
 from poltergust.workqueue import Item, WorkQueue
-from tests.emulators.memory import Bucket, Fault, MemoryStore
+from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
+from tests.emulators.servers import wait_until
 
 URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://bucket/pipeline")
@@ -41,8 +42,10 @@ class Scripted:
     def __init__(self) -> None:
         self.verdict = Verdict(Reason.COMPLETE, "the root task is complete")
         self.error: Exception | None = None
+        self.made = 0
 
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
+        self.made += 1
         if self.error is not None:
             raise self.error
         return self.verdict
@@ -61,17 +64,25 @@ class Observer(RunObserver):
 class Node:
     """One node's reconciler on `bucket`."""
 
-    def __init__(self, bucket: Bucket, name: str, retries: int = 0) -> None:
+    def __init__(self, bucket: Bucket, name: str, retries: int = 0, labels: tuple[str, ...] = ()) -> None:
         self._name = name
+        self._labels = labels
+        self.calls: list[str] = []  # of the storage: operation and URL
         self.away = False  # the storage does not answer
-        store = MemoryStore(bucket, lambda call: Fault.UNAVAILABLE if self.away else None)
+        store = MemoryStore(bucket, self._gate)
         self.attempts, self.observer = Scripted(), Observer()
         state = PathState(store, PATH, name, "i")
         self.records = state.records
         scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(running=1, runnable=False))
         unused = Path("unused")
         context = RunContext(
-            RunSettings(retries=retries), state, scheduler, Stopping(), unused, unused, observer=self.observer
+            RunSettings(retries=retries, labels=labels),
+            state,
+            scheduler,
+            Stopping(),
+            unused,
+            unused,
+            observer=self.observer,
         )
         self.runs = Runs(context)
         self._queue = WorkQueue()
@@ -79,7 +90,13 @@ class Node:
         self.beat()
 
     def beat(self, version: str = "0") -> None:
-        self.records.save_node(NodeRecord(self._name, "i", version, "h", 1, "", False, True, "ready"))
+        self.records.save_node(
+            NodeRecord(self._name, "i", version, "h", 1, "", False, True, "ready", labels=self._labels)
+        )
+
+    def _gate(self, call: Call) -> Fault | None:
+        self.calls.append(f"{call.operation} {call.url.removeprefix(PATH.root)}")
+        return Fault.UNAVAILABLE if self.away else None
 
     def reconcile(self, name: str = "x") -> float | None:
         self._queue.add(name)
@@ -323,3 +340,63 @@ def test_a_generation_that_was_replaced_meanwhile_is_reconciled_again_at_once(
     node = Node(bucket, "node")
     node.attempts.verdict = Verdict(Reason.NEWER_GENERATION, "stopped: the config is gone or was replaced")
     assert node.reconcile() == 0.0
+
+
+ON_GPU = b"nodes: [gpu, zone=a]\n" + TASK
+
+
+def test_a_node_that_does_not_match_leaves_the_config_alone(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation = put(ON_GPU)
+    plain, matching = Node(bucket, "a"), Node(bucket, "z", labels=("gpu", "zone=a", "big"))
+    plain.calls.clear()
+    assert plain.reconcile() is None
+    assert [call.split()[0] for call in plain.calls] == ["read", "read", "list", "read", "read"]
+    assert plain.records.load_run("x", generation) is None
+    plain.calls.clear()
+    plain.reconcile()
+    assert plain.calls == [
+        "read /x.config.yaml",
+        f"read .poltergust/runs/x/{generation}/a.json",
+        "list .poltergust/nodes/",
+    ], "heartbeats that have not changed are not read again"
+    assert not plain.attempts.made
+    matching.reconcile()
+    assert matching.attempts.made == 1
+
+
+def test_without_a_matching_node_one_node_says_what_is_missing(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation = put(ON_GPU)
+    first, other = Node(bucket, "a", labels=("gpu",)), Node(bucket, "b")
+    assert other.reconcile() is None
+    assert other.records.load_run("x", generation) is None
+    assert first.reconcile() is not None
+    assert (first.record(generation).state, first.record(generation).text) == (
+        State.WAITING,
+        "no live node has gpu, zone=a",
+    )
+    Node(bucket, "z", labels=("zone=a", "gpu"))
+    assert first.reconcile() is None
+    assert first.record(generation).state is State.ENDED
+
+
+def test_only_live_nodes_that_match_count_when_every_node_gave_up(bucket: Bucket, put: Callable[..., str]) -> None:
+    put(ON_GPU)
+    Node(bucket, "plain")
+    matching = Node(bucket, "gpu", labels=("gpu", "zone=a"))
+    matching.attempts.verdict = FAILED
+    matching.reconcile()
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+
+
+def test_any_node_enforces_the_timeout_of_a_config_that_no_node_matches(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    put(b"timeout: 0.3s\n" + ON_GPU)
+    first, other = Node(bucket, "a"), Node(bucket, "b")
+    for node in (other, first):
+        delay = node.reconcile()
+        assert delay is not None
+        assert 0 < delay <= 0.3
+    wait_until(lambda: other.reconcile() is None, "the timeout")
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+    assert first.attempts.made + other.attempts.made == 0

@@ -1,0 +1,34 @@
+"""Configs go to the nodes that have what they ask for, and say so where no node has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.commands import Commands
+from tests.e2e.paths import Place
+
+COUNTED = "  module: outcomes\n  name: NoOutput\n  mark: {0}/{1}.mark\n"
+ASKS = "nodes: [gpu, zone=a]\n"
+
+
+def test_a_config_waits_for_a_node_that_has_its_labels(
+    place: Place, shared_cache: Path, scheduler: str, tmp_path: Path
+) -> None:
+    options = ["--scheduler-url", scheduler]
+    poltergust = Commands(place.path, tmp_path, {**place.env, "COLUMNS": "200"})
+    with place.agent("plain", shared_cache / "one", *options, POLTERGUST_LABELS="zone=a big"):
+        place.put("asks", COUNTED.format(place.scratch, "asks"), more=ASKS)
+        place.until_records("asks", "the plain node to say so", state="waiting", reason="no-matching-node")
+        for arguments in (("status",), ("status", "asks"), ("doctor", "--node", "looks", *options)):
+            assert "no live node has gpu, zone=a" in poltergust(*arguments).out
+        with place.agent("gpu", shared_cache / "two", *options, "--label", "gpu", "--label", "zone=a"):
+            place.until("asks", "done")
+            place.until_records("asks", "its rename to be recorded", node="gpu", renamed=True)
+            place.put("any", COUNTED.format(place.scratch, "any"))
+            place.until("any", "done")
+            place.put("again", COUNTED.format(place.scratch, "again"), more=ASKS)
+            place.until("again", "done")
+        assert list(place.records("again")) == ["gpu"], "the other node wrote nothing about it"
+        place.put("late", COUNTED.format(place.scratch, "late"), more=f"timeout: 2s\n{ASKS}")
+        place.until("late", "error")
+        assert "not complete within its timeout of 2 s; no live node has gpu" in place.records("late")["plain"]["text"]

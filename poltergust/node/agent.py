@@ -10,6 +10,7 @@ from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.node.description import Description
 from poltergust.node.heartbeat import Heartbeat
+from poltergust.node.ranking import Ranking
 from poltergust.node.settings import Settings
 from poltergust.node.workers import Workers
 from poltergust.path import layout
@@ -48,6 +49,7 @@ class Agent:
         self._path = settings.path
         self._queue = queue
         self._sources = sources
+        self._ranking = Ranking(queue, context.state)
         self._scan = Scan(self.list_configs, settings.reconcile_interval)
         self._heartbeat = Heartbeat(
             context.state.records,
@@ -73,6 +75,7 @@ class Agent:
                 # The stream is open: what happens from now on is heard, what happened before the scan finds.
                 started.append(self._scan)
                 self._scan.start(self.changed)
+                self._ranking.start()
                 self.workers.start()
                 self.description.listening = True
                 self._heartbeat.changed()
@@ -99,6 +102,7 @@ class Agent:
                 self.description.listening = True
                 self._scan.start(self.changed)
                 self._wait_for(self._scan.first_done)
+                self._ranking.start()
                 self.workers.run_pass(go_on=lambda: not self.context.stopping.draining)
         finally:
             self._scan.stop()

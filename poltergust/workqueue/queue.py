@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
 from poltergust.base.clock import Clock, SystemClock
 from poltergust.workqueue.delays import Delays
+from poltergust.workqueue.ready import Ready
 
 
 class Item:
@@ -48,10 +48,12 @@ class WorkQueue:
         # Waited on in `get` only. One waiter is notified for each name that becomes ready or due earlier, and whoever
         # leaves `get` notifies the next while anything remains: so one waiter always knows the nearest delay.
         self._work = threading.Condition(self._lock)
+        # Waited on in `get_unranked` only; notified for each name that becomes ready or due earlier.
+        self._unranked = threading.Condition(self._lock)
         # Waited on in `drain` only; notified when the last name in processing is done.
         self._idle = threading.Condition(self._lock)
-        # Names to hand out, in order, with the time each became due. Never holds a name of `_processing`.
-        self._ready: OrderedDict[str, float] = OrderedDict()
+        # Names to hand out, with the time each became due. Never holds a name of `_processing`.
+        self._ready = Ready()
         # Names due later. Never holds a name of `_ready`, nor a dirty one of `_processing`: that is due already.
         self._delays = Delays()
         # Names handed out and not done yet, each in one hand only.
@@ -75,8 +77,8 @@ class WorkQueue:
             self._add_after(name, delay)
 
     def get(self, timeout: float | None = None) -> Item | None:
-        """Take the name that has been due longest, waiting for one up to `timeout` seconds (None: for ever). None on
-        timeout and after `shutdown`. The caller owes a `done` or `retry`."""
+        """Take the name of the highest priority that has been due longest, waiting for one up to `timeout` seconds
+        (None: for ever). None on timeout and after `shutdown`. The caller owes a `done` or `retry`."""
         with self._lock:
             end = None if timeout is None else self._clock.monotonic() + timeout
             item = None
@@ -84,7 +86,7 @@ class WorkQueue:
                 self._move_due()
                 now = self._clock.monotonic()
                 if self._ready:
-                    name, due = self._ready.popitem(last=False)
+                    name, due = self._ready.pop()
                     item = self._processing[name] = Item(self, name, due)
                     self._handed_out = now
                 elif end is not None and now >= end:
@@ -119,6 +121,32 @@ class WorkQueue:
             for item in self._processing.values():
                 item.wake.set()
             self._work.notify_all()
+            self._unranked.notify_all()
+
+    def get_unranked(self, after: float, timeout: float | None = None) -> str | None:
+        """The first name that could be handed out for at least `after` seconds and has no priority yet, waiting for one
+        up to `timeout` seconds (None: for ever). None on timeout and after `shutdown`. It stays where it is."""
+        with self._lock:
+            end = None if timeout is None else self._clock.monotonic() + timeout
+            while not self._shutdown:
+                self._move_due()
+                now = self._clock.monotonic()
+                found = self._ready.unranked()
+                if found is not None and now >= found[1] + after:
+                    return found[0]
+                if end is not None and now >= end:
+                    break
+                next_due = self._delays.next() if found is None else found[1] + after
+                until = [at for at in (end, next_due) if at is not None]
+                self._clock.wait(self._unranked, min(until) - now if until else None)
+            return None
+
+    def rank(self, name: str, priority: int) -> None:
+        """Until it is handed out, `name` goes before those of a lower priority. It counts as 0 before, and again when
+        it comes back. Nothing happens for a name that could not be handed out now."""
+        with self._lock:
+            self._move_due()
+            self._ready.rank(name, priority)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being processed, up to `timeout` seconds (None: for ever). Whether it came to
@@ -160,9 +188,8 @@ class WorkQueue:
         """Seconds in which a name could have been handed out and none was: 0 while none is due."""
         with self._lock:
             self._move_due()
-            if not self._ready:
-                return 0.0
-            return self._clock.monotonic() - max(self._handed_out, next(iter(self._ready.values())))
+            due = self._ready.longest_due()
+            return 0.0 if due is None else self._clock.monotonic() - max(self._handed_out, due)
 
     def processing(self) -> tuple[str, ...]:
         """The names in somebody's hands, longest first."""
@@ -177,8 +204,9 @@ class WorkQueue:
         self._delays.discard(name)
         item = self._processing.get(name)
         if item is None:
-            self._ready[name] = due
+            self._ready.add(name, due)
             self._work.notify()
+            self._unranked.notify()
         else:
             item._dirty = True
             item.wake.set()
@@ -192,6 +220,7 @@ class WorkQueue:
             return
         if self._delays.put(name, self._clock.monotonic() + delay):
             self._work.notify()  # who waits in `get` may have to wake up earlier
+            self._unranked.notify()
 
     def _done(self, item: Item) -> None:
         if self._processing.get(item.name) is not item:

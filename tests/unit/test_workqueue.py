@@ -55,7 +55,8 @@ class AgainstModel(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.queue, self.clock = make()
-        self.ready: list[str] = []
+        self.ready: list[str] = []  # in order of adding
+        self.ranks: dict[str, int] = {}  # of those in it
         self.later: dict[str, tuple[float, int]] = {}
         self.dirty: dict[str, bool] = {}
         self.hands: dict[str, Item] = {}
@@ -85,6 +86,10 @@ class AgainstModel(RuleBasedStateMachine):
         for name, (due, _) in sorted(self.later.items(), key=lambda each: each[1]):
             if due <= self.clock.now:
                 self.model_add(name)
+
+    def model_order(self) -> list[str]:
+        """Next first: a sort is stable."""
+        return sorted(self.ready, key=lambda name: -self.ranks.get(name, 0))
 
     def model_done(self, name: str) -> None:
         if self.dirty.pop(name):
@@ -122,12 +127,27 @@ class AgainstModel(RuleBasedStateMachine):
             assert self.clock.now == before + timeout
             assert not self.ready
             return
-        assert item.name == self.ready.pop(0)
+        assert item.name == self.model_order()[0]
+        self.ready.remove(item.name)
+        self.ranks.pop(item.name, None)
         assert item.name not in self.dirty, "the same name in two hands"
         assert not item.wake.is_set()
         assert item.due <= self.clock.now
         self.dirty[item.name] = False
         self.hands[item.name] = item
+
+    @rule(name=NAMES, priority=st.integers(-2, 2))
+    def rank(self, name: str, priority: int) -> None:
+        self.model_move_due()
+        self.queue.rank(name, priority)
+        if name in self.ready:
+            self.ranks[name] = priority
+
+    @rule(timeout=SECONDS)
+    def get_unranked(self, timeout: float) -> None:
+        found = self.queue.get_unranked(0.0, timeout)
+        self.model_move_due()
+        assert found == next((name for name in self.ready if name not in self.ranks), None)
 
     @precondition(lambda self: self.hands)
     @rule(data=st.data())
@@ -164,6 +184,7 @@ class AgainstModel(RuleBasedStateMachine):
         self.queue.shutdown()
         self.stopped = True
         self.ready.clear()
+        self.ranks.clear()
         self.later.clear()
         assert all(item.wake.is_set() for item in self.hands.values())
 
@@ -179,7 +200,7 @@ class AgainstModel(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         self.model_move_due()
-        assert list(self.queue.waiting()) == self.ready
+        assert list(self.queue.waiting()) == self.model_order()
         assert len(self.queue) == len(self.ready)
         assert set(self.queue.processing()) == set(self.dirty)
         assert self.queue.delayed() == {name: due - self.clock.now for name, (due, _) in self.later.items()}
@@ -198,6 +219,39 @@ def test_a_changed_name_comes_back_after_the_others() -> None:
     queue.add("a")
     queue.done(first)
     assert queue.waiting() == ("b", "a")
+
+
+def test_a_higher_priority_goes_first_and_equal_ones_in_order_of_arrival() -> None:
+    queue, _ = make()
+    for name in "abcde":
+        queue.add(name)
+    for name, priority in (("e", 5), ("d", -1), ("c", 5)):
+        queue.rank(name, priority)
+    assert queue.waiting() == ("c", "e", "a", "b", "d")
+    assert [take(queue).name for _ in "abcde"] == ["c", "e", "a", "b", "d"]
+
+
+def test_a_priority_ends_when_the_name_is_handed_out() -> None:
+    queue, _ = make()
+    queue.add("a")
+    queue.rank("a", 9)
+    item = take(queue)
+    queue.add("b")
+    queue.retry(item, 0)
+    assert queue.waiting() == ("b", "a"), "the file may say something else by now"
+
+
+def test_a_name_that_was_taken_soon_is_not_asked_for_its_priority() -> None:
+    queue, clock = make()
+    queue.add("a")
+    assert queue.get_unranked(after=2.0, timeout=1.0) is None
+    take(queue)
+    queue.add("b")
+    began = clock.now
+    assert queue.get_unranked(after=2.0, timeout=60.0) == "b"
+    assert clock.now == began + 2.0
+    queue.rank("b", 0)
+    assert queue.get_unranked(after=0.0, timeout=60.0) is None
 
 
 def test_back_off_does_not_starve_others() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from poltergust.base import hints
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
-from poltergust.documents.known import LABEL
 from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
 from poltergust.runs.settings import RunSettings
@@ -112,6 +111,8 @@ def parse_node(text: str | None) -> str:
 
 def parse_labels(texts: Sequence[str]) -> tuple[str, ...]:
     """`--label` as often as given, each once. Raises `UsageError` for what no task file could ask for."""
+    from poltergust.documents.known import LABEL  # its room brings PyYAML, which `--help` should not wait for
+
     for text in texts:
         if not re.fullmatch(LABEL, text):
             raise UsageError(

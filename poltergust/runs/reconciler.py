@@ -259,6 +259,8 @@ class Reconciler:
         result = self._retry(run, verdict)
         now = self._records.server_time()
         retry_at = None if now is None or result.requeue_after is None else now + result.requeue_after
+        if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
+            retry_at = None  # as soon as it answers; nothing is written meanwhile
         self._record(run, State.RETRYING, verdict, retry_at=retry_at)
         return result
 

@@ -57,7 +57,10 @@ def test_a_cache_of_another_user_is_refused(project: Path) -> None:
     os.chown(project / "cache", NOBODY, NOBODY)
     said = Commands("./pipeline", project)("listen", "--cache-dir", "cache")
     assert said.code == 2
-    assert f"belongs to another user (number {NOBODY}), who could change what runs here; name a folder of this user" in said.err
+    assert (
+        f"belongs to another user (number {NOBODY}), who could change what runs here; name a folder of this user"
+        in said.err
+    )
 
 
 def test_a_scheduler_that_is_down_is_said_before_the_node_listens_and_is_why_a_config_waits(

@@ -9,11 +9,11 @@ from typing import Any
 from poltergust.base.text import plain
 from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.graph import Boxes, families, focus
-from poltergust.dashboard.history import run_summaries
 from poltergust.dashboard.overview import PAGE_SIZE
 from poltergust.dashboard.pages import PathHandler, RunHandler, byte_of
 from poltergust.dashboard.run_page import select_tasks
 from poltergust.dashboard.tasks import TaskView
+from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import ConfigView, NodeView
 
 

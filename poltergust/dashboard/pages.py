@@ -11,14 +11,15 @@ from poltergust.base.errors import Permanent
 from poltergust.dashboard.base_handler import BaseHandler
 from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.events import PATH_TOPIC
+from poltergust.dashboard.family_rows import family_rows
 from poltergust.dashboard.graph import summaries
-from poltergust.dashboard.history import family_rows, run_summaries
 from poltergust.dashboard.lanes import path_timeline, task_lanes
 from poltergust.dashboard.overview import Page, Query, select
 from poltergust.dashboard.reading import History, RunPicture
 from poltergust.dashboard.run_page import RunQuery, RunTab, select_tasks
 from poltergust.dashboard.watching import Snapshot
 from poltergust.path.layout import WatchedPath
+from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import PathView
 
 _LONGEST_GENERATION = "0" * 32

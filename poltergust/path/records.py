@@ -104,6 +104,7 @@ class RunRecord:
     attempts_made: int = 0  # all that were started
     retry_at: float | None = None  # when the next one is due, by the storage server's clock; None: none has failed
     started: float | None = None
+    ended: float | None = None  # by the same clock; None until `state` is `ENDED`, and of an older version
     timings: PhaseTimings = field(default_factory=PhaseTimings)
     environment: RunEnvironment | None = None  # None until an attempt has one
     code: str = ""  # digest of the bundle of `code` that it executes; empty without any

@@ -13,7 +13,7 @@ from poltergust.base.redaction import Redactor
 from poltergust.luigi_run import Report
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
-from poltergust.path.records import PhaseTimings, Records, RunRecord
+from poltergust.path.records import PhaseTimings, Records, RunRecord, State
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,9 @@ class Run:
 
     def save(self, records: Records, record: RunRecord) -> None:
         """Take `record` as this run's and write it. The first write tells when the run started, by the server's
-        clock."""
-        self.record = record
+        clock, the one that says `ENDED` when it ended."""
+        ended = (record.ended or records.server_time()) if record.state is State.ENDED else None
+        record = self.record = replace(record, ended=ended)
         written = records.save_run(record)
         if record.started is None and written is not None:
             self.record = replace(record, started=written)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", RunRecord, NodeRecord)
 T = TypeVar("T")
 A = TypeVar("A")
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 PARALLEL_READS = 16
 """Requests side by side: a path of a hundred configs is read in a moment."""
@@ -99,18 +102,21 @@ class Reader:
         known = tuple(nodes)
         return _each(lambda one: self._config(one.name, one.kind, one.entry, known), list(listed), PARALLEL_READS)
 
-    def runs(self, name: str, nodes: Iterable[NodeView] = ()) -> list[PastRun]:
-        """Every run of that name that left records, the latest first."""
+    def runs(self, name: str, nodes: Iterable[NodeView] = (), *, limit: int | None = None) -> list[PastRun]:
+        """Every run of that name that left records, the latest first; at most `limit` of them, all if None. Costs a
+        listing, and a read of every record that is new or changed."""
         prefix = self.path.runs_of(name)
         found: dict[str, list[Entry]] = {}
         for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
             found.setdefault(generation, []).append(entry)
+        latest = sorted(found, key=lambda generation: _upload_order(generation, found[generation]), reverse=True)
         known = tuple(nodes)
-        past = [
-            PastRun(generation, self._views(name, generation, entries, known, PARALLEL_READS))
-            for generation, entries in found.items()
-        ]
-        return sorted(past, key=lambda run: -max((view.updated for view in run.runs), default=0.0))
+        past = _each(
+            lambda generation: PastRun(generation, self._views(name, generation, found[generation], known, 1)),
+            latest[:limit],
+            PARALLEL_READS,
+        )
+        return [run for run in past if run.runs]
 
     def tasks(self, name: str, generation: str, runs: Iterable[RunView]) -> list[TaskStory]:
         """What every task of that run did, from all nodes' files. `runs` are the records of the run: where one ended,
@@ -167,11 +173,11 @@ class Reader:
 
     def generations(self, name: str) -> list[str]:
         """Of the runs of that name that left records or logs, the latest last."""
-        newest: dict[str, float] = {}
+        found: dict[str, list[Entry]] = {}
         for prefix, suffix in ((self.path.runs_of(name), ".json"), (self.path.logs(name), ".log")):
             for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=suffix)):
-                newest[generation] = max(newest.get(generation, 0.0), entry.updated)
-        return sorted(newest, key=lambda generation: newest[generation])
+                found.setdefault(generation, []).append(entry)
+        return sorted(found, key=lambda generation: _upload_order(generation, found[generation]))
 
     def names(self) -> list[str]:
         """Every name below the path, once."""
@@ -221,7 +227,7 @@ class Reader:
         if kind is Kind.CONFIG:
             generation = self._generation(entry) if blob is None else blob.generation
         else:
-            generation = max(found, key=lambda one: max(record.updated for record in found[one]), default=None)
+            generation = max(found, key=lambda one: _upload_order(one, found[one]), default=None)
         entries = [] if generation is None else found.get(generation, [])
         views = self._views(name, generation or "", entries, nodes, parallel)
         return summary.config(name, entry.url, entry.updated, self.now(), kind=kind, generation=generation, found=views)
@@ -301,6 +307,13 @@ def _by_generation(prefix: str, entries: Iterable[Entry]) -> Iterator[tuple[str,
         generation, slash, file = entry.url[len(prefix) :].partition("/")
         if slash and "/" not in file:
             yield generation, entry
+
+
+def _upload_order(generation: str, entries: Iterable[Entry]) -> tuple[int, float]:
+    """Later uploads sort later: by the number that a generation begins with, which grows in every store and is the same
+    in a copy; by when something was last written of the run where it begins with none."""
+    number = _NUMBER.match(generation)
+    return int(number[0]) if number else 0, max(entry.updated for entry in entries)
 
 
 def _document(blob: Blob) -> TaskFileSummary:

@@ -65,7 +65,8 @@ def config(
         nodes = first + [run.record.node for run in found if run.record.node not in first]
     retry_at = lead.record.retry_at if lead is not None and state is ConfigState.RETRYING else None
     started = min((run.record.started or run.updated for run in found), default=None)
-    end = updated if state.ended else now
+    # By the record, which says the same in a copy; what renamed it may be an older version, or a person.
+    end = ((None if lead is None else lead.record.ended) or updated) if state.ended else now
     return ConfigView(
         name=name,
         state=state,

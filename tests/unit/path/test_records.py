@@ -49,6 +49,7 @@ WRITTEN = """{
  "attempts_made": 3,
  "retry_at": null,
  "started": 12.5,
+ "ended": null,
  "timings": {
   "environment": 0.25,
   "luigi": 28.0

@@ -6,21 +6,23 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from poltergust.base.text import plain
 
 
-def command(*words: str, path: str = "", cache_dir: str = "") -> str:
+def command(*words: str, path: str = "", cache_dir: str = "", flags: Sequence[str] = ()) -> str:
     """``poltergust WORDS --path PATH``, quoted for a shell. `path` and `cache_dir` are left out where they are empty.
 
-    Words that begin with a dash are names, not options: they stand behind ``--``.
+    Words that begin with a dash are names, not options: they stand behind ``--``. Options without a value are `flags`.
     """
     named = [word for word in words if word.startswith("-")]
     typed = [word for word in words if not word.startswith("-")]
     for option, value in (("--path", path), ("--cache-dir", cache_dir)):
         if value:
             typed += [option, value]
+    typed += flags
     return f"{_program()} {plain(shlex.join([*typed, '--', *named] if named else typed))}"
 
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "submit": ("poltergust.cli.submit", "Check a task file and put it on the path; wait for its outcome if you like."),
     "status": ("poltergust.cli.status", "Configs, outcomes and nodes of a path; one run in full."),
     "logs": ("poltergust.cli.logs", "What the nodes wrote to the logs of a run."),
+    "history": ("poltergust.cli.history", "Every run of a config: how it ended, what changed."),
+    "diff": ("poltergust.cli.diff", "What differs between two runs of a config."),
     "retry": ("poltergust.cli.retry", "Run again what ended as an error."),
     "cancel": ("poltergust.cli.cancel", "Stop a run on every node."),
     "check": ("poltergust.cli.check", "Validate task and environment files, offline."),

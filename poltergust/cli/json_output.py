@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from poltergust.path.reading.comparison import RunComparison
+from poltergust.path.reading.history import RunSummary
 from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PathView, RunView
 from poltergust.path.reading.waiting import Observation
+from poltergust.path.tasks import TaskStory
 
 FORMAT = 1
 
@@ -38,6 +42,7 @@ def detail(view: Detail) -> str:
             "submitted": _by(view.submitted),
             "cancelled": _by(view.cancelled),
             "runs": [_run(one) for one in view.config.runs],
+            "tasks": [task(one) for one in view.tasks],
         }
     )
 
@@ -58,9 +63,85 @@ def action(what: str, name: str, url: str, by: str, observed: Observation | None
     )
 
 
-def log_line(node: str, text: str) -> str:
-    """One line of a run log."""
-    return _line({"format": FORMAT, "node": node, "line": text})
+def log_line(node: str, text: str, task: str | None = None) -> str:
+    """One line of a run log; `task`, where it was asked for, is the one that it is about."""
+    about = {} if task is None else {"task": task}
+    return _line({"format": FORMAT, "node": node, "line": text, **about})
+
+
+def task(story: TaskStory) -> dict[str, Any]:
+    """What one task of a run did."""
+    return {
+        "task_id": story.task_id,
+        "name": story.name,
+        "family": story.family,
+        "parameters": dict(story.parameters),
+        "state": story.state.value,
+        "node": story.node or None,
+        "started": story.started,
+        "ended": story.ended,
+        "seconds": story.seconds,
+        "attempts": story.attempts,
+        "failure": story.failure or None,
+    }
+
+
+def history(name: str, runs: Sequence[RunSummary]) -> str:
+    """The runs of one name, the latest first."""
+    return _line({"format": FORMAT, "name": name, "runs": [_past_run(one) for one in runs]})
+
+
+def comparison(name: str, found: RunComparison) -> str:
+    """What differs between two runs of one name."""
+    return _line(
+        {
+            "format": FORMAT,
+            "name": name,
+            "before": _past_run(found.before),
+            "after": _past_run(found.after),
+            "texts": {text.title: {"known": text.known, "diff": list(text.lines)} for text in found.texts},
+            "families": [
+                {
+                    "family": one.family,
+                    "before": None if one.before is None else asdict(one.before),
+                    "after": None if one.after is None else asdict(one.after),
+                }
+                for one in found.families
+            ],
+        }
+    )
+
+
+def retried(by: str, again: Mapping[str, str], refused: Mapping[str, str]) -> str:
+    """What a command put back: name to URL; and what it could not, name to why."""
+    return _line(
+        {
+            "format": FORMAT,
+            "action": "runs-again",
+            "by": by,
+            "configs": [{"name": name, "url": url} for name, url in again.items()],
+            "refused": [{"name": name, "why": why} for name, why in refused.items()],
+        }
+    )
+
+
+def _past_run(run: RunSummary) -> dict[str, Any]:
+    return {
+        "generation": run.generation,
+        "outcome": run.outcome,
+        "reason": run.reason or None,
+        "text": run.text,
+        "started": run.started,
+        "seconds": run.seconds,
+        "nodes": list(run.nodes),
+        "progress": None if run.progress is None else asdict(run.progress),
+        "environment": None if run.environment is None else asdict(run.environment),
+        "config_digest": run.config_digest or None,
+        "environment_digest": run.environment_digest or None,
+        "lock_digest": run.lock_digest or None,
+        "code": run.code or None,
+        "changed": list(run.changed),
+    }
 
 
 def _by(who: By | None) -> dict[str, Any] | None:

@@ -10,14 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from poltergust.base import hints
-from poltergust.base.text import exact, plain, span
-from poltergust.cli import wording
+from poltergust.base.text import exact, span
+from poltergust.cli import task_screens, wording
+from poltergust.cli.tables import NARROW_COLUMNS, TINY_COLUMNS, cut_line, fold_column, number_column, plain_table
 from poltergust.cli.terminal import safe
 from poltergust.observe.scheduler_view import Now
 from poltergust.path.reading.model import ConfigState, ConfigView, Detail, NodeView, PathView, environment_of
-
-NARROW_COLUMNS = 70  # columns below which the least important ones go
-TINY_COLUMNS = 45
 
 STYLES = {
     ConfigState.QUEUED: "",
@@ -58,9 +56,9 @@ def path(view: PathView, width: int, note: str = "") -> RenderableType:
 
 def waiting_list(view: PathView, note: str = "") -> RenderableType:
     """What waits on a path, and why: the configs of `view`, all of whose nodes are named in it."""
-    table = _table("STATE", "NAME")
+    table = plain_table("STATE", "NAME")
     table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
-    _number(table, "AGE")
+    number_column(table, "AGE")
     table.add_column("WHY", overflow="fold")
     for config in sorted(view.configs, key=lambda config: -config.age):
         state = Text(config.state.value, STYLES[config.state])
@@ -69,8 +67,8 @@ def waiting_list(view: PathView, note: str = "") -> RenderableType:
     return Group(*parts, Text(safe(note), "yellow")) if note else Group(*parts)
 
 
-def detail(view: Detail, now: Now | None, width: int, note: str = "") -> RenderableType:
-    """One config in full; `now` is what the scheduler says of it."""
+def detail(view: Detail, now: Now | None, width: int, note: str = "", *, all_tasks: bool = False) -> RenderableType:
+    """One config in full; `now` is what the scheduler says of it. `all_tasks`: not only those that one looks for."""
     config, document = view.config, view.document
     head = Text.assemble((safe(config.name), "bold"), "  ", (config.state.value, STYLES[config.state]))
     if config.took is not None:
@@ -90,7 +88,9 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "") -> Rendera
         parts += [
             Text(f"  {safe(task.name)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
         ]
-    parts += _failures(config)
+    if view.tasks:
+        parts += [Text(), *task_screens.tasks(view.tasks, width, all_tasks=all_tasks)]
+    parts += task_screens.failures(view)
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
@@ -106,6 +106,9 @@ def detail_hints(view: Detail) -> list[str]:
     """The same below `detail`."""
     config = view.config
     found = [f"its logs: {hints.command('logs', config.name, path=config.path)}"] if config.runs else []
+    if task_screens.hidden(view.tasks):
+        every = hints.command("status", config.name, path=config.path, flags=("--all",))
+        found.append(f"all its tasks: {every}")
     if config.state is ConfigState.ERROR:
         again = hints.command("retry", config.name, path=config.path)
         found.append(f"to run it again when the cause is corrected: {again}")
@@ -131,7 +134,7 @@ def waiting(
             record = run.record
             phases = ", ".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
             said = wording.because(record.reason, record.refused or record.text) or phases
-            table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), _cut(said))
+            table.add_row(f"  {safe(record.node)}", wording.doing(record, run.silent), cut_line(said))
         parts.append(table)
     progress = now.progress if now is not None else view.progress
     if progress is not None and progress.total:
@@ -154,13 +157,13 @@ def _headline(view: PathView) -> Text:
 
 def _configs(configs: Iterable[ConfigView], nodes: Sequence[NodeView], width: int) -> Table:
     narrow, tiny = width < NARROW_COLUMNS, width < TINY_COLUMNS
-    table = _table("STATE", "NAME")
+    table = plain_table("STATE", "NAME")
     table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
-    _number(table, "AGE")
+    number_column(table, "AGE")
     if not narrow:
-        _number(table, "TOOK")
+        number_column(table, "TOOK")
     if not tiny:
-        _number(table, "TASKS")
+        number_column(table, "TASKS")
     if not narrow:
         table.add_column("NODES", no_wrap=True, overflow="ellipsis", max_width=max(12, width // 5))
     if not tiny:
@@ -173,16 +176,16 @@ def _configs(configs: Iterable[ConfigView], nodes: Sequence[NodeView], width: in
         row += [] if narrow else [Text(span(view.took))]
         row += [] if tiny else [Text(counts)]
         row += [] if narrow else [Text(wording.some(view.nodes or view.silent, 1 if width < 120 else 3))]
-        row += [] if tiny else [_cut(reason)]
+        row += [] if tiny else [cut_line(reason)]
         table.add_row(*row)
     return table
 
 
 def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
-    table = _table("NODE", "STATE")
-    _fold(table, 0, width)
+    table = plain_table("NODE", "STATE")
+    fold_column(table, 0, width)
     for header in ("HEARTBEAT", "RUNS") if width < TINY_COLUMNS else ("HEARTBEAT", "RUNS", "WAITING"):
-        _number(table, header)
+        number_column(table, header)
     if width >= NARROW_COLUMNS:
         table.add_column("VERSION", no_wrap=True)
         table.add_column("RUNNING")
@@ -193,7 +196,7 @@ def _nodes(nodes: Iterable[NodeView], width: int) -> Table:
             state = Text("refusing", "bold red")
         row = [Text(safe(record.node)), state, Text(f"{span(view.age)} ago"), Text(str(len(record.running)))]
         row += [] if width < TINY_COLUMNS else [Text(str(record.waiting))]
-        row += [] if width < NARROW_COLUMNS else [Text(safe(record.version)), _cut(wording.some(record.running))]
+        row += [] if width < NARROW_COLUMNS else [Text(safe(record.version)), cut_line(wording.some(record.running))]
         table.add_row(*row)
     return table
 
@@ -229,10 +232,10 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
 
 
 def _runs(config: ConfigView, width: int) -> Table:
-    table = _table("NODE", "STATE")
-    _fold(table, 0, width)
+    table = plain_table("NODE", "STATE")
+    fold_column(table, 0, width)
     if width >= TINY_COLUMNS:
-        _number(table, "ATTEMPTS")
+        number_column(table, "ATTEMPTS")
     if width >= NARROW_COLUMNS:
         table.add_column("PHASES", no_wrap=True)
     table.add_column("REASON", overflow="fold")
@@ -246,43 +249,3 @@ def _runs(config: ConfigView, width: int) -> Table:
         row.append(Text(wording.because(record.reason, record.refused or record.text)))
         table.add_row(*row)
     return table
-
-
-def _failures(config: ConfigView) -> Iterable[RenderableType]:
-    """Each failed task once, with the end of its exception."""
-    shown: set[str] = set()
-    for run in config.runs:
-        for failure in run.record.failures:
-            task = safe(failure.name or failure.task_id)
-            if task in shown:
-                continue
-            if not shown:
-                yield Text("\nfailed tasks", "bold")
-            shown.add(task)
-            yield Text(f"  {task}", "red")
-            lines = [plain(line) for line in failure.error.splitlines() if line.strip()]
-            for line in lines[-6:]:
-                yield Text(f"    {line}", "dim", no_wrap=False)
-
-
-def _cut(text: str) -> Text:
-    """One line, its end left out where there is no room. A column of these must not be `no_wrap`: rich takes what is
-    missing from those that may wrap first, and from all alike where none may."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
-    for header in headers:
-        table.add_column(header, no_wrap=True)
-    return table
-
-
-def _fold(table: Table, column: int, width: int) -> None:
-    """That column takes at most a third of the terminal, on several lines where it has to: the others must be read."""
-    table.columns[column].no_wrap, table.columns[column].overflow = False, "fold"
-    table.columns[column].max_width = max(12, width // 3)
-
-
-def _number(table: Table, header: str) -> None:
-    table.add_column(header, justify="right", no_wrap=True)

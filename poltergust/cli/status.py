@@ -53,7 +53,9 @@ where POLTERGUST_PATH is not set.
 @option("--waiting", is_flag=True, help="Only what has not ended and does not run, each with why.")
 @option("--watch", "-w", is_flag=True, help="Keep it up to date until Ctrl-C, a NAME until it ended.")
 @option("--every", type=Duration(), default="2s", metavar="TIME", help="How often --watch reads the path.")
-@option("--all", "-a", "show_all", is_flag=True, help=f"All outcomes, not only the {MAX_OUTCOMES_SHOWN} latest.")
+@option(
+    "--all", "-a", "show_all", is_flag=True, help=f"All tasks and outcomes, not only the {MAX_OUTCOMES_SHOWN} latest."
+)
 @json_option
 @scheduler_option
 @click.pass_context
@@ -79,7 +81,7 @@ def status(
     if every <= 0:
         raise UsageError("--every: more than 0 seconds, for example 2s")
     if name is not None:
-        snapshot = _one(reader, name, scheduler_url)
+        snapshot = _one(reader, name, scheduler_url, all_tasks=show_all)
     elif waiting:
         snapshot = _waiting(reader)
     else:
@@ -164,20 +166,20 @@ def _waiting(reader: Reader) -> Callable[[], _Snapshot]:
     return snapshot
 
 
-def _one(reader: Reader, name: str, scheduler_url: str | None) -> Callable[[], _Snapshot]:
+def _one(reader: Reader, name: str, scheduler_url: str | None, *, all_tasks: bool) -> Callable[[], _Snapshot]:
     from poltergust.cli import json_output
     from poltergust.observe.scheduler_view import SchedulerView
 
     scheduling = SchedulerView(socket.gethostname(), scheduler_url)
 
     def snapshot() -> _Snapshot:
-        view = found(reader, name)
+        view = reader.with_tasks(found(reader, name))
 
         def screen(width: int, note: str) -> RenderableType:
             from poltergust.cli import screens
 
             now = scheduling.now(view.config, view.nodes)
-            return screens.detail(view, now, width, note or scheduling.problem)
+            return screens.detail(view, now, width, note or scheduling.problem, all_tasks=all_tasks)
 
         def hints() -> Sequence[str]:
             from poltergust.cli import screens

@@ -11,6 +11,7 @@ from enum import Enum
 
 from poltergust.base.progress import Progress
 from poltergust.path.records import NodeRecord, RunEnvironment, RunRecord
+from poltergust.path.tasks import TaskStory
 
 
 class ConfigState(Enum):
@@ -120,6 +121,7 @@ class Detail:
     submitted: By | None = None
     cancelled: By | None = None
     nodes: tuple[NodeView, ...] = ()  # all of the path
+    tasks: tuple[TaskStory, ...] = ()  # of the run; empty where they were not asked for
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,13 @@ class Reader:
         submitted = self.submitted(name, blob.data)
         return Detail(config, _document(blob), submitted, cancelled, tuple(nodes))
 
+    def with_tasks(self, view: Detail) -> Detail:
+        """The same with what every task of the run did: costs a listing, and a read of each node's file."""
+        config = view.config
+        if config.generation is None:
+            return view
+        return replace(view, tasks=tuple(self.tasks(config.name, config.generation, config.runs)))
+
     def current(self, name: str) -> tuple[Kind, Blob] | None:
         """What stands at that name, read whole: the config, else the latest outcome."""
         config = self.read(self.path.of(name, Kind.CONFIG), MAX_BYTES)

@@ -33,6 +33,7 @@ from poltergust.environments import (
     virtualenv_options,
 )
 from poltergust.environments.build import Build, Layout
+from poltergust.environments.checked_locks import CheckedLocks
 from poltergust.environments.commands import CommandRunner, build_environment
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.eviction import Cached, Evicted, Limits
@@ -215,6 +216,7 @@ class EnvironmentCache:
 
     def _obtain(self, plan: Plan, run: CommandRunner, locks: Locks, stack: contextlib.ExitStack) -> tuple[Marker, bool]:
         """A finished environment, held shared until `stack` ends; whether this call built it."""
+        locks = CheckedLocks(locks, plan.lines)
         while True:
             lock = locks.get(plan.lock_key)
             found = self._find(plan, lock, stack)

@@ -16,12 +16,18 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from poltergust.base.errors import PoltergustError
 from poltergust.base.secret_forms import URL_CREDENTIALS
 from poltergust.environments import marker
 from poltergust.environments.lines import Line, read_text, requirement_name
 
 _EXTRAS = re.compile(r"\[[^]]*\]")  # no constraint may have any (pip)
 _NAME_AND_AT = re.compile(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^]]*\])?\s*@\s*")
+_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]*\])?"
+_MARKERS = r"(?: *;(?:(?!--)[^@#])*)?"
+_RELEASE = re.compile(_PACKAGE + r"==[A-Za-z0-9.!+_-]+" + _MARKERS + r"(?: --hash=[a-z0-9]+:[0-9a-f]+)*")
+_GIT_COMMIT = re.compile(_PACKAGE + r" @ git\+\S+@[0-9a-f]{40}(?:#\S*)?" + _MARKERS)
+_COMMIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]*\])? @ git\+\S+@[0-9a-f]{40}(#\S*)?( *;[^@#]*)?")
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?=[#\s]|$)")
 
 
@@ -103,6 +109,19 @@ def installation(lock: str, lines: Sequence[Line]) -> tuple[list[str], list[Line
         if not line.requirement or (line.is_direct and not (line.is_vcs and _location(line.requirement) in pinned))
     ]
     return entries, rest
+
+
+def only_pins(lock: str, lines: Sequence[Line]) -> bool:
+    """Whether each entry is a release, or a commit of a git line among `lines`."""
+    repositories = {_location(line.requirement) for line in lines if line.is_vcs}
+    try:
+        entries = _entries(lock)
+    except PoltergustError:
+        return False
+    return all(
+        _RELEASE.fullmatch(entry) or (_GIT_COMMIT.fullmatch(entry) and _location(entry) in repositories)
+        for entry in entries
+    )
 
 
 def versions(lock: str) -> dict[str, str]:

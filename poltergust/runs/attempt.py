@@ -30,6 +30,7 @@ from poltergust.workqueue import Item
 
 log = logging.getLogger(__name__)
 
+NOT_IN_TIME = "not complete within the task file's timeout"
 CHECK_INTERVAL_SECONDS = 1.0
 """Between two checks of what wakes nobody: a drain, a deadline."""
 
@@ -125,7 +126,9 @@ class Attempt:
                 return self._in_luigi(environment, code)
         except Cancelled:
             assert self.stop_reason is not None  # nothing else cancels
-            return Verdict(self.stop_reason, "stopped while its environment was made ready")
+            text = "its environment was being made ready"
+            late = self.stop_reason is Reason.TIMEOUT
+            return Verdict(self.stop_reason, f"{NOT_IN_TIME}; {text}" if late else f"stopped while {text}")
 
     def _must_stop(self) -> Reason | None:
         """Why the attempt must end by now, None while it may go on."""
@@ -244,7 +247,7 @@ class Attempt:
         context, text = self.shared.context, report.detail
         if self.stop_reason is not None and report.reason.kind is not ReasonKind.DONE:
             texts = {
-                Reason.TIMEOUT: f"not complete within the task file's timeout; {text}",
+                Reason.TIMEOUT: f"{NOT_IN_TIME}; {text}",
                 Reason.DRAINED: "this node was asked to stop",
             }
             return Verdict(self.stop_reason, texts.get(self.stop_reason, "stopped: the config is gone or was replaced"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from tests.e2e.nodes import Node, node
 from tests.emulators.gcs import StrictGcs
 from tests.emulators.servers import wait_until
 
-BUCKET = "places"
+BUCKET = f"places-{secrets.token_hex(4)}"
+"""Another one in each process of tests: two agents of one name on one path find each other on a machine."""
+
 SIDE = "pipeline.poltergust"
 
 

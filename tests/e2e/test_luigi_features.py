@@ -27,7 +27,6 @@ class Pipeline:
 
 PIPELINES = (
     Pipeline("dynamic", "Dynamic", {}, files={"Dynamic": "11\n12\n"}),
-    Pipeline("external", "NeedsDelivery", {}, files={"NeedsDelivery": "delivered"}),
     Pipeline(
         "range",
         "RangeDaily",
@@ -64,7 +63,7 @@ def shared(place: Place, shared_cache: Path, tmp_path_factory: pytest.TempPathFa
         for node in ("one", "two"):
             options = ["--retries", "0", "--scheduler-url", scheduler, "--parallel", "32"]
             stack.enter_context(place.agent(node, shared_cache, *options, SHARED=str(shared)))
-        for each in (*PIPELINES, Pipeline("failure", "EventfulFailure", {})):
+        for each in (*PIPELINES, Pipeline("external", "NeedsDelivery", {}), Pipeline("failure", "EventfulFailure", {})):
             arguments = "".join(f"  {name}: {value}\n" for name, value in each.arguments.items())
             place.put(each.name, f"  module: features\n  name: {each.task}\n{arguments}", more=each.more)
         yield shared
@@ -79,6 +78,7 @@ def test_external_data_comes_later(place: Place, shared: Path) -> None:
     assert waiting["text"] == f"external data is not there yet: Delivery: {shared}/delivery"
     (shared / "delivery").write_text("delivered")
     place.until("external", "done")
+    assert (shared / "NeedsDelivery").read_text() == "delivered"
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.name)

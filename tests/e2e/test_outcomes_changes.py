@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nodes import Node
-from tests.e2e.paths import Bucket, Place
+from tests.e2e.paths import BUCKET, Bucket, Place
 from tests.emulators.servers import wait_until
 
 
@@ -198,7 +198,7 @@ def test_a_hold_on_the_config_delays_only_its_rename(place: Place, agent: Node) 
     mark = place.scratch / "hold.mark"
     counted(place, "hold-first")
     data = f"environment: ../environment/plain.yaml\ntask:\n  module: outcomes\n  name: NoOutput\n  mark: {mark}\n"
-    bucket.server.put("places", "pipeline/hold.config.yaml", data.encode(), temporaryHold=True)
+    bucket.server.put(BUCKET, "pipeline/hold.config.yaml", data.encode(), temporaryHold=True)
     place.until_records("hold", "the finished run", state="finished", outcome="done")
     wait_until(lambda: "hold" in place.records("hold")["here"]["refused"], "the storage's words in the record")
     bucket.hold("pipeline/hold.config.yaml", False)

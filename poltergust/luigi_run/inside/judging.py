@@ -86,6 +86,12 @@ def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[
     return found
 
 
+def run_elsewhere(standing: GraphState) -> str:
+    """Empty if nothing runs."""
+    names = ", ".join(sorted({str(standing.graph[task].get("name")) for task in standing.running}))
+    return f"other nodes run {len(standing.running)} task(s): {names}" if names else ""
+
+
 def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str], tasks: Dict[str, Any]) -> Ended:
     """Why the root is not complete although this node has nothing to do. `tasks` are those scheduled here, by id."""
     if standing.root_done:
@@ -95,8 +101,7 @@ def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]
             return Ended("others-run", text.format(listed(gone), EVERYWHERE))
         return Ended("others-run", "another node ran the root task; its complete() does not say so here")
     if standing.running:
-        names = ", ".join(sorted({str(standing.graph[task].get("name")) for task in standing.running}))
-        return Ended("others-run", f"other nodes run {len(standing.running)} task(s): {names}")
+        return Ended("others-run", run_elsewhere(standing))
     if standing.runnable:
         text = "{} task(s) wait for resources or for a paused scheduler"
         return Ended("others-run", text.format(len(standing.runnable)))

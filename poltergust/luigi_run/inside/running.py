@@ -34,6 +34,7 @@ class PipelineRun:
         self.worker: Any = None
         self.progress: Dict[str, int] = {}
         self.events = TaskEvents(lambda batch: channel.send({"tasks": batch}))
+        self.elsewhere = ""  # what other nodes ran when that was last asked
         self.draining = threading.Event()
         self.over = threading.Event()
         self._moving, self._asked, self._took = True, 0.0, 0.0
@@ -247,7 +248,7 @@ class PipelineRun:
                 return executed(self.root, self.complete)
             except Ended as early:
                 return early
-        return Ended("drained", f"it ran {listed(ran)}" if ran else "nothing of it ran on this node")
+        return Ended("drained", f"it ran {listed(ran)}" if ran else self.elsewhere or "nothing of it ran on this node")
 
     # the watching thread
 
@@ -256,7 +257,7 @@ class PipelineRun:
         from luigi.rpc import RPCError
         from luigi.worker import fork_lock
 
-        from .judging import GraphState
+        from .judging import GraphState, run_elsewhere
 
         remote, pause = self.remote(attempts=1), 1.0
         sent: Dict[str, int] = {}
@@ -270,6 +271,7 @@ class PipelineRun:
                 continue
             finally:
                 pause = max(1.0, 20 * (time.monotonic() - begin))
+            self.elsewhere = run_elsewhere(standing)
             if standing.graph and standing.progress() != sent and not self.over.is_set():
                 sent = standing.progress()
                 self.progress = sent

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -45,7 +46,8 @@ def processes(cluster: Cluster, node: str) -> list[int]:
 
 def signal_all(pids: list[int], number: int) -> None:
     for pid in pids:
-        os.kill(pid, number)
+        with contextlib.suppress(ProcessLookupError):  # ended meanwhile, with one that was signalled before it
+            os.kill(pid, number)
 
 
 def taken_over(two: Cluster, name: str, first: str, began: float) -> float:

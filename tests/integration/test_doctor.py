@@ -17,7 +17,7 @@ from google.iam.v1 import iam_policy_pb2  # type: ignore[import-untyped]
 from google.pubsub_v1.types import Subscription, Topic
 
 from poltergust.base.checks import Check, Severity
-from poltergust.doctor import examine, probes
+from poltergust.doctor import Probe, examine, probes
 from poltergust.node.settings import Settings
 from poltergust.path import layout
 from poltergust.path.records import NodeRecord
@@ -435,9 +435,15 @@ def test_a_folder_where_all_is_well(tmp_path: Path) -> None:
 
 
 def test_a_probe_that_raises_is_a_finding(tmp_path: Path) -> None:
+    (check,) = examine(Probe("disk", "the disk", (tmp_path / "none").read_bytes))  # type: ignore[arg-type]
+    assert (check.name, check.verdict) == ("disk", Severity.FAIL)
+    assert "No such file" in check.text
+
+
+def test_without_a_cache_no_interpreters_are_looked_for(tmp_path: Path) -> None:
     cache = tmp_path / "file"
     cache.write_text(json.dumps({}))
     (tmp_path / "pipeline").mkdir()
     settings = Settings(path=layout.WatchedPath(str(tmp_path / "pipeline")), node="here", cache=cache / "cache")
-    checks = found(settings, quick=False, only=("interpreters",))
-    assert verdict(checks, "interpreters") == "fail"
+    checks = found(settings, quick=False, only=("disk", "interpreters"))
+    assert (verdict(checks, "cache"), verdict(checks, "interpreters")) == ("fail", "skip")

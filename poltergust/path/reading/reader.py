@@ -284,7 +284,8 @@ class Reader:
             return None
         record = None if blob is None else records.parse(url, blob.data, kind)
         node = url.rpartition("/")[2].removesuffix(".json")
-        return replace(record, node=node) if record is not None and valid_node(node) else None
+        # An agent that waits for its name writes as `<node>~<instance>`, see `WatchedPath.waiting_node`.
+        return replace(record, node=node) if record is not None and valid_node(node.replace("~", "-", 1)) else None
 
 
 def digest(data: bytes) -> str:

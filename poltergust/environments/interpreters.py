@@ -109,7 +109,12 @@ class Interpreters:
         answers = (self._ask(path, env) for path in paths)
         fitting = (info for info in answers if info is not None and info.satisfies(spec, impl_must_match=True))
         if spec.version_specifier is None:
-            return next(fitting, None)
+            found = next(fitting, None)
+            if found is None and spec.major is None:
+                # Read as the name of an implementation that no interpreter here is; a program may be called so.
+                programs = (self._ask(folder / request, env) for folder in self._folders(env))
+                found = next((info for info in programs if info is not None), None)
+            return found
         return max(fitting, key=lambda info: info.version_info[:3], default=None)
 
     def _folders(self, env: Mapping[str, str]) -> Iterator[Path]:

@@ -125,3 +125,10 @@ def test_a_python_that_is_too_old_is_refused_with_the_reason(machine: Machine) -
     with pytest.raises(Permanent, match=r"python3\.6 is Python 3\.6\.15, .* ask for 3\.7 or newer") as raised:
         machine.find("python3.6")
     assert raised.value.reason is Reason.INVALID_VALUE
+
+
+def test_a_program_that_is_called_like_an_implementation_is_found_by_its_name(machine: Machine) -> None:
+    python(machine.root / "bin" / "moonpython", "3.81.0")
+    assert machine.find("moonpython") == "bin/moonpython"
+    with pytest.raises(NodeError):
+        machine.find("sunpython")

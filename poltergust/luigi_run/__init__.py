@@ -53,11 +53,13 @@ class Request:
 @dataclass(frozen=True)
 class GraphStatus:
     """How a root task stands at the scheduler, for a node that runs no process of it: `running` tasks on other nodes,
-    and whether there is anything a new process could do (also true for a root the scheduler does not know)."""
+    of these `families`, and whether there is anything a new process could do (also true for a root the scheduler does
+    not know)."""
 
     running: int
     runnable: bool
     progress: Progress = field(default_factory=Progress)
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

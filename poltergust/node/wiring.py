@@ -156,8 +156,10 @@ def environments(settings: Settings, stores: Stores) -> EnvironmentCache:
 
 def graph_status(client: SchedulerClient, root_task_id: str) -> GraphStatus:
     """One question to the scheduler. Raises `errors.Temporary`."""
-    judgement = judge(client.graph(root_task_id))
-    return GraphStatus(len(judgement.running), judgement.worth_a_process, judgement.progress)
+    graph = client.graph(root_task_id)
+    judgement = judge(graph)
+    families = tuple(sorted({graph.tasks[task].family for task in judgement.running}))
+    return GraphStatus(len(judgement.running), judgement.worth_a_process, judgement.progress, families)
 
 
 def _raise_descriptor_limit() -> None:

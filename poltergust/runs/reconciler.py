@@ -18,7 +18,7 @@ from poltergust.base.agent_log import about
 from poltergust.base.errors import RunError, Temporary, UsageError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
-from poltergust.base.text import one_line
+from poltergust.base.text import all_of, one_line, plural
 from poltergust.documents import MAX_BYTES
 from poltergust.path import layout
 from poltergust.path.layout import Kind
@@ -168,7 +168,8 @@ class Reconciler:
         if graph.runnable or not graph.running:
             return None
         run.record = replace(run.record, progress=graph.progress)
-        return Verdict(Reason.OTHERS_RUN, f"waiting for {graph.running} tasks that other nodes run")
+        what = f": {all_of(graph.families)}" if graph.families else ""
+        return Verdict(Reason.OTHERS_RUN, f"waiting for {plural(graph.running, 'task')} that other nodes run{what}")
 
     def _no_attempts_left(self, run: Run) -> Verdict:
         """No attempts are left: what the last one said, or nothing if it took the agent with it."""

@@ -63,15 +63,18 @@ def comparison(found: RunComparison, width: int) -> RenderableType:
 def _run(side: str, run: RunSummary) -> Text:
     took = "" if run.seconds is None else f" in {exact(run.seconds)}"
     why = wording.because(run.reason, run.text)
-    text = Text(f"{side:<8}", "dim").append(f"{_when(run.started)}  ", "default")
-    text.append(safe(run.outcome), _OUTCOME_STYLES.get(run.outcome, "default"))
-    return text.append(f"{took} on {wording.some(run.nodes)}" + (f": {why}" if why else ""), "default")
+    return Text.assemble(
+        (f"{side:<8}", "dim"),
+        f"{_when(run.started)}  ",
+        (safe(run.outcome), _OUTCOME_STYLES.get(run.outcome, "")),
+        f"{took} on {wording.some(run.nodes)}" + (f": {why}" if why else ""),
+    )
 
 
 def _text(text: TextChange) -> Iterable[RenderableType]:
     title = _TITLES[text.title]
     if not text.known:
-        yield Text(f"{title}: not known of both runs", "yellow")
+        yield Text(f"{title}: not kept of both runs", "yellow")
     elif not text.lines:
         yield Text(f"{title}: the same")
     else:

@@ -16,6 +16,8 @@ EPILOG = """\b
 Examples:
   poltergust logs nightly
   poltergust logs nightly --follow --lines 20
+  poltergust logs nightly --task 'Load(date=2026-05-01)'
+  poltergust logs nightly --errors
   poltergust logs nightly --node node-1 > node-1.log
 
 \b
@@ -30,6 +32,8 @@ Exit codes: 0 shown (with --follow: the run is done), 1 no such log, 2 usage,
 @option("--node", envvar="POLTERGUST_LOGS_NODE", metavar="NODE", help="Only that node's log, as it is.")
 @option("--follow", "-f", is_flag=True, help="Go on until the run ended.")
 @option("--lines", "-n", type=click.IntRange(0), metavar="N", help="Only the last N lines of each node's log.")
+@option("--task", metavar="TASK", help="Only while that task ran: its name, id, family, or a pattern.")
+@option("--errors", is_flag=True, help="Only lines that tell of an error, with their tracebacks.")
 @option("--generation", metavar="GENERATION", help="An earlier run; default: the current one, or the latest.")
 @json_option
 def logs(
@@ -38,15 +42,20 @@ def logs(
     node: str | None,
     follow: bool,
     lines: int | None,
+    task: str | None,
+    errors: bool,
     generation: str | None,
     as_json: bool,
 ) -> None:
     """Print the logs of NAME's current or latest run: node after node, each line with its node."""
     if follow and generation:
         raise UsageError("--follow is for the current run; leave --generation out")
+    if follow and (task or errors):
+        raise UsageError("--task and --errors look through what is written by now; leave --follow out")
     target = Target.of(path)
     name = parse_name(name, target.path)
     from poltergust.cli.following import Following, exit_code, last_lines, print_lines
+    from poltergust.cli.log_selection import LogSelection
     from poltergust.cli.status import near
     from poltergust.path.reading.waiting import Awaited
 
@@ -67,7 +76,12 @@ def logs(
     if generation is None:
         raise PoltergustError(f"there are no logs of {name} below {target.path.state_prefix}{near(reader, name)}")
     tails = target.state.tails(name, generation, node)
-    print_lines(last_lines(chain(tails.new(), tails.rest()), lines), bare=node is not None, as_json=as_json)
+    written = chain(tails.new(), tails.rest())
+    if task or errors:
+        selection = LogSelection(reader, name, generation, task, node, errors=errors)
+        selection.show(written, lines, bare=node is not None, as_json=as_json)
+    else:
+        print_lines(last_lines(written, lines), bare=node is not None, as_json=as_json)
     if not tails.nodes:
         who = f"node {node} has" if node else "no node has"
         raise PoltergustError(f"{who} written {'nothing' if node else 'anything'} about {name} yet")

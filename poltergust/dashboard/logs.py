@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poltergust.base.text import plain
+from poltergust.path.reading.log_lines import ErrorLines
 from poltergust.path.state import PathState
 from poltergust.stores import NotFound
 
@@ -25,9 +26,6 @@ MAX_SEARCHED_BYTES = 64 * 1024 * 1024
 MAX_FOUND = 500
 MAX_LINE_CHARACTERS = 4000
 """A longer line is cut."""
-
-_ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b|^\s*[\w.]*(?:Error|Exception|Interrupt)\b|^failed: |^Traceback ")
-_TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
@@ -175,11 +173,6 @@ def _uncoloured(text: str) -> str:
 
 
 def _marked(node: str, lines: Iterator[tuple[int, str]]) -> Iterator[LogLine]:
-    in_traceback = False
+    errors = ErrorLines()
     for at, text in lines:
-        words = _uncoloured(text)
-        begins = words.lstrip().startswith(_TRACEBACK)
-        # It goes on while lines are indented, and ends with the one that names the exception.
-        error = begins or in_traceback or _ERROR.search(words) is not None
-        in_traceback = begins or (in_traceback and words[:1] in (" ", "\t"))
-        yield LogLine(node, at, text, error)
+        yield LogLine(node, at, text, errors.holds(_uncoloured(text)))

@@ -102,13 +102,16 @@ class Reader:
         known = tuple(nodes)
         return _each(lambda one: self._config(one.name, one.kind, one.entry, known), list(listed), PARALLEL_READS)
 
-    def runs(self, name: str, nodes: Iterable[NodeView] = (), *, limit: int | None = None) -> list[PastRun]:
-        """Every run of that name that left records, the latest first; at most `limit` of them, all if None. Costs a
-        listing, and a read of every record that is new or changed."""
+    def runs(
+        self, name: str, nodes: Iterable[NodeView] = (), *, limit: int | None = None, only: str = ""
+    ) -> list[PastRun]:
+        """Every run of that name that left records, the latest first; at most `limit` of them, all if None.
+        `only`: just the one of that generation. Costs a listing, and a read of every record that is new or changed."""
         prefix = self.path.runs_of(name)
         found: dict[str, list[Entry]] = {}
         for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
-            found.setdefault(generation, []).append(entry)
+            if only in ("", generation):
+                found.setdefault(generation, []).append(entry)
         latest = sorted(found, key=lambda generation: _upload_order(generation, found[generation]), reverse=True)
         known = tuple(nodes)
         past = _each(

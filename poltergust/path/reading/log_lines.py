@@ -1,0 +1,83 @@
+"""Which lines of a run log tell of an error, and which are about one task. Pure; lines come without terminal codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from poltergust.path.tasks import TaskStory
+
+_ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b|^\s*[\w.]*(?:Error|Exception|Interrupt)\b|^failed: |^Traceback ")
+_TRACEBACK = "Traceback (most recent call last)"
+
+# As Luigi's worker writes them: "INFO: [pid 7] Worker NAME running   Leaf(number=7)", then "done" or "failed".
+_STEP = re.compile(r"\[pid (?P<pid>\d+)\] Worker (?P<worker>\S+) (?P<step>running|done|failed) +(?P<task>\S.*)")
+_INFORMED = re.compile(r"Informed scheduler that task +(?P<task_id>\S+) +has status")
+
+
+class ErrorLines:
+    """Of one log, to be asked line after line: those that tell of an error, with the whole traceback."""
+
+    def __init__(self) -> None:
+        self._in_traceback = False
+
+    def holds(self, line: str) -> bool:
+        begins = line.lstrip().startswith(_TRACEBACK)
+        # It goes on while lines are indented, and ends with the one that names the exception.
+        error = begins or self._in_traceback or _ERROR.search(line) is not None
+        self._in_traceback = begins or (self._in_traceback and line[:1] in (" ", "\t"))
+        return error
+
+
+class TaskLines:
+    """Of one log, to be asked line after line: those that were written while one of `wanted` ran, its end and the
+    traceback that follows it included. Of tasks that ran beside it in other processes only what they print themselves
+    is among them."""
+
+    def __init__(self, wanted: Sequence[TaskStory]) -> None:
+        self._wanted = wanted
+        self._running: dict[tuple[str, str], TaskStory] = {}  # by process and worker, the latest last
+        self._failed: TaskStory | None = None  # its traceback is being written
+        self._errors = ErrorLines()
+
+    def task(self, line: str) -> TaskStory | None:
+        """The one that the line is about; None for another's."""
+        error = self._errors.holds(line)
+        step = _STEP.search(line)
+        if step is not None:
+            self._failed = None
+            return self._step(step)
+        if self._failed is not None:
+            if error:
+                return self._failed
+            self._failed = None
+        informed = _INFORMED.search(line)
+        if informed is not None:
+            return next((task for task in self._wanted if task.task_id == informed["task_id"]), None)
+        return next(reversed(self._running.values()), None)
+
+    def _step(self, step: re.Match[str]) -> TaskStory | None:
+        process = step["pid"], step["worker"]
+        if step["step"] == "running":
+            task = next((task for task in self._wanted if is_written(task, step["task"])), None)
+            self._running.pop(process, None)
+            if task is not None:
+                self._running[process] = task
+            return task
+        ended = self._running.pop(process, None)
+        self._failed = ended if step["step"] == "failed" else None
+        return ended
+
+
+def is_written(task: TaskStory, text: str) -> bool:
+    """Whether `text` is that task as Luigi writes it: its family and, in their order, those of its parameters that are
+    significant."""
+    if not text.startswith(f"{task.family}(") or not text.endswith(")"):
+        return False
+    rest = text[len(task.family) + 1 : -1]
+    for name, value in task.parameters.items():
+        for piece in (f"{name}={value}, ", f"{name}={value}"):
+            if rest == piece or (rest.startswith(piece) and piece.endswith(", ")):
+                rest = rest[len(piece) :]
+                break
+    return not rest

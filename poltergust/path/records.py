@@ -306,18 +306,18 @@ class Records:
             log.warning("cannot read a record, going on without: %s", error)
             return None
         record = parse(url, blob.data, kind)
-        if record is not None and url != self._place(record):  # whoever may write here may write any name into it
+        if record is not None and url not in self._places(record):  # whoever may write here may write any name into it
             log.warning("ignoring the record %s: it is of another run or node", url)
             return None
         return None if record is None else Seen(record, blob.updated)
 
-    def _place(self, record: RunRecord | NodeRecord) -> str:
-        """Where that record belongs; empty where its node has an impossible name."""
+    def _places(self, record: RunRecord | NodeRecord) -> tuple[str, ...]:
+        """Where that record may stand; nowhere where its node has an impossible name."""
         if not valid_node(record.node):
-            return ""
+            return ()
         if isinstance(record, NodeRecord):
-            return self._path.node(record.node)
-        return self._path.run(record.name, record.generation, record.node)
+            return self._path.node(record.node), self._path.waiting_node(record.node, record.instance)
+        return (self._path.run(record.name, record.generation, record.node),)
 
 
 def parse(url: str, data: bytes, kind: type[R]) -> R | None:

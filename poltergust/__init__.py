@@ -2,7 +2,7 @@
 
 import sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if "luigi" in sys.modules:  # `luigi RunTasks --module poltergust …` looks for the task here; see polling.py
     from poltergust.node.polling import RunTasks as RunTasks

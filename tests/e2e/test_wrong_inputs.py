@@ -13,6 +13,7 @@ import pytest
 
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import MASK
+from poltergust.documents import DocumentError, parse_environment_file, parse_task_file
 from tests.e2e.nodes import PIPELINES, Node
 from tests.e2e.paths import Folder
 from tests.e2e.wrong_inputs import WRONG, Wrong
@@ -169,7 +170,17 @@ def test_wrong_text(stage: Stage, name: str) -> None:
     _, reason, message = TEXTS[name]
     kind = "pipeline/{}.config.yaml" if name.startswith("task-file") else "environment/{}.yaml"
     told = message.replace("f.yaml", stage.place.url(kind.format(name)), 1).replace("://***@", f"://{MASK}@")
-    assert stage.ends(name) == (reason.code, told)
+    more = further_mistakes(name)
+    assert stage.ends(name) == (reason.code, f"{told} (and {more} more)" if more else told)
+
+
+def further_mistakes(name: str) -> int:
+    """How many there are in the file beside the one that the reason names; the run log has them all."""
+    text = TEXTS[name][0]
+    parse = parse_task_file if name.startswith("task-file") else parse_environment_file
+    with pytest.raises(DocumentError) as caught:
+        parse(text if isinstance(text, bytes) else text.encode(), "f.yaml")
+    return len(caught.value.others)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:12]))

@@ -255,7 +255,7 @@ PACKAGES = {
     ),
     "package-conflict-below": packages(
         R.RESOLUTION_IMPOSSIBLE,
-        "environment {environment}: line 3 (alpha==1.1): No solution found when resolving dependencies: Because all versions of needs-old-alpha depend on alpha<1.1 and you require alpha==1.1, we can conclude that your requirements and all versions of needs-old-alpha are incompatible.: And because you require needs-old-alpha, we can conclude that your req{any}",
+        "environment {environment}: line 3 (alpha==1.1): No solution found when resolving dependencies: Because all versions of needs-old-alpha depend on {any}, we can conclude that your requirements and all versions of needs-old-alpha are incompatible.: And because you require needs-old-alpha, we can conclude that your requirements are unsatisfiable.",
         "alpha==1.1",
         "needs-old-alpha",
     ),
@@ -321,7 +321,7 @@ PACKAGES = {
     ),
     "package-no-project": packages(
         R.DEPENDENCY_INVALID,
-        "environment {environment}: line 3: `{folder}/noproject` does not appear to be a Python project, as neither `pyproject.toml` nor `setup.py` are present in the directory",
+        "{environment}: dependencies, line 3: {folder}/noproject: this folder has no pyproject.toml or setup.py",
         "./noproject",
     ),
     "package-not-a-wheel": packages(
@@ -331,7 +331,7 @@ PACKAGES = {
     ),
     "package-other-platform": packages(
         R.PACKAGE_NOT_FOUND,
-        "environment {environment}: No solution found when resolving dependencies: Because only alpha==1.0 is available and alpha==1.0 has no wheels with a matching Python version tag (e.g., `cp{any}",
+        "environment {environment}: No solution found when resolving dependencies: Because only alpha==1.0 is available and alpha==1.0 h{any}, we can conclude that all versions of alpha cannot be used.: And because you require alpha, we can conclude that your requirements are unsatisfiable.",
         "./alpha-1.0-cp27-cp27m-win32.whl",
     ),
     "package-unbuildable": packages(

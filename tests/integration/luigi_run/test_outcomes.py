@@ -185,7 +185,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     ),
     (
         "Needy",
-        {"files": {"luigi.cfg": "[Needy]\ncount = many\nwhen = 2024-01-01\n"}},
+        {"files": {"run.cfg": "[Needy]\ncount = many\nwhen = 2024-01-01\n"}, "env": {"LUIGI_CONFIG_PATH": "run.cfg"}},
         Reason.INVALID_PARAMETER,
         "parameter count of task Needy: what luigi's configuration or options say is not a whole number"
         " (ValueError: invalid literal for int() with base 10: 'many')",
@@ -255,7 +255,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     ),
     (
         "Tree",
-        {"files": {"luigi.cfg": "[core]\nworkers = -1\n"}},
+        {"files": {"run.cfg": "[core]\nworkers = -1\n"}, "env": {"LUIGI_CONFIG_PATH": "run.cfg"}},
         Reason.INVALID_PARAMETER,
         "workers is -1: nothing would ever run; write 1 or more",
     ),

@@ -103,9 +103,9 @@ def test_values_in_the_task(node: Node, run: list[int]) -> None:
     }
 
 
-def test_values_of_luigi_cfg_stay_in_force(node: Node) -> None:
-    files = {"luigi.cfg": "[Kinds]\nplain = from cfg\nwhole = 5\n[Settings]\nword = cfg\nflag = true\n"}
-    node.report("Kinds", module="kinds", arguments={"whole": "6"}, files=files)
+def test_values_of_a_configuration_stay_in_force(node: Node) -> None:
+    files = {"run.cfg": "[Kinds]\nplain = from cfg\nwhole = 5\n[Settings]\nword = cfg\nflag = true\n"}
+    node.report("Kinds", module="kinds", arguments={"whole": "6"}, files=files, env={"LUIGI_CONFIG_PATH": "run.cfg"})
     values = ast.literal_eval((node.shared / "values").read_text())
     assert (values["plain"], values["whole"]) == ("from cfg", 6)
     assert (values["Settings_word"], values["Settings_flag"]) == ("cfg", True)

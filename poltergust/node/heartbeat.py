@@ -91,8 +91,8 @@ class Heartbeat:
     def stop(self, *, gone: bool = True) -> None:
         """On a clean stop the node is `gone`, and says so by leaving no heartbeat. Otherwise the heartbeat stays for
         the next pass. Another agent's always stays."""
-        if not self._loop.stop(STOP_SECONDS):
-            return  # it waits for the storage, which would not answer us either
+        if not self._loop.stop(STOP_SECONDS) or self.problem:
+            return  # the storage, which did not answer the thread, would not answer us either
         if self._waiting is not None:
             self._records.drop_waiting()
         if gone:

@@ -21,7 +21,8 @@ def agent(place: Place, shared_cache: Path, scheduler: str) -> Iterator[Node]:
 def workdir(place: Place, cache: Path) -> Path:
     if isinstance(place, Folder):
         return place.scratch  # the directory in which its agent was started
-    (own,) = (cache / "workdir").glob("places-pipeline-*")
+    bucket = place.path.removeprefix("gs://").partition("/")[0]
+    (own,) = (cache / "workdir").glob(f"{bucket}-pipeline-*")
     return own
 
 

@@ -142,7 +142,10 @@ class Reconciler:
         run.save(self._records, replace(record, state=State.PREPARING, reason=None, text="", retry_at=None))
         run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
-        log.info("%s: attempt %d (%s), generation %s", run.name, record.attempts_made, failed, run.config.generation)
+        # Once a second while a file that it names is not there yet: the first time says it.
+        level = logging.DEBUG if run.logged == Reason.ENVIRONMENT_AWAITED.code else logging.INFO
+        words = "%s: attempt %d (%s), generation %s"
+        log.log(level, words, run.name, record.attempts_made, failed, run.config.generation)
         spec = self._files.environment_file(run, layout.resolve(task.environment, url))
         return self._attempts.attempt(run, item, task, spec)
 
@@ -281,9 +284,11 @@ class Reconciler:
             attempts=attempts,
             retry_at=retry_at,
         )
-        if record != run.record:
+        repeated = verdict.reason is Reason.ENVIRONMENT_AWAITED and run.logged == verdict.reason.code
+        if record != run.record and not repeated:
             level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
+        run.logged = verdict.reason.code
         if always or record != run.record:
             run.save(self._records, record)
 

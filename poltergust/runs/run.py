@@ -48,6 +48,7 @@ class Run:
     config: Config
     record: RunRecord
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
+    logged: str = ""  # the code of the reason that was logged last
     starts: int = 0  # Luigi processes started for it by this agent
     attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
     budget: int = 1  # attempts on this node, the first included

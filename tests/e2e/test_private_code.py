@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.paths import Bucket
+from tests.e2e.paths import BUCKET, Bucket
 from tests.emulators.gcs import strict_gcs
 from tests.integration.environments import packages
 
@@ -27,11 +27,11 @@ class Say(luigi.Task):
             file.write(" ".join(({greeting!r}, private_helper.word, private_words.word)))
 """
 
-ENVIRONMENT = """\
+ENVIRONMENT = f"""\
 dependencies:
-  - gs://places/code/private_pipeline-1.0-py3-none-any.whl
-  - gs://places/code/private_helper-1.0.tar.gz
-  - --find-links gs://places/wheels/
+  - gs://{BUCKET}/code/private_pipeline-1.0-py3-none-any.whl
+  - gs://{BUCKET}/code/private_helper-1.0.tar.gz
+  - --find-links gs://{BUCKET}/wheels/
   - private-words>=2
 """
 

@@ -33,7 +33,7 @@ def test_the_page_of_a_bucket(tmp_path: Path) -> None:
         bucket.write("pipeline.poltergust/logs/nightly/7/node-1.log", log)
         command = ["dashboard", "--path", bucket.path, "--http", "127.0.0.1:0"]
         with node(command, log=tmp_path / "page.log", cwd=tmp_path, env=bucket.env, ready=False) as process:
-            process.until("the page of gs://places/pipeline")
+            process.until(f"the page of {bucket.path}")
             found = re.search(r"http://\S+", process.log)
             assert found
             page = Served(found[0])

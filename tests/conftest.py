@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+
+import pytest
 
 
 def pytest_configure() -> None:
@@ -20,3 +24,12 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_handler_stays() -> Iterator[None]:
+    """A command that a test runs in this process sends warnings to standard error; the next test's are its own."""
+    log = logging.getLogger("poltergust")
+    before = log.handlers[:]
+    yield
+    log.handlers[:] = before

@@ -103,7 +103,7 @@ def test_the_supervisor_of_a_dead_agent_says_the_last_word(tmp_path: Path) -> No
         assert not said.exists()
         agent.kill()
     wait_until(lambda: said.exists() and said.read_text() == "a secret", "the last word")
-    assert with_token(token) == []
+    wait_until(lambda: with_token(token) == [], "the process that said it to end as well")
 
 
 @pytest.mark.usefixtures("reaper")

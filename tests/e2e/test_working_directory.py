@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.node.settings import Settings, parse_path
 from tests.e2e.commands import Commands
 from tests.e2e.nodes import Node
 from tests.e2e.paths import Folder, Place
@@ -21,9 +22,7 @@ def agent(place: Place, shared_cache: Path, scheduler: str) -> Iterator[Node]:
 def workdir(place: Place, cache: Path) -> Path:
     if isinstance(place, Folder):
         return place.scratch  # the directory in which its agent was started
-    bucket = place.path.removeprefix("gs://").partition("/")[0]
-    (own,) = (cache / "workdir").glob(f"{bucket}-pipeline-*")
-    return own
+    return Settings(parse_path(place.path), "here", cache=cache, environ=place.env).working_directory
 
 
 def put(place: Place, name: str, task: str, number: int) -> None:

@@ -87,7 +87,7 @@ class FolderStore:
                 with contextlib.suppress(FileNotFoundError):  # as it should be: it was renamed
                     os.unlink(new, dir_fd=folder)
                 os.close(folder)
-            return Entry(url, size_and_time.st_size, size_and_time.st_ctime)
+            return Entry(url, size_and_time.st_size, size_and_time.st_ctime_ns / 1e9)
 
     def append(self, url: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -205,7 +205,7 @@ class FolderStore:
         for key, found in self._scan(folder, prefix, suffix, top):
             url = folder + key
             if found is not None:
-                yield Entry(url, found.st_size, found.st_ctime)
+                yield Entry(url, found.st_size, found.st_ctime_ns / 1e9)  # as `read` has it, to the last bit
             else:
                 yield from self._walk(url, prefix, suffix)
 

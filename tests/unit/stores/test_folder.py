@@ -388,3 +388,11 @@ def test_each_failure_of_the_system_has_its_error(
 def test_a_name_that_no_file_can_have_says_so(store: FolderStore, path: Path) -> None:
     with pytest.raises(NameTooLong, match="shorter name"):
         store.write(str(path / ("x" * 256)), b"")
+
+
+def test_a_listing_and_a_read_say_the_same_time(store: FolderStore, side: Path) -> None:
+    """To the last bit: whoever remembers what a listing said must not take the file for another."""
+    for number in range(200):
+        store.write(str(side / "p" / f"{number}.json"), b"x")
+    for entry in store.list(f"{side}/p/"):
+        assert store.read(entry.url).updated == entry.updated

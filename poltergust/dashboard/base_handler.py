@@ -19,7 +19,7 @@ from poltergust.dashboard.guards import Session, Sessions
 from poltergust.dashboard.reading import PathReading
 from poltergust.dashboard.rendering import Renderer
 from poltergust.dashboard.settings import DashboardSettings
-from poltergust.dashboard.watching import Snapshot, Watcher
+from poltergust.dashboard.watching import TopicSnapshot, Watcher
 from poltergust.stores import StoreError
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ FRAGMENT_HEADER = "X-Poltergust-Fragment"
 
 
 @dataclass(frozen=True)
-class Parts:
+class PageParts:
     """What the handlers work with; one for the whole server."""
 
     settings: DashboardSettings
@@ -43,9 +43,9 @@ class Parts:
 class BaseHandler(web.RequestHandler):
     """`parts` is set before anything else happens."""
 
-    parts: Parts
+    parts: PageParts
 
-    def initialize(self, parts: Parts) -> None:
+    def initialize(self, parts: PageParts) -> None:
         self.parts = parts
 
     def set_default_headers(self) -> None:
@@ -89,7 +89,7 @@ class BaseHandler(web.RequestHandler):
         text = json.dumps({"format": 1, **value}, ensure_ascii=False, indent=1)
         self.write(without_credentials(text) + "\n")
 
-    def write_page(self, template: str, snapshot: Snapshot[Any] | None, topic: str = "", **values: object) -> None:
+    def write_page(self, template: str, snapshot: TopicSnapshot[Any] | None, topic: str = "", **values: object) -> None:
         """A whole page, or its changing part where a script of ours asks for that."""
         session = self.session
         common: dict[str, object] = {
@@ -144,7 +144,7 @@ class NotFoundHandler(BaseHandler):
 class StaticHandler(web.StaticFileHandler):
     """Scripts and styles of the package, behind the same guards."""
 
-    def initialize(self, parts: Parts, path: str) -> None:  # type: ignore[override]  # one argument more, by name
+    def initialize(self, parts: PageParts, path: str) -> None:  # type: ignore[override]  # one argument more, by name
         super().initialize(path)
         self.parts = parts
 

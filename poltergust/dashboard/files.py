@@ -24,7 +24,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class RunFiles:
+class ShownFiles:
     """`environment` None where the task file does not say which; `lock` None where no node has published one."""
 
     config: SourceFile
@@ -32,7 +32,7 @@ class RunFiles:
     lock: SourceFile | None = None
 
 
-def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> RunFiles | None:
+def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> ShownFiles | None:
     """Of what stands at that name; None where nothing does. Blocks."""
     found = reader.current(name)
     if found is None:
@@ -43,9 +43,9 @@ def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> Run
         task = parse_task_file(blob.data, blob.url)
         environment_url = resolve(task.environment, blob.url)
     except PoltergustError as error:
-        return RunFiles(SourceFile(blob.url, text, str(error)))
+        return ShownFiles(SourceFile(blob.url, text, str(error)))
     config = SourceFile(blob.url, Redactor(named_values(task))(text))
-    return RunFiles(config, _environment(stores, environment_url), _lock(state, reader, name))
+    return ShownFiles(config, _environment(stores, environment_url), _lock(state, reader, name))
 
 
 def _environment(stores: Stores, url: str) -> SourceFile:

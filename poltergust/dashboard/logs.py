@@ -67,7 +67,7 @@ class LogWindow:
 
 
 @dataclass(frozen=True)
-class Found:
+class LogMatches:
     """Lines that were looked for. `more`: there is more than was looked at, or more than is shown."""
 
     lines: tuple[LogLine, ...]
@@ -107,7 +107,7 @@ class Logs:
                     del self._latest[next(iter(self._latest))]
         return kept
 
-    def search(self, files: Sequence[LogFile], words: str, *, only_errors: bool) -> Found:
+    def search(self, files: Sequence[LogFile], words: str, *, only_errors: bool) -> LogMatches:
         """Lines that hold `words` (in any case), log after log. `only_errors`: only those that tell of an error, with
         the whole traceback."""
         wanted = words.casefold()
@@ -119,11 +119,11 @@ class Logs:
                 if (only_errors and not line.error) or wanted not in _uncoloured(line.text).casefold():
                     continue
                 if len(found) == MAX_FOUND:
-                    return Found(tuple(found), more=True)
+                    return LogMatches(tuple(found), more=True)
                 found.append(line)
             more = more or file.size > left
             left = max(0, left - file.size)
-        return Found(tuple(found), more)
+        return LogMatches(tuple(found), more)
 
     def _window(self, file: LogFile, at: int | None) -> LogWindow:
         begin = max(0, file.size - WINDOW_BYTES if at is None else min(at, file.size) - BEFORE_BYTES)

@@ -17,7 +17,7 @@ from poltergust.dashboard.lanes import path_timeline, task_lanes
 from poltergust.dashboard.overview import Page, Query, select
 from poltergust.dashboard.reading import History, RunPicture
 from poltergust.dashboard.run_page import RunQuery, RunTab, select_tasks
-from poltergust.dashboard.watching import Snapshot
+from poltergust.dashboard.watching import TopicSnapshot
 from poltergust.path.layout import WatchedPath
 from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import PathView
@@ -60,16 +60,16 @@ class PathHandler(BaseHandler):
 class RunHandler(BaseHandler):
     """What is made from one config."""
 
-    async def picture(self, name: str, *, logs: bool = False) -> Snapshot[RunPicture]:
+    async def picture(self, name: str, *, logs: bool = False) -> TopicSnapshot[RunPicture]:
         """Raises 404 where nothing stands at that name. `logs`: it has changed as well when a log grew."""
         reading = self.parts.reading
         checked_name(reading.path, name)
         snapshot = await self.parts.watcher.look(reading.run_with_logs(name) if logs else reading.run(name))
         if snapshot.value is None:
             raise web.HTTPError(404, reason="nothing of that name stands on the path")
-        return Snapshot(snapshot.value, snapshot.read_at, snapshot.signature, snapshot.problem)
+        return TopicSnapshot(snapshot.value, snapshot.read_at, snapshot.signature, snapshot.problem)
 
-    async def history(self, name: str) -> Snapshot[History]:
+    async def history(self, name: str) -> TopicSnapshot[History]:
         """Raises 404 where nothing stands at that name and no run of it left a record."""
         checked_name(self.parts.reading.path, name)
         snapshot = await self.parts.watcher.look(self.parts.reading.history(name))

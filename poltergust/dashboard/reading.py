@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from poltergust.dashboard.events import PATH_TOPIC, run_topic
-from poltergust.dashboard.files import RunFiles, files_of
+from poltergust.dashboard.files import ShownFiles, files_of
 from poltergust.dashboard.logs import LogFile, Logs
 from poltergust.dashboard.path_configs import PathConfigs
 from poltergust.dashboard.tasks import TaskView, past_task_views, task_views
@@ -89,7 +89,7 @@ class PathReading:
 
         return Topic(LOGS_TOPIC + name, lambda: self._run(name), signature)
 
-    def files(self, name: str) -> Topic[RunFiles | None]:
+    def files(self, name: str) -> Topic[ShownFiles | None]:
         return Topic(FILES_TOPIC + name, lambda: files_of(self._state, self._stores, self._reader, name), hash)
 
     def history(self, name: str) -> Topic[History]:

@@ -15,7 +15,7 @@ from tornado import httpserver, netutil, web
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
 from poltergust.dashboard import acting, api, events_handler, pages
-from poltergust.dashboard.base_handler import NotFoundHandler, Parts, StaticHandler
+from poltergust.dashboard.base_handler import NotFoundHandler, PageParts, StaticHandler
 from poltergust.dashboard.events import Hub
 from poltergust.dashboard.guards import Sessions
 from poltergust.dashboard.reading import PathReading
@@ -37,7 +37,7 @@ IDLE_SECONDS = 60.0
 MAX_HEADER_BYTES = 16 * 1024
 
 
-def application(parts: Parts) -> web.Application:
+def application(parts: PageParts) -> web.Application:
     routes: list[Any] = [
         (r"/", pages.OverviewPage),
         (r"/runs/(.+)", pages.RunPage),
@@ -85,7 +85,7 @@ async def serve(
         interval = CLOUD_INTERVAL_SECONDS if is_cloud(reading.path.root) else FOLDER_INTERVAL_SECONDS
     hub = Hub()
     watcher = Watcher(hub, interval)
-    parts = Parts(settings, reading, watcher, hub, Sessions(settings.token), Renderer())
+    parts = PageParts(settings, reading, watcher, hub, Sessions(settings.token), Renderer())
     server = httpserver.HTTPServer(
         application(parts),
         max_body_size=MAX_BODY_BYTES,

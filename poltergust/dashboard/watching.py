@@ -32,7 +32,7 @@ CHECKS_PER_INTERVAL = 10
 
 
 @dataclass(frozen=True)
-class Snapshot(Generic[T]):
+class TopicSnapshot(Generic[T]):
     """A value and when it was read, by this process's clock. `problem`: why it is older than it should be, "" if not.
     `signature` differs when what a page would show differs."""
 
@@ -59,16 +59,16 @@ class Watcher:
         self._interval = interval
         self._clock = clock
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="poltergust-dashboard")
-        self._kept: dict[str, Snapshot[Any]] = {}
+        self._kept: dict[str, TopicSnapshot[Any]] = {}
         self._topics: dict[str, Topic[Any]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def look(self, topic: Topic[T]) -> Snapshot[T]:
+    async def look(self, topic: Topic[T]) -> TopicSnapshot[T]:
         """The value, at most an interval old. Raises `PoltergustError` where there is none at all yet."""
         self._topics[topic.name] = topic
         # Whoever comes while it is being read waits for that reading and does not start another.
         async with self._locks.setdefault(topic.name, asyncio.Lock()):
-            kept: Snapshot[T] | None = self._kept.pop(topic.name, None)
+            kept: TopicSnapshot[T] | None = self._kept.pop(topic.name, None)
             if kept is None or self._clock() - kept.read_at >= self._interval:
                 kept = await self._load(topic, kept)
             self._kept[topic.name] = kept
@@ -104,7 +104,7 @@ class Watcher:
     def close(self) -> None:
         self._reading.shutdown(wait=False, cancel_futures=True)
 
-    async def _load(self, topic: Topic[T], kept: Snapshot[T] | None) -> Snapshot[T]:
+    async def _load(self, topic: Topic[T], kept: TopicSnapshot[T] | None) -> TopicSnapshot[T]:
         try:
             value = await self.in_thread(topic.load)
         except PoltergustError as error:
@@ -112,7 +112,7 @@ class Watcher:
                 raise
             problem = f"the storage does not answer, this is what it said before: {error}"
             return replace(kept, read_at=self._clock(), problem=problem, signature=hash((kept.signature, problem)))
-        return Snapshot(value, self._clock(), topic.signature(value))
+        return TopicSnapshot(value, self._clock(), topic.signature(value))
 
     def _drop_unwatched(self) -> None:
         watched = self._hub.topics()

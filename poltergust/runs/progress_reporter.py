@@ -1,4 +1,4 @@
-"""Telling others how far a run is, while Luigi runs."""
+"""Reports how far a run is, while Luigi runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Finishers in separate processes race for one config, round after round: one wins, and nothing else is left.
 
-The same with answers lost after their effect, and with a outcomes killed at each of its steps. Two hundred rounds of
+The same with answers lost after their effect, and with a finisher killed at each of its steps. Two hundred rounds of
 each take minutes on two cores: POLTERGUST_LONG=1 runs them, otherwise it is a slice.
 """
 
@@ -24,11 +24,11 @@ from tests.emulators.gcs import StrictGcs, strict_gcs
 
 FINISHERS = 8
 ROUNDS = 200 if os.environ.get("POLTERGUST_LONG") else 25
-PATIENCE = 120.0  # seconds until a outcomes that does not answer fails the test
+ANSWER_SECONDS = 120.0  # seconds until a finisher that does not answer fails the test
 
 
 class Finisher:
-    """One process of `outcomes.py`. The answer to an order is None if it died over it."""
+    """One process of `finisher.py`. The answer to an order is None if it died over it."""
 
     def __init__(self, name: str, root: str, env: dict[str, str]) -> None:
         argv = [sys.executable, "-m", "tests.contract.finisher", name, root]
@@ -44,8 +44,8 @@ class Finisher:
 
     def answer(self) -> str | None:
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        assert ready, "a outcomes hangs"
+        ready, _, _ = select.select([self.process.stdout], [], [], ANSWER_SECONDS)
+        assert ready, "a finisher hangs"
         line = self.process.stdout.readline()
         return str(json.loads(line)) if line else None
 
@@ -64,7 +64,7 @@ class Field:
     def __init__(self, root: str, store: Store, env: dict[str, str], stack: contextlib.ExitStack) -> None:
         self.root, self.store, self._env, self._stack = root, store, env, stack
 
-    def finishers(self, count: int, name: str = "outcomes") -> list[Finisher]:
+    def finishers(self, count: int, name: str = "finisher") -> list[Finisher]:
         made = [Finisher(f"{name}-{number}", self.root, self._env) for number in range(count)]
         for each in made:
             self._stack.callback(each.kill)
@@ -85,9 +85,9 @@ class Field:
         return [url.removeprefix(stem).removesuffix(".yaml") for url in found]
 
     def race(self, config: Blob, finishers: list[Finisher], kinds: tuple[str, ...] = ("done",)) -> list[str | None]:
-        for number, outcomes in enumerate(finishers):
-            outcomes.order(config, target(config, kinds[number % len(kinds)]))
-        return [outcomes.answer() for outcomes in finishers]
+        for number, finisher in enumerate(finishers):
+            finisher.order(config, target(config, kinds[number % len(kinds)]))
+        return [finisher.answer() for finisher in finishers]
 
 
 def target(config: Blob, kind: str) -> str:
@@ -217,7 +217,7 @@ def test_a_finisher_killed_between_any_two_requests(
 
 
 def reached(wait: Callable[[float], None], doomed: Finisher) -> bool:
-    """Whether the outcomes got to its end before it met the fault."""
+    """Whether the finisher got to its end before it met the fault."""
     assert doomed.process.stdout is not None
     while True:
         if select.select([doomed.process.stdout], [], [], 0)[0]:
@@ -228,7 +228,7 @@ def reached(wait: Callable[[float], None], doomed: Finisher) -> bool:
 
 
 def count_steps(field: Field) -> int:
-    """How many steps an undisturbed rename has: the first number that a outcomes survives."""
+    """How many steps an undisturbed rename has: the first number that a finisher survives."""
     for step in range(1, 100):
         url = f"{field.root}/s{step}.config.yaml"  # a new one, without anything to recover
         field.store.write(url, b"")

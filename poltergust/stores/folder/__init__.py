@@ -35,7 +35,7 @@ from poltergust.stores.folder.lock import FolderLock
 log = logging.getLogger(__name__)
 
 _REST = 0.1  # seconds without a change after which a file counts as written to its end
-_PATIENCE = 5.0  # seconds to wait for that before the work queue's back-off takes over
+_MAX_WAIT_SECONDS = 5.0  # seconds to wait for that before the work queue's back-off takes over
 _STALE = 3600.0  # seconds after which a hidden temporary file belongs to a process that died
 
 _RENAME_SECONDS = 1.0
@@ -149,7 +149,7 @@ class FolderStore:
             yield descriptor
 
     def _read(self, url: str, start: int, limit: int | None) -> Blob:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _MAX_WAIT_SECONDS
         own = url.startswith(self._side)
         before: Snapshot | None = None
         since = 0.0

@@ -37,9 +37,9 @@ CONNECTIONS = 32
 """Kept open to the server: as many as an agent has threads that may ask at once (requests keeps 10 by default)."""
 TIMEOUT = (5.0, 10.0)
 """Seconds to connect, and without a byte from the server."""
-PATIENCE = 30.0
+MAX_RETRY_SECONDS = 30.0
 """Seconds after which an operation stops repeating itself and the work queue's back-off takes over."""
-POLICY: Any = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0, multiplier=2.0).with_timeout(PATIENCE)
+POLICY: Any = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0, multiplier=2.0).with_timeout(MAX_RETRY_SECONDS)
 
 FIRST_ANSWER_SECONDS = 1.5
 """How long the first answer may take before a person hears what is waited for."""
@@ -107,7 +107,7 @@ def connect() -> Any:
 
 
 def ask(request: Callable[[], T], where: str, lost: Lost | None = None) -> T:
-    """Call `request` until it is answered, at most `PATIENCE` seconds; `lost` counts the answers that went missing."""
+    """Call `request` until it is answered, at most `MAX_RETRY_SECONDS`; `lost` counts the answers that went missing."""
     with translated(where), reported_if_silent(where):
         answer: T = POLICY(request, on_error=lost)()
         return answer
@@ -142,7 +142,7 @@ def reported_if_silent(where: str) -> Iterator[None]:
 def _report_silence(where: str) -> None:
     if not _reported.is_set():
         _reported.set()
-        log.warning("waiting for the storage: no answer about %s yet; asking for up to %g s", where, PATIENCE)
+        log.warning("waiting for the storage: no answer about %s yet; asking for up to %g s", where, MAX_RETRY_SECONDS)
 
 
 @contextmanager

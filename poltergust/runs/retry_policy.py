@@ -17,8 +17,8 @@ FIRST_DATA_SECONDS, MAX_DATA_SECONDS = 5.0, 300.0  # external data: only a Luigi
 class Result:
     """What is left to do for a name that was reconciled.
 
-    `requeue_after`: it is reconciled again in so many seconds at the latest. 0.0: at once, a newer generation stands
-    there. None: nothing is left to do here; an event or a scan brings the name back if it is ever wanted again.
+    `requeue_after`: it is reconciled again in so many seconds at the latest. 0.0: at once, there is something new.
+    None: nothing is left to do here; an event or a scan brings the name back if it is ever wanted again.
     """
 
     requeue_after: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -43,7 +44,7 @@ class Verdict:
 
 @dataclass
 class Run:
-    """One run on this node. Only the worker thread that holds the name touches it, `progress` aside."""
+    """One run on this node. Only the worker thread that holds the name touches it, `progress` and `freed` aside."""
 
     config: Config
     record: RunRecord
@@ -58,6 +59,7 @@ class Run:
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress
+    freed: threading.Event = field(default_factory=threading.Event)  # tasks that others had can run again, since asked
     phase_timings: PhaseTimings = field(default_factory=PhaseTimings)
     root_task_id: str = ""  # as the scheduler knows it: a parameter in it may be a secret, which no record holds
     redact: Redactor = field(default_factory=lambda: Redactor(()))  # knows the secrets of the latest attempt's files

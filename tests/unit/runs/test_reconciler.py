@@ -42,10 +42,12 @@ class Scripted:
     def __init__(self) -> None:
         self.verdict = Verdict(Reason.COMPLETE, "the root task is complete")
         self.error: Exception | None = None
+        self.meanwhile: Callable[[Run], None] = lambda run: None
         self.made = 0
 
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
         self.made += 1
+        self.meanwhile(run)
         if self.error is not None:
             raise self.error
         return self.verdict
@@ -149,6 +151,19 @@ def test_attempts_that_do_not_count_against_the_node_are_numbered_all_the_same(
     again.reconcile()
     record = again.record(generation)
     assert (record.state, record.attempts_made, record.retry_at) == (State.WAITING, 4, None)
+
+
+def test_what_is_given_back_while_the_attempt_still_ends_is_not_waited_for(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    put()
+    node = Node(bucket, "node")
+    node.attempts.verdict = Verdict(Reason.OTHERS_RUN, "other nodes run 1 task(s): T")
+    node.attempts.meanwhile = lambda run: run.freed.set()
+    assert node.reconcile() == 0.0
+    waits = node.reconcile()  # the scheduler was asked since then: others do run it
+    assert waits is not None
+    assert waits > 0.0
 
 
 def test_the_last_node_to_give_up_says_error(bucket: Bucket, put: Callable[..., str]) -> None:

@@ -114,7 +114,7 @@ def test_every_sample_is_what_the_command_prints(world: World) -> None:
             documented = changes("\n".join(step.screen))
             assert same((documented[0],), first, names), seen
             assert same((documented[2],), last, names), seen
-            # Between the last node's record and the rename one may see that it is finished: too short to be in the sample.
+            # That it is finished is seen between the record and the rename only: too short to be in the sample.
             assert {kind for kind in between if not kind.startswith("finished")} <= documented[1], seen
             continue
         end = time.monotonic() + SECONDS_UNTIL_IT_IS_THERE

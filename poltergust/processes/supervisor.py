@@ -141,7 +141,7 @@ class Supervisor:
         grace = self._attend()
         self._end(grace)
         self._say("gone")
-        if last_word and self._agent_gone:
+        if last_word and self._agent_is_gone():
             _become_last_word(last_word[0], last_word[1:])
 
     def _say(self, line: str) -> None:
@@ -302,13 +302,16 @@ class Supervisor:
 
     def _order_ended(self) -> bool:
         """During the grace: whether the agent died or wants no grace."""
-        if not select.select([self._order], [], [], 0)[0]:
-            return False
-        try:
-            self._orders += self._read_order()
-        except _AgentGone:
-            return True
-        return b"kill" in self._orders
+        return self._agent_is_gone() or b"kill" in self._orders
+
+    def _agent_is_gone(self) -> bool:
+        """Asked anew: a command that sees the death of its agent by itself may have ended before we saw it."""
+        while not self._agent_gone and select.select([self._order], [], [], 0)[0]:
+            try:
+                self._orders += self._read_order()
+            except _AgentGone:
+                break
+        return self._agent_gone
 
     @staticmethod
     def _kill(pid: int, number: int) -> None:

@@ -91,7 +91,9 @@ def test_an_agent_killed_at_any_moment_leaves_nobody(seen: int) -> None:
     assert with_token(token) == []
 
 
-def test_the_supervisor_of_a_dead_agent_says_the_last_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command_first", [False, True])
+def test_the_supervisor_of_a_dead_agent_says_the_last_word(tmp_path: Path, command_first: bool) -> None:
+    """Also where the command ends by itself, and the supervisor hears of that at the same moment."""
     token, said = f"agent-{os.urandom(8).hex()}", tmp_path / "said"
     script = Path(__file__).with_name("small_agent.py")
     argv = [sys.executable, "-S", str(script), str(ROOT), "linger", token, str(said)]
@@ -101,7 +103,13 @@ def test_the_supervisor_of_a_dead_agent_says_the_last_word(tmp_path: Path) -> No
         for pid in (agent.pid, supervisor):
             assert b"a secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         assert not said.exists()
+        if command_first:
+            os.kill(supervisor, signal.SIGSTOP)
+            for pid in children_of(supervisor):
+                os.kill(pid, signal.SIGKILL)
         agent.kill()
+        agent.wait()
+        os.kill(supervisor, signal.SIGCONT)
     wait_until(lambda: said.exists() and said.read_text() == "a secret", "the last word")
     wait_until(lambda: with_token(token) == [], "the process that said it to end as well")
 

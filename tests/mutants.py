@@ -106,6 +106,33 @@ MUTANTS = (
         (comparison("state", ast.Is, "False"),),
     ),
     Mutant(
+        "a record beside the path says what this node knows",
+        "Runs._restore",
+        (
+            call(
+                "load",
+                "next((seen.record for seen in context.state.records.runs(config.name, config.generation)), None)",
+            ),
+        ),
+    ),
+    Mutant(
+        "nothing is kept in the journal",
+        "Run.save",
+        (call("keep", "None"),),
+    ),
+    Mutant(
+        "what is kept in the journal is lost with the machine",
+        "Journal._append",
+        (call("fdatasync", "None"),),
+        ("tests/unit/runs/test_journal.py",),
+    ),
+    Mutant(
+        "another user's journal is believed",
+        "_why_not_ours",
+        (comparison("st_uid", ast.NotEq, "False"),),
+        ("tests/unit/runs/test_journal.py",),
+    ),
+    Mutant(
         "giving up ignores the nodes that may still succeed",
         "Reconciler._node_failed",
         (call("_nodes_still_trying", "[]"),),

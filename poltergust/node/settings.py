@@ -65,6 +65,11 @@ class Settings:
         return self.cache / "workdir" / f"{name}-{self.digest[:8]}"
 
     @property
+    def journal(self) -> Path:
+        """Where this node keeps what it knows of its runs on this path."""
+        return self.cache / "journal" / f"{self.digest}-{self.node}.jsonl"
+
+    @property
     def scratch(self) -> Path:
         """Where this agent, and no other, makes the private folders of its runs. Short: a socket in one has a path of
         at most 107 bytes (unix(7)), and Python's multiprocessing makes some."""

@@ -41,6 +41,7 @@ from poltergust.processes.child import spawn
 from poltergust.processes.orphans import become_reaper
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
+from poltergust.runs.journal import Journal
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.run_code import RunCode
@@ -80,6 +81,7 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
         stopping=stopping,
         scratch=settings.scratch,
         workdir=settings.working_directory,
+        journal=Journal(settings.journal),
         variables=settings.environ,
         clock=parts.clock,
         wait=parts.wait,

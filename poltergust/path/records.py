@@ -3,7 +3,7 @@
 Two small JSON files: one for each run (name, generation, node) and one heartbeat for each node. All of it may be
 deleted at any time; configs and outcomes are the only truth. So a record that cannot be written is logged and the run
 goes on, and one that is damaged or refused is as good as missing. Not so one that the storage does not give out just
-now: who took it for missing would run again what was spent, or take a node for gone that lives.
+now: who took it for missing would take a node for gone that lives.
 """
 
 from __future__ import annotations
@@ -192,11 +192,6 @@ class Records:
     def save_run(self, record: RunRecord) -> float | None:
         """Write it; the server's time, or None when it could not be written."""
         return self._save(self._path.run(record.name, record.generation, self._node), record)
-
-    def load_run(self, name: str, generation: str) -> RunRecord | None:
-        """What this node wrote of that run, in an earlier life as well. Raises `Unavailable`."""
-        seen = self._load(self._path.run(name, generation, self._node), RunRecord)
-        return None if seen is None else seen.record
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
         """Every node's record of that run. Raises `Unavailable`."""

@@ -145,6 +145,7 @@ class Attempt:
         config_digest, environment_digest, lock_digest = (content_digest(text) if text else "" for text in texts)
         run.save(
             context.state.records,
+            context.journal,
             replace(
                 run.record,
                 state=State.RUNNING,
@@ -220,7 +221,7 @@ class Attempt:
     def _wait_for_end(self, luigi: LuigiRun) -> Report:
         """Until the process ended: by itself, or because it was told to when the attempt must stop."""
         context = self.shared.context
-        reporter = ProgressReporter(self.run, context.state.records, luigi, context.clock.monotonic)
+        reporter = ProgressReporter(self.run, context.state.records, context.journal, luigi, context.clock.monotonic)
         told_to_end = False
         drain_ends: float | None = None  # monotonic seconds
         while (report := luigi.result(0)) is None:

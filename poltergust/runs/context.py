@@ -14,6 +14,7 @@ from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
 from poltergust.path.outcome import RenameResult
 from poltergust.path.state import PathState
+from poltergust.runs.journal import Journal
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
 
@@ -60,6 +61,7 @@ class RunContext:
     stopping: Stopping
     scratch: Path  # the folder that runs' private folders are made in
     workdir: Path  # the current directory of all runs
+    journal: Journal = field(default_factory=Journal)  # by default in memory only
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # the agent's own, for its runs' processes
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[threading.Event, float], object] = threading.Event.wait

@@ -22,7 +22,7 @@ class Runs:
         self._known: dict[str, Run] = {}
 
     def of(self, config: Config) -> Run:
-        """The run of this very config: the one known, or a new one, restored from its record if there is one."""
+        """The run of this very config: the one known, or a new one with what the journal knows of it."""
         with self._lock:
             known = self._known.get(config.name)
         if known is not None and known.config.generation == config.generation:
@@ -50,14 +50,16 @@ class Runs:
             return list(self._known.values())
 
     def _restore(self, config: Config) -> Run:
+        """From the journal alone: whoever can write beside the path would decide an outcome with a record there. A node
+        that lost its journal is a new node, and makes its own attempts."""
         context = self._context
-        records, now = context.state.records, context.clock.monotonic()
-        record = records.load_run(config.name, config.generation)
+        now = context.clock.monotonic()
+        record = context.journal.load(config.name, config.generation)
         if record is None:
             record = RunRecord(config.name, config.generation, context.node)
         record = replace(record, node=context.node, scheduler=context.scheduler.shown_url)
         run = Run(config, record, began=now, phase_timings=record.timings)
-        server_time = records.server_time()
+        server_time = context.state.records.server_time()
         if record.started is not None and server_time is not None:
             run.began -= max(0.0, server_time - record.started)
         if record.state is State.FINISHED and record.outcome is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from poltergust.luigi_run import LuigiRun
 from poltergust.path.records import Records
+from poltergust.runs.journal import Journal
 from poltergust.runs.run import Run
 
 FIRST_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS = 2.0, 30.0
@@ -19,9 +20,12 @@ INTERVAL_GROWTH = 1.5
 class ProgressReporter:
     """Keeps the counts in the record of `run` fresh. They are written when they changed, at growing intervals."""
 
-    def __init__(self, run: Run, records: Records, luigi: LuigiRun, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, run: Run, records: Records, journal: Journal, luigi: LuigiRun, clock: Callable[[], float]
+    ) -> None:
         self._run = run
         self._records = records
+        self._journal = journal
         self._luigi = luigi
         self._clock = clock
         self._interval = FIRST_INTERVAL_SECONDS
@@ -35,6 +39,7 @@ class ProgressReporter:
             return
         self._run.root_task_id = self._luigi.root_task_id()
         root_task_id = self._run.redact(self._run.root_task_id)
-        self._run.save(self._records, replace(self._run.record, progress=counts, root_task_id=root_task_id))
+        record = replace(self._run.record, progress=counts, root_task_id=root_task_id)
+        self._run.save(self._records, self._journal, record)
         self._not_before = now + self._interval
         self._interval = min(self._interval * INTERVAL_GROWTH, MAX_INTERVAL_SECONDS)

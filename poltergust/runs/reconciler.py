@@ -52,6 +52,7 @@ class Reconciler:
         self._context = context
         self._state = context.state
         self._records = context.state.records
+        self._journal = context.journal
         self._runs = runs
         self._attempts = attempts
         self._files = RunFiles(context, store_of)
@@ -140,7 +141,8 @@ class Reconciler:
             return self._no_attempts_left(run)
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         record = replace(run.record, attempts=run.record.attempts + 1, attempts_made=run.record.attempts_made + 1)
-        run.save(self._records, replace(record, state=State.PREPARING, reason=None, text="", retry_at=None))
+        record = replace(record, state=State.PREPARING, reason=None, text="", retry_at=None)
+        run.save(self._records, self._journal, record)
         run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
         # Once a second while a file that it names is not there yet: the first time says it.
@@ -192,7 +194,7 @@ class Reconciler:
             return self._node_failed(run, verdict)
         if verdict.kind is ReasonKind.SUPERSEDED:
             self._record(run, State.ENDED, verdict)
-            self._forget(run.name)
+            self._forget(run.name, goes_on=verdict.reason is Reason.DRAINED)
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
         if verdict.kind is ReasonKind.WAITING:
             self._record(run, State.WAITING, verdict)
@@ -244,17 +246,17 @@ class Reconciler:
                 text=verdict.text,
                 failures=verdict.failures,
             )
-            run.save(self._records, finished)
+            run.save(self._records, self._journal, finished)
         result, words = self._state.outcomes.finish(run.config, kind)
         if result is RenameResult.REFUSED:
             refusal = one_line(self._redact(words))
             if run.record.refused != refusal:
                 log.error("%s is %s, but cannot be renamed: %s", run.name, kind.value, refusal)
-                run.save(self._records, replace(run.record, refused=refusal))
+                run.save(self._records, self._journal, replace(run.record, refused=refusal))
                 self._context.observer.renamed(run, verdict, result)
             return self._retry_policy.after(run.name, Verdict(Reason.RENAME_REFUSED, refusal))
         won = result is RenameResult.WON
-        run.save(self._records, replace(run.record, state=State.ENDED, renamed=won, refused=""))
+        run.save(self._records, self._journal, replace(run.record, state=State.ENDED, renamed=won, refused=""))
         log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, result.value)
         self._context.observer.renamed(run, verdict, result)
         self._forget(run.name)
@@ -292,12 +294,16 @@ class Reconciler:
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
         run.logged = verdict.reason.code
         if always or record != run.record:
-            run.save(self._records, record)
+            run.save(self._records, self._journal, record)
 
     def _retry(self, run: Run, verdict: Verdict) -> Result:
         left = None if run.deadline is None else run.deadline - self._context.clock.monotonic()
         return self._retry_policy.after(run.name, verdict, at_most=left)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, *, goes_on: bool = False) -> None:
+        """`goes_on`: in this node's next life, which knows of it what this one did."""
+        run = self._runs.get(name)
+        if run is not None and not goes_on:
+            self._journal.forget(name, run.config.generation)
         self._runs.forget(name)
         self._retry_policy.forget(name)

@@ -15,6 +15,7 @@ from poltergust.luigi_run import Report
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
 from poltergust.path.records import PhaseTimings, Records, RunRecord, State
+from poltergust.runs.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,12 @@ class Run:
             timings=self.phase_timings,
         )
 
-    def save(self, records: Records, record: RunRecord) -> None:
-        """Take `record` as this run's and write it. The first write tells when the run started, by the server's
-        clock, the one that says `ENDED` when it ended."""
+    def save(self, records: Records, journal: Journal, record: RunRecord) -> None:
+        """Take `record` as this run's: keep it in the journal, then write it for others. The first one says when the
+        run started, by the server's clock, the one that says `ENDED` when it ended."""
         ended = (record.ended or records.server_time()) if record.state is State.ENDED else None
-        record = self.record = replace(record, ended=ended)
+        record = self.record = replace(record, started=record.started or records.server_time(), ended=ended)
+        journal.keep(record)
         written = records.save_run(record)
         if record.started is None and written is not None:
             self.record = replace(record, started=written)

@@ -80,6 +80,12 @@ class Node:
         self.world.hub.end_of(self)
         self._drop_runs()
 
+    def lose_cache(self) -> None:
+        """SIGKILL, and it comes back on a new disk."""
+        self.crash([])
+        self.settings.journal.unlink(missing_ok=True)
+        self.world.referee.loses_cache(self.name)
+
     def drain(self) -> None:
         """SIGTERM."""
         if self.up and not self.draining:
@@ -143,10 +149,6 @@ class Node:
             reconciled = self.read_configs.get(name, -1) > notified or name in to_come
             assert reconciled, f"{self.name} was notified of {name} and will not reconcile it"
 
-    def remembers(self, generation: int) -> bool:
-        """Whether it needs no record to know of this run."""
-        return self.up and any(run.config.generation == str(generation) for run in self.agent.runs.all())
-
     def runs_known(self) -> bool:
         return self.up and bool(self.queue.processing() or self._runs_pending())
 
@@ -170,10 +172,6 @@ class Node:
         fault = self._fault(call)
         if fault is not None:
             self._suffers(call, fault, task)
-        elif call.operation == "write" and task.generation is not None:
-            upload = self.world.referee.uploads[task.generation]
-            if call.url == self.path.run(upload.name, str(task.generation), self.name):
-                self.world.referee.seen[self.name, task.generation].forgotten = False
         return fault
 
     def _fault(self, call: Call) -> Fault | None:

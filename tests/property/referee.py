@@ -44,7 +44,6 @@ class Seen:
     uncertain: int = 0  # attempts that it may have counted before it died
     spent_at: int | None = None  # the step in which the last attempt was used up
     refused: bool = False  # the storage refused to rename
-    forgotten: bool = False  # its record is gone or out of date: after a restart the node knows no better
     absent_since: float | None = None  # the environment object
 
 
@@ -122,17 +121,14 @@ class Referee:
     def restarts(self, node: str) -> None:
         self.owed = {owed for owed in self.owed if owed[0] != node}
         for (who, _), seen in self.seen.items():
-            if who == node and seen.forgotten:
-                seen.charged, seen.refused = 0, False
             if who == node:
                 seen.absent_since = None
 
-    def forgets(self, node: str, generation: int, *, at_once: bool) -> None:
-        """Its record is gone. The agent that runs it remembers, the next one will not."""
-        seen = self.seen[node, generation]
-        seen.forgotten = True
-        if at_once:
-            seen.charged, seen.refused = 0, False
+    def loses_cache(self, node: str) -> None:
+        """Its journal is gone while it is down: it is a new node, whatever its records say."""
+        for (who, _), seen in self.seen.items():
+            if who == node:
+                seen.charged, seen.uncertain, seen.refused = 0, 0, False
 
     def _charge(self, node: str, generation: int, step: int) -> None:
         self.seen[node, generation].charged += 1

@@ -6,10 +6,13 @@ import pytest
 
 from poltergust.base.reasons import Reason
 from poltergust.path.layout import Kind
+from poltergust.path.records import State
 from tests.emulators.memory import Fault
 from tests.property.parts import RETRIES, Plan, Planned
 from tests.property.stories import DATA, OTHER, deliver, end, kinds, run_of, scan, spend
 from tests.property.world import World
+
+TIMED = DATA + b"timeout: 2m\n"
 
 
 def test_attempts_are_counted_before_they_start(one: World) -> None:
@@ -35,19 +38,44 @@ def test_attempts_that_are_no_failure_of_the_node_do_not_count(one: World) -> No
     assert kinds(one) == {Kind.DONE}
 
 
-def test_a_record_that_cannot_be_read_now_is_not_taken_for_missing(one: World) -> None:
+@pytest.mark.parametrize("lie", [(State.FINISHED, "done"), (State.FINISHED, "error"), (State.GAVE_UP, None)])
+def test_no_outcome_comes_from_a_record_that_somebody_wrote(one: World, lie: tuple[State, str | None]) -> None:
+    """Nor from the hundred attempts that it counts, nor from its start in 1970."""
+    (node,) = one.nodes
+    node.crash([])
+    one.upload("a", TIMED, timeout=120.0)
+    one.plant("a", node.name, *lie)
+    node.start()
+    deliver(one)
+    spend(one, node)
+    assert kinds(one) == {Kind.ERROR}
+
+
+def test_what_a_node_knows_itself_outweighs_its_record(one: World) -> None:
     (node,) = one.nodes
     one.upload("a", DATA)
     for _ in range(RETRIES + 1):
         deliver(one)
-        one.pass_time(10.0)
-        assert one.runs
+        node.crash([])
+        one.delete_records(".json")
+        node.start()
+    one.plant("a", node.name, State.PREPARING, None)
+    deliver(one)
+    assert not one.runs
+    assert kinds(one) == {Kind.ERROR}
+
+
+def test_a_node_that_lost_its_cache_makes_attempts_of_its_own(one: World) -> None:
+    (node,) = one.nodes
+    one.upload("a", DATA)
+    for _ in range(RETRIES + 1):
+        deliver(one)
         node.crash([])
         node.start()
-        node.faults = [Planned("read", Fault.UNAVAILABLE, skip=1)]  # the config, then what it wrote of the run
+    node.lose_cache()
+    node.start()
     deliver(one)
-    one.pass_time(10.0)
-    assert not one.runs
+    spend(one, node)
     assert kinds(one) == {Kind.ERROR}
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from poltergust.base.reasons import Reason
 from poltergust.path.layout import Kind
+from poltergust.path.records import State
 from tests.emulators.memory import Fault
 from tests.property.ending import calm, check_stopped, finish
 from tests.property.node import Node
@@ -67,6 +68,7 @@ FAULTS: list[tuple[str, Fault]] = [
     ("delete", Fault.DIES),
     ("any", Fault.DIES_AFTER),
 ]
+LIES = [(State.FINISHED, "done"), (State.FINISHED, "error"), (State.RETRYING, None)]
 SEEDS = st.integers(0, 2**16)
 NUMBERS = st.integers(0, 50)
 
@@ -143,13 +145,20 @@ class Outcomes(RuleBasedStateMachine):
         else:
             self.node(which).hear(PATH.of(name, kind))
 
+    @rule(which=NUMBERS, name=NAMES, lie=st.sampled_from(LIES))
+    def plant(self, which: int, name: str, lie: tuple[State, str | None]) -> None:
+        """A record of a node, by somebody who is none."""
+        self.world.plant(name, self.node(which).name, *lie)
+
     # Machines and services
 
-    @rule(which=NUMBERS, what=st.sampled_from(["crash", "drain", "start", "start"]))
+    @rule(which=NUMBERS, what=st.sampled_from(["crash", "drain", "start", "start", "lose cache"]))
     def machine(self, which: int, what: str) -> None:
         node = self.node(which)
         if what == "crash":
             node.crash([])
+        elif what == "lose cache":
+            node.lose_cache()
         elif what == "drain":
             node.drain()
         elif not node.up:

@@ -6,14 +6,17 @@ hub is told to go on, and everything they do is shown to the referee.
 
 from __future__ import annotations
 
+import json
 import logging
 import random
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from poltergust.base.reasons import Reason
 from poltergust.path.layout import OUTCOMES, Kind
+from poltergust.path.records import RunRecord, State
 from tests.emulators.memory import Bucket, Version
 from tests.property.hub import Hub, Task
 from tests.property.node import Node
@@ -43,7 +46,7 @@ class Watched(Bucket):
 
 
 class World:
-    """`budget` attempts a node. `scratch` is where the real attempt makes its working directories."""
+    """`budget` attempts a node. In a folder of its own in `scratch` the nodes have their caches."""
 
     def __init__(self, nodes: int, scratch: Path, seed: int = 0) -> None:
         self.hub = Hub()
@@ -56,7 +59,8 @@ class World:
         self.runnable = True  # the scheduler has something to do for a process
         self.scheduler_down = False
         self.runs: list[FakeRun] = []
-        self.nodes = [Node(self, f"node-{number}", scratch, 1000.0 * number) for number in range(nodes)]
+        cache = Path(tempfile.mkdtemp(dir=scratch))
+        self.nodes = [Node(self, f"node-{number}", cache, 1000.0 * number) for number in range(nodes)]
         self.set_environment(present=True)
         for node in self.nodes:
             node.start()
@@ -106,6 +110,14 @@ class World:
             del self.bucket.objects[url]
             self.record_lost(url)
 
+    def plant(self, name: str, node: str, state: State, outcome: str | None) -> None:
+        """Somebody writes what no node knows into a node's record of the config that stands: that it can be no other,
+        that all attempts are spent, that its timeout was over long ago."""
+        config = self.stands(name, Kind.CONFIG)
+        if config is not None:
+            lie = RunRecord(name, str(config.generation), node, state, outcome, attempts=100, started=1.0)
+            self.bucket.put(PATH.run(name, lie.generation, node), json.dumps(lie.content()).encode())
+
     def record_lost(self, url: str) -> None:
         """A record, a mark or a heartbeat is gone, or is not what its node meant it to be."""
         if url.startswith(PATH.nodes):
@@ -118,9 +130,6 @@ class World:
                 continue
             if url.endswith((".first", "-by")):
                 self.referee.marks_touched.add(generation)
-            for node in self.nodes:
-                if url == PATH.run(upload.name, str(generation), node.name):
-                    self.referee.forgets(node.name, generation, at_once=not node.remembers(generation))
 
     # Fate
 

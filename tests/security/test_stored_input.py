@@ -17,6 +17,7 @@ from poltergust.path.outcome import Config
 from poltergust.path.records import MAX_RECORD_BYTES, RunRecord
 from poltergust.path.state import PathState
 from tests.security.fuzz import fuzzed, json_values
+from tests.stored_records import record_of
 
 DEEP = b"[" * 100_000
 HUGE = b'{"name": "' + b"x" * (MAX_RECORD_BYTES + 1) + b'"}'
@@ -36,7 +37,6 @@ def look_at_everything(state: PathState) -> None:
     """What an agent and the commands read of it."""
     list(state.records.nodes())
     list(state.records.runs("x", "1"))
-    state.records.load_run("x", "1")
     state.records.live_nodes()
     config = Config("x", "1", b"")
     state.failure_reset.is_done(config)
@@ -53,7 +53,7 @@ def test_no_record_whatever_breaks_who_reads_it(tmp_path: Path, broken: bytes) -
         put(url, broken)
     put(f"{state.path.runs('x', '1')}.first", broken)
     look_at_everything(state)
-    assert state.records.load_run("x", "1") is None
+    assert record_of(state.records, "x", "1") is None
     assert list(state.records.nodes()) == []
 
 
@@ -81,7 +81,7 @@ def test_a_record_counts_only_where_it_says_it_is(tmp_path: Path) -> None:
     ):
         put(url, json.dumps(lie.content()).encode())
     assert list(state.records.runs("x", "1")) == []
-    assert state.records.load_run("x", "1") is None
+    assert record_of(state.records, "x", "1") is None
     state.records.save_run(replace(lie, node="node-1"))
     assert [seen.record.node for seen in state.records.runs("x", "1")] == ["node-1"]
 

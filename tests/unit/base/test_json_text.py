@@ -19,6 +19,7 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.records import RunRecord
 from poltergust.path.state import PathState
 from poltergust.processes.lines import MessageSplitter
+from tests.stored_records import record_of
 
 ODD = "no such file: " + os.fsdecode(b"caf\xe9")
 SHOWN = r"no such file: caf\udce9"
@@ -44,7 +45,7 @@ def test_a_record_holds_it_and_is_read_again(tmp_path: Path) -> None:
     records = PathState.open(WatchedPath(str(tmp_path / "pipeline")), "n1").records
     record = RunRecord("odd", "1", "n1", text=ODD, failures=(TaskFailure("T_1", "T", ODD),))
     assert records.save_run(record) is not None
-    found = records.load_run("odd", "1")
+    found = record_of(records, "odd", "1")
     assert found is not None
     assert (found.text, found.failures[0].error) == (SHOWN, SHOWN)
 

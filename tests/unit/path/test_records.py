@@ -13,6 +13,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.layout import WatchedPath
 from poltergust.path.records import NodeRecord, PhaseTimings, RunEnvironment, RunRecord, State
 from poltergust.path.state import PathState
+from tests.stored_records import record_of
 
 RUN = RunRecord(
     "sub/x",
@@ -101,7 +102,7 @@ def put(state: PathState, content: object) -> None:
 def test_a_run_record_is_written_as_every_version_wrote_it_and_read_back(state: PathState) -> None:
     state.records.save_run(RUN)
     assert Path(state.path.run("sub/x", "17", "node-1")).read_text() == WRITTEN
-    assert state.records.load_run("sub/x", "17") == RUN
+    assert record_of(state.records, "sub/x", "17") == RUN
 
 
 def test_a_heartbeat_is_read_back(state: PathState) -> None:
@@ -116,12 +117,12 @@ def test_what_a_run_does_not_have_yet_is_an_empty_object(state: PathState) -> No
     state.records.save_run(young)
     found = json.loads(Path(state.path.run("sub/x", "17", "node-1")).read_bytes())
     assert (found["timings"], found["environment"], found["progress"]) == ({"environment": 0.25}, {}, {})
-    assert state.records.load_run("sub/x", "17") == young
+    assert record_of(state.records, "sub/x", "17") == young
 
 
 def test_counts_of_zero_are_not_the_same_as_none(state: PathState) -> None:
     state.records.save_run(replace(RUN, progress=Progress()))
-    found = state.records.load_run("sub/x", "17")
+    found = record_of(state.records, "sub/x", "17")
     assert found is not None
     assert found.progress == Progress()
 
@@ -130,7 +131,7 @@ def test_a_record_of_another_version_is_read_with_what_it_has(state: PathState) 
     older = {"name": "sub/x", "generation": "17", "node": "node-1", "environment": {"url": "e.yaml"}, "started": 12}
     newer = {"format": 2, "mood": [1], "timings": {"luigi": 1, "upload": 2.0}, "progress": {"done": 3, "lost": 1}}
     put(state, {**older, **newer})
-    assert state.records.load_run("sub/x", "17") == RunRecord(
+    assert record_of(state.records, "sub/x", "17") == RunRecord(
         "sub/x",
         "17",
         "node-1",
@@ -162,7 +163,7 @@ def test_a_field_of_a_wrong_type_makes_the_record_a_damaged_one_and_is_named(
 ) -> None:
     put(state, {**RUN.content(), field: value})
     with caplog.at_level(logging.WARNING):
-        assert state.records.load_run("sub/x", "17") is None
+        assert record_of(state.records, "sub/x", "17") is None
     (line,) = caplog.messages
     assert line.startswith(f"ignoring the damaged record {state.path.run('sub/x', '17', 'node-1')}: {problem} is not")
 

@@ -12,9 +12,11 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
 from poltergust.path.records import Records, RunRecord
 from poltergust.path.state import PathState
+from poltergust.runs.journal import Journal
 from poltergust.runs.progress_reporter import FIRST_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, ProgressReporter
 from poltergust.runs.run import Run
 from poltergust.stores import Stores
+from tests.stored_records import record_of
 
 Reporting = tuple["Luigi", ProgressReporter, Records, list[float]]
 
@@ -47,7 +49,7 @@ def reporting(tmp_path: Path) -> Reporting:
     now = [100.0]
     run = Run(Config("x", "1", b""), RunRecord("x", "1", "node-1"), began=0.0)
     luigi = Luigi()
-    return luigi, ProgressReporter(run, records, luigi, lambda: now[0]), records, now
+    return luigi, ProgressReporter(run, records, Journal(), luigi, lambda: now[0]), records, now
 
 
 def test_nothing_is_written_before_there_are_counts(
@@ -55,7 +57,7 @@ def test_nothing_is_written_before_there_are_counts(
 ) -> None:
     _, reporter, records, _ = reporting
     reporter.report()
-    assert records.load_run("x", "1") is None
+    assert record_of(records, "x", "1") is None
 
 
 def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
@@ -64,7 +66,7 @@ def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
     luigi, reporter, records, now = reporting
     luigi.counts = Progress(pending=1000)
     reporter.report()
-    record = records.load_run("x", "1")
+    record = record_of(records, "x", "1")
     assert record is not None
     assert record.progress is not None
     assert (record.progress.pending, record.root_task_id) == (1000, "Root_1")
@@ -74,7 +76,7 @@ def test_the_first_counts_come_at_once_the_next_at_growing_intervals(
         now[0] += 1
         luigi.counts = Progress(done=second + 1, pending=999 - second)
         reporter.report()
-        record = records.load_run("x", "1")
+        record = record_of(records, "x", "1")
         assert record is not None
         assert record.progress is not None
         if record.progress.pending != seen:

@@ -22,6 +22,7 @@ from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
+from poltergust.runs.journal import Journal
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS
@@ -30,6 +31,7 @@ from poltergust.runs.settings import RunSettings
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
+from tests.stored_records import record_of
 
 URL = "http://scheduler:8082"
 PATH = layout.WatchedPath("gs://bucket/pipeline")
@@ -66,7 +68,14 @@ class Observer(RunObserver):
 class Node:
     """One node's reconciler on `bucket`."""
 
-    def __init__(self, bucket: Bucket, name: str, retries: int = 0, labels: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        name: str,
+        retries: int = 0,
+        labels: tuple[str, ...] = (),
+        journal: Journal | None = None,
+    ) -> None:
         self._name = name
         self._labels = labels
         self.calls: list[str] = []  # of the storage: operation and URL
@@ -84,6 +93,7 @@ class Node:
             Stopping(),
             unused,
             unused,
+            journal=Journal() if journal is None else journal,
             observer=self.observer,
         )
         self.runs = Runs(context)
@@ -110,7 +120,7 @@ class Node:
             self._queue.done(item)
 
     def record(self, generation: str, name: str = "x") -> RunRecord:
-        record = self.records.load_run(name, generation)
+        record = record_of(self.records, name, generation, self._name)
         assert record is not None
         return record
 
@@ -136,8 +146,8 @@ FAILED = Verdict(Reason.INSTALL_FAILED, "no compiler")
 def test_attempts_that_do_not_count_against_the_node_are_numbered_all_the_same(
     bucket: Bucket, put: Callable[..., str]
 ) -> None:
-    generation = put()
-    node = Node(bucket, "node")
+    generation, journal = put(), Journal()
+    node = Node(bucket, "node", journal=journal)
     node.attempts.verdict = Verdict(Reason.REGISTRY_UNREACHABLE, "Could not resolve host: git.example")
     for number in (1, 2, 3):
         requeue_after = node.reconcile()
@@ -146,7 +156,7 @@ def test_attempts_that_do_not_count_against_the_node_are_numbered_all_the_same(
         assert requeue_after is not None
         assert now is not None
         assert record.retry_at == pytest.approx(now + requeue_after, abs=1.0)
-    again = Node(bucket, "node")  # the agent was started again
+    again = Node(bucket, "node", journal=journal)  # the agent was started again
     again.attempts.verdict = Verdict(Reason.OTHERS_RUN, "other nodes run 1 task(s): T")
     again.reconcile()
     record = again.record(generation)
@@ -259,7 +269,7 @@ def test_while_the_storage_does_not_answer_nothing_is_decided_and_the_delays_gro
     assert all(delays)
     assert delays[-1] == max(delay for delay in delays if delay is not None)
     node.away = False
-    assert node.records.load_run("x", generation) is None
+    assert record_of(node.records, "x", generation, "node") is None
     assert node.reconcile() is None
     assert PATH.of("x", Kind.DONE) in bucket.objects
 
@@ -365,13 +375,12 @@ def test_a_node_that_does_not_match_leaves_the_config_alone(bucket: Bucket, put:
     plain, matching = Node(bucket, "a"), Node(bucket, "z", labels=("gpu", "zone=a", "big"))
     plain.calls.clear()
     assert plain.reconcile() is None
-    assert [call.split()[0] for call in plain.calls] == ["read", "read", "list", "read", "read"]
-    assert plain.records.load_run("x", generation) is None
+    assert [call.split()[0] for call in plain.calls] == ["read", "list", "read", "read"]
+    assert record_of(plain.records, "x", generation, "a") is None
     plain.calls.clear()
     plain.reconcile()
     assert plain.calls == [
         "read /x.config.yaml",
-        f"read .poltergust/runs/x/{generation}/a.json",
         "list .poltergust/nodes/",
     ], "heartbeats that have not changed are not read again"
     assert not plain.attempts.made
@@ -383,7 +392,7 @@ def test_without_a_matching_node_one_node_says_what_is_missing(bucket: Bucket, p
     generation = put(ON_GPU)
     first, other = Node(bucket, "a", labels=("gpu",)), Node(bucket, "b")
     assert other.reconcile() is None
-    assert other.records.load_run("x", generation) is None
+    assert record_of(other.records, "x", generation, "b") is None
     assert first.reconcile() is not None
     assert (first.record(generation).state, first.record(generation).text) == (
         State.WAITING,

@@ -6,6 +6,7 @@ in the end, this node's or one that another node published first.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -15,11 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from poltergust.base.errors import Permanent
 from poltergust.environments import Locks, failures, installers, marker, resolve
+from poltergust.environments.agreement import Agreement, need
 from poltergust.environments.commands import CommandResult, CommandRunner
 from poltergust.environments.installers import Pip, Uv
 from poltergust.environments.marker import Marker
 from poltergust.environments.plan import Plan
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,8 @@ class Build:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def resolve(self, work: Path) -> str:
-        """A new resolution as a lock; nothing is installed or published."""
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = work / "resolved.txt"
-        requirements = installers.write_requirements(work / "wanted.txt", self.plan.lines, self.plan.added)
-        self._need(self._uv.resolve(self.plan.interpreter, requirements, output))
-        lock = resolve.from_resolution(output.read_text(encoding="utf-8"), self.plan.lines)
-        return resolve.header(self.plan.spec.url, self.plan.interpreter.tag) + lock
+    def agreement(self, work: Path) -> Agreement:
+        return Agreement(self.plan, self._uv, self.locks, work)
 
     @property
     def _uv(self) -> Uv:
@@ -110,8 +109,7 @@ class Build:
         return f"environment {self.plan.spec.url}"
 
     def _need(self, ended: CommandResult) -> None:
-        if not ended.ok:
-            raise failures.of_install(ended, [item.line for item in self.plan.placed], self._what)
+        need(ended, self.plan)
 
     def _create(self, run: CommandRunner) -> None:
         argv = [sys.executable, "-m", "virtualenv", f"--python={self.plan.interpreter.path}"]
@@ -122,43 +120,49 @@ class Build:
             raise failures.of_virtualenv(ended, self._what)
 
     def _install_with_uv(self, work: Path, lock: str | None) -> str:
-        if lock is None:
-            lock = self._create_and_resolve(work)
-        else:
-            self._create(self.run)
-        entries, rest = resolve.installation(lock, self.plan.lines)
+        lock, chosen = self._create_and_agree(work, lock)
+        entries, rest = resolve.installation(chosen, self.plan.lines)
         requirements = installers.write_requirements(work / "locked.txt", rest, entries)
-        self._need(self._uv.install(self.folder, requirements))
+        self._need(self._uv.install(self.folder, requirements, require_hashes=resolve.all_hashed(entries, rest)))
         return lock
 
-    def _create_and_resolve(self, work: Path) -> str:
+    def _create_and_agree(self, work: Path, lock: str | None) -> tuple[str, list[str]]:
         stop = threading.Event()
         run = replace(self.run, cancelled=lambda: stop.is_set() or self.run.cancelled())
         with ThreadPoolExecutor(1, thread_name_prefix="virtualenv") as pool:
             creating = pool.submit(self._create, run)
             try:
-                lock = self.resolve(work)
+                agreed = self.agreement(work).with_others(lock)
             except BaseException:
                 stop.set()
                 raise
             creating.result()
-        return self.locks.publish(self.plan.lock_key, lock)
+        return agreed
 
     def _install_with_pip(self, work: Path, lock: str | None) -> str:
         self.run.write(f"pip installs instead of uv ({'; '.join(self.plan.why_pip)})")
         self._create(self.run)
         requirements = installers.write_requirements(work / "wanted.txt", self.plan.lines, self.plan.added)
         if lock is None:
-            self._need(self._pip.install(self.folder, requirements))
-            chosen = resolve.from_installed(*resolve.installed(self.folder))
-            mine = resolve.header(self.plan.spec.url, self.plan.interpreter.tag) + chosen
+            mine = self._chosen_by_pip(requirements)
             lock = self.locks.publish(self.plan.lock_key, mine)
             if lock == mine:
                 return lock
-        pinned = work / "constraints.txt"
+        pinned = work / "constraints.txt"  # of what the lines need: pip installs nothing because a constraint names it
         pinned.write_text(resolve.constraints(lock), encoding="utf-8")
-        self._need(self._pip.install(self.folder, requirements, constraints=[pinned]))
+        try:
+            self._need(self._pip.install(self.folder, requirements, constraints=[pinned]))
+        except Permanent as error:
+            log.warning("the lock %s is damaged: %s; resolving again", self.plan.lock_key, error)
+            lock = self._chosen_by_pip(requirements)
+            self.locks.replace(self.plan.lock_key, lock)
         return lock
+
+    def _chosen_by_pip(self, requirements: Path) -> str:
+        """Install the newest of everything; what that was, as a lock."""
+        self._need(self._pip.install(self.folder, requirements))
+        chosen = resolve.from_installed(*resolve.installed(self.folder))
+        return resolve.header(self.plan.spec.url, self.plan.interpreter.tag) + chosen
 
     def _install_apart(self, work: Path) -> None:
         """Lines such as `package --no-deps`: an option of pip's command line is for that line alone."""

@@ -129,7 +129,7 @@ class EnvironmentCache:
                     trial(None)
                     text = (folder / marker.LOCK_NAME).read_text(encoding="utf-8")
                 else:
-                    text = trial.resolve(work)
+                    text = trial.agreement(work).newest()
                     held.remove()  # no environment was made that it could guard
             finally:
                 shutil.rmtree(work, ignore_errors=True)

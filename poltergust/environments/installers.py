@@ -40,9 +40,16 @@ class Uv:
         own = {"UV_CACHE_DIR": str(self.cache)} if not self.run.env.get("UV_CACHE_DIR") else {}
         return {**own, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", **self.settings.env}
 
-    def install(self, folder: Path, requirements: Path) -> CommandResult:
-        """Exactly what `requirements` names, no dependencies, into the environment in `folder`."""
-        return self._pip("install", str(python_of(folder)), ["--no-deps", f"--requirements={requirements}"])
+    def install(self, folder: Path, requirements: Path, *, require_hashes: bool) -> CommandResult:
+        """Exactly what `requirements` names, no dependencies, into the environment in `folder`.
+
+        A hash that stands there is checked in any case; `require_hashes` refuses what has none.
+        """
+        uv = self
+        if require_hashes:  # uv would ask them of a constraint too, which the resolution has heeded already
+            env = {**self.settings.env, "UV_CONSTRAINT": "", "UV_REQUIRE_HASHES": "1"}
+            uv = replace(self, settings=replace(self.settings, env=env))
+        return uv._pip("install", str(python_of(folder)), ["--no-deps", f"--requirements={requirements}"])
 
     def resolve(self, interpreter: Interpreter, requirements: Path, output: Path) -> CommandResult:
         """Exact versions of everything into `output`, with hashes."""

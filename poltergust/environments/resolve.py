@@ -15,9 +15,11 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from poltergust.base.errors import PoltergustError
 from poltergust.base.secret_forms import URL_CREDENTIALS
+from poltergust.base.text import cut
 from poltergust.environments import marker
 from poltergust.environments.lines import Line, read_text, requirement_name
 
@@ -27,8 +29,9 @@ _PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]*\])?"
 _MARKERS = r"(?: *;(?:(?!--)[^@#])*)?"
 _RELEASE = re.compile(_PACKAGE + r"==[A-Za-z0-9.!+_-]+" + _MARKERS + r"(?: --hash=[a-z0-9]+:[0-9a-f]+)*")
 _GIT_COMMIT = re.compile(_PACKAGE + r" @ git\+\S+@[0-9a-f]{40}(?:#\S*)?" + _MARKERS)
-_COMMIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]*\])? @ git\+\S+@[0-9a-f]{40}(#\S*)?( *;[^@#]*)?")
-_COMMIT = re.compile(r"@[0-9a-f]{40}(?=[#\s]|$)")
+_COMMIT = re.compile(r"@([0-9a-f]{40})(?=[#\s;]|$)")
+_SUBDIRECTORY = re.compile(r"[#&]subdirectory=([^&\s;]+)")
+_HASH = re.compile(r"--hash=(\S+)")
 
 
 class LocalLocks:
@@ -67,18 +70,24 @@ def header(url: str, python: str) -> str:
     return f"# exact versions for {url} on {python}, by Poltergust: `env lock --refresh` renews them\n"
 
 
-def from_resolution(text: str, lines: Iterable[Line]) -> str:
-    """uv's resolution as a lock: entries for the folders, files and URLs of `lines` taken out."""
+def choices(resolution: str, lines: Iterable[Line]) -> list[str]:
+    """The entries of uv's resolution; the folders, files and URLs of `lines` are left to the lines."""
     urls = {_location(line.requirement) for line in lines if line.is_direct_url and not line.is_vcs}
     kept = []
-    for entry in _entries(text):
+    for entry in _entries(resolution):
         target = entry.partition(" @ ")[2]
-        if URL_CREDENTIALS.search(entry):  # a lock is published: what has a password is installed from its own line
-            continue
         if target.startswith("file:") or (target and _location(entry) in urls) or entry.startswith(("-e ", "/", ".")):
             continue
         kept.append(" ".join(entry.split()))
-    return "".join(f"{entry}\n" for entry in kept)
+    return kept
+
+
+def pins(chosen: Iterable[str], lines: Sequence[Line]) -> str:
+    """The text of a lock: what in `chosen` may be in one. A URL that only a package names has its own pin in that
+    package, and is resolved on each node."""
+    sources = _sources(lines)
+    # a lock is published: nothing with a password is in it
+    return "".join(f"{entry}\n" for entry in chosen if _is_pin(entry, sources) and not URL_CREDENTIALS.search(entry))
 
 
 def from_installed(installed: Mapping[str, str], direct: Iterable[str]) -> str:
@@ -95,33 +104,70 @@ def constraints(lock: str) -> str:
     return "".join(_EXTRAS.sub("", entry) + "\n" for entry in entries)
 
 
-def installation(lock: str, lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
-    """What to install without looking at dependencies: the lock's entries, and the lines a lock does not hold."""
-    entries = _entries(lock)
+def at_commits(lock: str, lines: Sequence[Line]) -> list[Line]:
+    """`lines`, with the lock's entry in place of each git line that it has one for."""
+    commits = {_source(entry): read_text(entry, "lock")[0] for entry in _entries(lock) if " @ git+" in entry}
+    return list(dict.fromkeys(commits.get(_source(line.requirement), line) if line.is_vcs else line for line in lines))
+
+
+class NotOfTheFile(Exception):
+    """A lock pins what the file's own lines do not lead to."""
+
+
+def agreed(lock: str, chosen: Sequence[str]) -> list[str]:
+    """`chosen`, what the file's lines lead to where the lock's versions are preferred, with the hashes of `lock`.
+
+    A lock may say less: no hashes (pip's), or nothing of a package that this node's Python needs besides. It may not
+    say more or otherwise: raises `NotOfTheFile`. Of its hashes those count that this node's indexes give, too.
+    """
+    standing = {_name(entry): entry for entry in _entries(lock)}
+    result = []
+    for entry in chosen:
+        pinned = standing.pop(_name(entry), None)
+        if pinned is None or not (theirs := _HASH.findall(pinned)):
+            hashes = _HASH.findall(entry)
+        else:
+            hashes = [digest for digest in theirs if digest in _HASH.findall(entry)]
+            if not hashes:
+                raise NotOfTheFile(f"no index of this node has a file of {_shown(pinned)} with its hashes")
+        if pinned is not None and _pin(pinned) != _pin(entry):
+            raise NotOfTheFile(f"{_shown(pinned)} is not what the file's lines lead to")
+        result.append(" ".join([_HASH.sub("", entry).strip(), *(f"--hash={digest}" for digest in hashes)]))
+    if standing:
+        raise NotOfTheFile(f"nothing in the file needs {_shown(next(iter(standing.values())))}")
+    return result
+
+
+def installation(chosen: Sequence[str], lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
+    """What to install without looking at dependencies: what was chosen, and the lines that are their own pin."""
     hashed = {
         canonicalize_name(requirement_name(line) or ""): line.install_text for line in lines if line.values("--hash")
     }
-    entries = [hashed.get(_name(entry), entry) for entry in entries]  # the file's own hashes are the stricter ones
-    pinned = {_location(entry) for entry in entries if " @ git+" in entry}
+    entries = [hashed.get(_name(entry), entry) for entry in chosen]  # the file's own hashes are the stricter ones
+    pinned = {_source(entry) for entry in entries if " @ git+" in entry}
     rest = [
         line
         for line in lines
-        if not line.requirement or (line.is_direct and not (line.is_vcs and _location(line.requirement) in pinned))
+        if not line.requirement or (line.is_direct and not (line.is_vcs and _source(line.requirement) in pinned))
     ]
     return entries, rest
 
 
+def all_hashed(entries: Sequence[str], rest: Sequence[Line]) -> bool:
+    """Whether an installation can demand a hash of everything (a constraint could have none)."""
+    free = any(line.requirement or line.values("--constraint") for line in rest)
+    return not free and all("--hash" in entry for entry in entries)
+
+
 def only_pins(lock: str, lines: Sequence[Line]) -> bool:
-    """Whether each entry is a release, or a commit of a git line among `lines`."""
-    repositories = {_location(line.requirement) for line in lines if line.is_vcs}
+    """Whether each entry is a release, or a commit of a git line among `lines`; one for each name."""
+    sources = _sources(lines)
     try:
         entries = _entries(lock)
     except PoltergustError:
         return False
-    return all(
-        _RELEASE.fullmatch(entry) or (_GIT_COMMIT.fullmatch(entry) and _location(entry) in repositories)
-        for entry in entries
-    )
+    one_each = len({_name(entry) for entry in entries}) == len(entries)
+    return one_each and all(_is_pin(entry, sources) for entry in entries)
 
 
 def versions(lock: str) -> dict[str, str]:
@@ -155,6 +201,48 @@ def _entries(text: str) -> list[str]:
 
 def _name(entry: str) -> NormalizedName:
     return canonicalize_name(re.split(r"[\[=\s]", entry, maxsplit=1)[0])
+
+
+def _shown(entry: str) -> str:
+    return cut(entry.partition(" --hash")[0], 200)
+
+
+def _pin(entry: str) -> Version | str:
+    """What an entry fixes: a release's version, or repository and commit."""
+    if " @ " in entry:
+        commit = _COMMIT.search(entry)
+        return f"{_source(entry)} {commit[1] if commit else ''}"
+    return Version(re.split(r"[\s;]", entry.partition("==")[2], maxsplit=1)[0])
+
+
+def _is_pin(entry: str, sources: Mapping[str, str | None]) -> bool:
+    if _RELEASE.fullmatch(entry):
+        try:
+            _pin(entry)
+        except InvalidVersion:
+            return False
+        return True
+    if not _GIT_COMMIT.fullmatch(entry) or _source(entry) not in sources:
+        return False
+    named = sources[_source(entry)]
+    commit = _COMMIT.search(entry)
+    return named is None or (commit is not None and commit[1] == named)
+
+
+def _sources(lines: Iterable[Line]) -> dict[str, str | None]:
+    """What the git lines name, each with the commit that the line itself fixes (None: a branch, a tag)."""
+    found = {}
+    for line in lines:
+        if line.is_vcs:
+            commit = _COMMIT.search(line.requirement)
+            found[_source(line.requirement)] = commit[1] if commit else None
+    return found
+
+
+def _source(requirement: str) -> str:
+    """What a git line takes: the repository, and the folder in it."""
+    folder = _SUBDIRECTORY.search(requirement)
+    return f"{_location(requirement)} {folder[1] if folder else ''}".rstrip()
 
 
 def _location(requirement: str) -> str:

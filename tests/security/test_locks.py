@@ -10,7 +10,16 @@ from poltergust.environments.resolve import only_pins
 
 COMMIT = "0123456789012345678901234567890123456789"
 HASH = "--hash=sha256:" + "0" * 64
-LINES = tuple(read_text("alpha\ndelta @ git+https://${TOKEN}@host/a/delta.git@main\n", "dependencies"))
+OTHER = "9" * 40
+LINES = tuple(
+    read_text(
+        "alpha\n"
+        "delta @ git+https://${TOKEN}@host/a/delta.git@main\n"
+        "eps @ git+https://host/a/many.git@v1#subdirectory=x\n"
+        f"git+https://host/a/fixed.git@{COMMIT}#egg=fixed\n",
+        "dependencies",
+    )
+)
 
 
 class Shared:
@@ -37,7 +46,8 @@ class Shared:
         "alpha[x,y]==1!1.1.post1+cu118",
         "alpha==1.1 ; python_version < '3.12'",
         f"delta @ git+https://host/a/delta.git@{COMMIT}",
-        f"delta @ git+https://host/a/delta.git@{COMMIT}#subdirectory=x",
+        f"eps @ git+https://host/a/many.git@{COMMIT}#subdirectory=x",
+        f"fixed @ git+https://host/a/fixed.git@{COMMIT}",
         "# a comment",
         "",
     ],
@@ -63,6 +73,12 @@ def test_what_a_resolver_writes_is_a_lock(entry: str) -> None:
         f"delta @ git+https://attacker.example/a/delta.git@{COMMIT}",
         f"delta @ git+https://host@attacker.example/a/delta.git@{COMMIT}",
         "delta @ git+https://host/a/delta.git@main",
+        f"delta @ git+https://host/a/delta.git@{COMMIT}#subdirectory=x",
+        f"evil @ git+https://host/a/many.git@{COMMIT}",
+        f"fixed @ git+https://host/a/fixed.git@{OTHER}",
+        "beta==2.0",
+        "Beta==1.0",
+        "alpha==1.a.b",
         "alpha>=1.0",
         "alpha",
         "alpha==1.1 --config-settings=x=y",

@@ -122,6 +122,7 @@ RESOLUTION = """\
 alpha[x]==1.1 \\
     --hash=sha256:aa \\
     --hash=sha256:bb
+theta @ https://h.example/named-by-a-package-1.0-py3-none-any.whl
 delta @ git+https://h.example/a/delta.git@0123456789012345678901234567890123456789
 eps @ file:///here/eps
 zeta @ https://u:p@h.example/zeta-1.0-py3-none-any.whl
@@ -130,15 +131,23 @@ zeta @ https://u:p@h.example/zeta-1.0-py3-none-any.whl
 
 
 def test_locks_hold_what_a_resolver_chose_and_nothing_else() -> None:
-    read = lines.read([Dependency(t) for t in ("zeta @ https://${C}@h.example/zeta-1.0-py3-none-any.whl", "./code")])
-    lock = resolve.from_resolution(RESOLUTION, read)
+    texts = (
+        "zeta @ https://${C}@h.example/zeta-1.0-py3-none-any.whl",
+        "./code",
+        "git+https://h.example/a/delta.git@v1",
+    )
+    read = lines.read([Dependency(t) for t in texts])
+    chosen = resolve.choices(RESOLUTION, read)
+    assert [entry.split(" ")[0] for entry in chosen] == ["alpha[x]==1.1", "theta", "delta"]
+    lock = resolve.pins(chosen, read)
     assert resolve.versions(lock) == {
         "alpha[x]": "1.1",
         "delta": "git+https://h.example/a/delta.git@0123456789012345678901234567890123456789",
     }
     assert resolve.constraints(lock) == "alpha==1.1\n"
     more = lines.read([Dependency(t) for t in ("git+https://h.example/a/delta.git@main", "alpha", "--pre", "./code")])
-    entries, rest = resolve.installation(lock, more)
+    assert next(line.requirement for line in resolve.at_commits(lock, more)) == chosen[2]
+    entries, rest = resolve.installation(chosen, more)
     assert [line.text for line in rest] == ["--pre", "./code"]
     assert entries[0] == "alpha[x]==1.1 --hash=sha256:aa --hash=sha256:bb"
 

@@ -43,14 +43,15 @@ def listen(debug: bool, /, **options: Any) -> None:
     from poltergust.base.secret_forms import SecretNames
     from poltergust.base.stopping import Stopping, signals_stop
     from poltergust.node.wiring import agent
+    from poltergust.processes.privacy import forget, keep_private
 
+    keep_private()
     scheduler = {"SCHEDULER_URL": settings.scheduler_url or ""}
     redact = Redactor((os.environ, scheduler), names=SecretNames(settings.runs.redact_variables))
     configure(options["log_format"], settings.node, redact, debug=bool(debug))
     _warn_of_a_password_that_all_can_read(options["scheduler_url"] or "")
     report_dead_threads()
-    for name in NOT_INHERITED:
-        os.environ.pop(name, None)
+    forget(NOT_INHERITED)
     stopping = Stopping()
     with signals_stop(stopping), agent(settings, stopping) as node, doctor.alongside(settings):
         node.run()

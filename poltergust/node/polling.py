@@ -44,7 +44,9 @@ class RunTasks(luigi.Task):
     def run(self) -> None:
         # Imported here: Luigi imports this module to find the task, whether or not it is to be run.
         from poltergust.node.wiring import agent
+        from poltergust.processes.privacy import keep_private
 
+        keep_private()
         settings = Settings(
             path=parse_path(str(self.path)),
             node=parse_node(str(self.hostname) or None),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from poltergust.base.errors import UsageError
-from poltergust.cli.options import option
+from poltergust.cli.options import option, redact_variables_option
 from poltergust.cli.target import Target, path_option, scheduler_option
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 it could not be done, 2 usage.
 @option("--allow-actions", is_flag=True, help="Submit, retry and cancel from the page, for who has the token.")
 @option("--token-file", metavar="FILE", help="The token, in a file only you can read; default: a new one, printed.")
 @option("--force-remote-actions", is_flag=True, help="Allow actions although --http is no loopback address.")
+@redact_variables_option
 @scheduler_option
 def dashboard(
     path: str | None,
@@ -53,6 +54,7 @@ def dashboard(
     allow_actions: bool,
     token_file: str | None,
     force_remote_actions: bool,
+    redact_variables: tuple[str, ...],
     scheduler_url: str | None,
 ) -> None:
     """Serve a page about PATH: what runs, waits, failed and is done, the nodes, each run with its tasks and logs.
@@ -79,7 +81,9 @@ def dashboard(
     # Imported here: it costs `--help` more than all the rest.
     import asyncio
 
-    asyncio.run(_serve(place, settings, shown_token=token if token_file is None else None))
+    asyncio.run(
+        _serve(place, settings, secret_names=redact_variables, shown_token=token if token_file is None else None)
+    )
 
 
 def _token(file: str | None) -> str:
@@ -96,9 +100,12 @@ def _token(file: str | None) -> str:
     return text
 
 
-async def _serve(place: Target, settings: DashboardSettings, shown_token: str | None) -> None:
+async def _serve(
+    place: Target, settings: DashboardSettings, secret_names: tuple[str, ...], shown_token: str | None
+) -> None:
     import asyncio
 
+    from poltergust.base.secret_forms import SecretNames
     from poltergust.dashboard.reading import PathReading
     from poltergust.dashboard.server import serve
     from poltergust.observe.http import loopback
@@ -117,5 +124,5 @@ async def _serve(place: Target, settings: DashboardSettings, shown_token: str | 
             click.echo("everybody who reaches that address can read it; there is no password", err=True)
 
     scheduling = SchedulerView(socket.gethostname(), settings.scheduler_url)
-    reading = PathReading(place.state, place.stores, scheduling)
+    reading = PathReading(place.state, place.stores, scheduling, SecretNames(secret_names))
     await serve(settings, reading, ready=ready, stop=stop)

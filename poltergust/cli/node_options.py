@@ -13,7 +13,14 @@ import click
 
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import is_cloud
-from poltergust.cli.options import Duration, Size, option, scheduler_password_option, with_password
+from poltergust.cli.options import (
+    Duration,
+    Size,
+    option,
+    redact_variables_option,
+    scheduler_password_option,
+    with_password,
+)
 from poltergust.node.settings import Settings, default_cache, parse_labels, parse_node, parse_path
 from poltergust.runs.settings import RunSettings
 
@@ -80,12 +87,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--allow-environments", multiple=True, metavar="GLOB", help="Only environment files like this (repeatable)."
     ),
-    option(
-        "--redact-variables",
-        multiple=True,
-        metavar="GLOB",
-        help="Mask what variables and arguments so named hold, beside *_TOKEN and the like (repeatable).",
-    ),
+    redact_variables_option,
 )
 
 

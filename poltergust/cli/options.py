@@ -36,6 +36,13 @@ scheduler_password_option = option(
     help="The password of the scheduler at --scheduler-url: a line user:password; of mode 0600.",
 )
 
+redact_variables_option = option(
+    "--redact-variables",
+    multiple=True,
+    metavar="GLOB",
+    help="Mask what variables and arguments so named hold, beside *_TOKEN and the like (repeatable).",
+)
+
 
 def with_password(url: str | None, file: str | None) -> str | None:
     """A scheduler's URL with the first line of its password file, if both are given. Raises `UsageError`."""

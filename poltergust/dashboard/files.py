@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from poltergust.base.errors import PoltergustError
 from poltergust.base.redaction import Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.documents import MAX_BYTES, named_values, parse_environment_file, parse_task_file
 from poltergust.path.layout import resolve, valid_node
 from poltergust.path.reading.model import environment_of
@@ -32,7 +33,9 @@ class ShownFiles:
     lock: SourceFile | None = None
 
 
-def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> ShownFiles | None:
+def files_of(
+    state: PathState, stores: Stores, reader: Reader, name: str, secret_names: SecretNames
+) -> ShownFiles | None:
     """Of what stands at that name; None where nothing does. Blocks."""
     found = reader.current(name)
     if found is None:
@@ -44,11 +47,11 @@ def files_of(state: PathState, stores: Stores, reader: Reader, name: str) -> Sho
         environment_url = resolve(task.environment, blob.url)
     except PoltergustError as error:
         return ShownFiles(SourceFile(blob.url, text, str(error)))
-    config = SourceFile(blob.url, Redactor(named_values(task))(text))
-    return ShownFiles(config, _environment(stores, environment_url), _lock(state, reader, name))
+    config = SourceFile(blob.url, Redactor(named_values(task), names=secret_names)(text))
+    return ShownFiles(config, _environment(stores, environment_url, secret_names), _lock(state, reader, name))
 
 
-def _environment(stores: Stores, url: str) -> SourceFile:
+def _environment(stores: Stores, url: str, secret_names: SecretNames) -> SourceFile:
     # Shown only if it is one: whoever writes a config could name any file that this machine can read.
     try:
         data = stores.read(url, limit=MAX_BYTES).data
@@ -57,7 +60,8 @@ def _environment(stores: Stores, url: str) -> SourceFile:
         return SourceFile(url, problem=str(error))
     except PoltergustError:
         return SourceFile(url, problem="not shown, because it is no sound environment file; the command check says why")
-    return SourceFile(url, Redactor(named_values(spec))(data.decode("utf-8", "replace")))
+    redact = Redactor(named_values(spec), names=secret_names)
+    return SourceFile(url, redact(data.decode("utf-8", "replace")))
 
 
 def _lock(state: PathState, reader: Reader, name: str) -> SourceFile | None:

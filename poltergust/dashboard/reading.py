@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from poltergust.base.secret_forms import SecretNames
 from poltergust.dashboard.events import PATH_TOPIC, run_topic
 from poltergust.dashboard.files import ShownFiles, files_of
 from poltergust.dashboard.logs import LogFile, Logs
@@ -46,11 +47,19 @@ class History:
 class PathReading:
     """Of one path. What its topics load blocks, and is meant for the watcher's thread alone; `logs` is for any."""
 
-    def __init__(self, state: PathState, stores: Stores, scheduling: SchedulerView) -> None:
+    def __init__(
+        self,
+        state: PathState,
+        stores: Stores,
+        scheduling: SchedulerView,
+        secret_names: SecretNames = SecretNames(),  # noqa: B008  # never changed
+    ) -> None:
+        """`secret_names` says which variables and arguments of the files hold secrets, which are not shown."""
         self._state = state
         self._stores = stores
         self._reader = state.reader()
         self._scheduling = scheduling
+        self._secret_names = secret_names
         self._configs = PathConfigs(self._reader)
         self.logs = Logs(state)
 
@@ -90,7 +99,10 @@ class PathReading:
         return Topic(LOGS_TOPIC + name, lambda: self._run(name), signature)
 
     def files(self, name: str) -> Topic[ShownFiles | None]:
-        return Topic(FILES_TOPIC + name, lambda: files_of(self._state, self._stores, self._reader, name), hash)
+        def load() -> ShownFiles | None:
+            return files_of(self._state, self._stores, self._reader, name, self._secret_names)
+
+        return Topic(FILES_TOPIC + name, load, hash)
 
     def history(self, name: str) -> Topic[History]:
         return Topic(HISTORY_TOPIC + name, lambda: self._history(name), lambda history: hash(repr(history.runs)))

@@ -14,15 +14,19 @@ import contextlib
 import logging
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import luigi
 import luigi.interface
+import luigi.rpc
 
 from poltergust.base.agent_log import configure
+from poltergust.base.errors import UsageError
 from poltergust.base.redaction import Redactor
 from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.luigi_run.passwords import Credentials, read_passwords
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 
 SCAN_INTERVAL_SECONDS = 10.0
@@ -34,8 +38,26 @@ class RunTasks(luigi.Task):
 
     path = luigi.Parameter(description="where configs land: gs://bucket/prefix or a local folder")
     hostname = luigi.Parameter(default="", description="this node's name, unique on the path; the host's by default")
+    scheduler_password_file = luigi.Parameter(
+        default="",
+        significant=False,
+        description="the password of luigi's scheduler, as for poltergust listen; "
+        "POLTERGUST_SCHEDULER_PASSWORD_FILE by default",
+    )
 
     _ran = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Luigi makes its task before it asks its scheduler anything, the password included."""
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        file = str(self.scheduler_password_file) or os.environ.get("POLTERGUST_SCHEDULER_PASSWORD_FILE")
+        self._password: Credentials | None = None
+        if file:
+            try:
+                self._password = read_passwords(Path(file).expanduser())[0]
+            except UsageError as error:
+                raise SystemExit(f"Error: {error}") from None
+            _luigi_sends(self._password)
 
     def complete(self) -> bool:
         """Never before it ran: every call of `luigi RunTasks` is a pass."""
@@ -50,7 +72,7 @@ class RunTasks(luigi.Task):
         settings = Settings(
             path=parse_path(str(self.path)),
             node=parse_node(str(self.hostname) or None),
-            scheduler_url=_scheduler_url(luigi.interface.core()),  # type: ignore[no-untyped-call]
+            scheduler_url=_scheduler_url(luigi.interface.core(), self._password),  # type: ignore[no-untyped-call]
             reconcile_interval=SCAN_INTERVAL_SECONDS,
             cache=default_cache(),
             environ=dict(os.environ),
@@ -65,8 +87,24 @@ class RunTasks(luigi.Task):
         self._ran = True
 
 
-def _scheduler_url(core: Any) -> str | None:
+def _luigi_sends(password: Credentials) -> None:
+    """Luigi's own client, for the task `RunTasks` itself, sends `password` from now on, and shows it in no message.
+
+    The luigi command makes its client by this name (luigi/interface.py `create_remote_scheduler`) and takes no other.
+    """
+    from poltergust.luigi_run.inside.remote import RemoteScheduler, fetcher, without_credentials
+
+    def client(url: str) -> Any:
+        made = RemoteScheduler(without_credentials(url))
+        made._fetcher = fetcher(password.in_url(url))
+        return made
+
+    luigi.rpc.RemoteScheduler = client  # type: ignore[assignment,misc]
+
+
+def _scheduler_url(core: Any, password: Credentials | None) -> str | None:
     """The scheduler this very luigi command uses; an embedded one for `--local-scheduler`, which cannot be shared."""
     if core.local_scheduler:
         return None
-    return str(core.scheduler_url or f"http://{core.scheduler_host}:{core.scheduler_port}").rstrip("/")
+    url = str(core.scheduler_url or f"http://{core.scheduler_host}:{core.scheduler_port}").rstrip("/")
+    return password.in_url(url) if password is not None else url

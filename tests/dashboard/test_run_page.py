@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from poltergust.base.progress import TaskFailure
@@ -11,7 +12,8 @@ from poltergust.dashboard.lanes import task_lanes
 from poltergust.dashboard.logs import WINDOW_BYTES
 from poltergust.dashboard.tasks import ShownState, TaskView, ordered
 from poltergust.path.records import RunEnvironment, RunRecord, State
-from tests.dashboard.serving import Site
+from tests.dashboard.serving import Served, Site
+from tests.emulators.servers import free_port, port_open, running
 
 
 def task(name: str, state: ShownState = ShownState.DONE, *deps: str, started: float | None = None) -> TaskView:
@@ -128,6 +130,21 @@ def test_secrets_of_the_files_are_masked_and_only_environment_files_are_shown(tm
         assert "shown.example" in html
         assert "dependencies" in html
         assert "not for a page" not in page.get("/runs/curious?view=files").text
+
+
+def test_names_of_ones_own_are_secret_too(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    (tmp_path / "environment" / "plain.yaml").write_text("dependencies: []\nvariables:\n  CUSTOMER_ID: 4711-4711\n")
+    task = b"  name: A\n  module: b\n  customer_name: Miller and Sons\n  place: shown.example\n"
+    site.config("nightly", b"environment: ../environment/plain.yaml\ntask:\n" + task)
+    port, log = free_port(), tmp_path / "log"
+    argv = [sys.executable, "-m", "poltergust", "dashboard", "--path", site.state.path.root]
+    argv += [f"--http=127.0.0.1:{port}", "--redact-variables=CUSTOMER_*"]
+    with running(argv, ready=lambda: port_open(port), log=log, cwd=tmp_path):
+        html = Served(f"http://127.0.0.1:{port}/").get("/runs/nightly?view=files").text
+    assert "shown.example" in html
+    assert "4711-4711" not in html
+    assert "Miller" not in html
 
 
 def test_a_lock_named_in_a_record_leads_nowhere_else(tmp_path: Path) -> None:

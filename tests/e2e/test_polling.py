@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.nodes import PIPELINES, descendants_with
 from tests.emulators.luigid import luigid
-from tests.emulators.servers import stop, wait_until
+from tests.emulators.servers import free_port, port_open, running, stop, wait_until
 
 LUIGI = Path(sys.executable).with_name("luigi")
 
@@ -57,6 +57,35 @@ def test_one_pass_brings_every_config_to_its_outcome_and_ends(project: Path, sch
     assert (project / "good.out").exists()
     assert (project / "data" / "report-1.txt").exists(), "a relative path starts where luigi was typed"
     assert descendants_with(f"{project}/pipeline") == []
+
+
+def test_a_scheduler_with_a_password_is_given_it_from_its_file(project: Path) -> None:
+    put(project, "good")
+    secret = project / "password"
+    secret.write_text("poltergust:correct horse%")
+    secret.chmod(0o600)
+    port = free_port()
+    serve = [sys.executable, "-m", "poltergust", "scheduler", f"--port={port}", f"--state-dir={project}/state"]
+    command = [str(LUIGI), "RunTasks", "--module", "poltergust", f"--path={project}/pipeline", "--hostname=here"]
+    command += [f"--scheduler-url=http://127.0.0.1:{port}", f"--scheduler-password-file={secret}"]
+
+    def luigi() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=environment(project), cwd=project, capture_output=True, text=True, timeout=180, check=False
+        )
+
+    with running(
+        [*serve, f"--password-file={secret}"], ready=lambda: port_open(port), log=project / "log", cwd=project
+    ):
+        done = luigi()
+    assert done.returncode == 0, done.stderr
+    assert names(project) == ["good.done.yaml"]
+    assert "correct" not in done.stdout + done.stderr
+    secret.chmod(0o644)
+    refused = luigi()
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert f"Error: others can read the password file {secret}; run: chmod 600 {secret}" in refused.stderr
 
 
 def test_the_shell_loop_takes_what_lands_later(project: Path) -> None:

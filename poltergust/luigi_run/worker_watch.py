@@ -201,5 +201,8 @@ class WorkerWatch:
 
     def _take_from(self, worker_id: str, part: str, budget: int) -> None:
         tasks = give_back(self._client, worker_id, budget)
-        log.warning("%s is gone; %s can run again", worker_id, ", ".join(tasks) or "nothing that it ran")
+        if tasks:
+            log.warning("%s is gone; %s can run again", worker_id, ", ".join(tasks))
+        else:
+            log.info("%s is gone; it ran nothing", worker_id)
         self._freed(part)

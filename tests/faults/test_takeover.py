@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cluster import Cluster, cluster
+from tests.faults.network import own_network
 from tests.faults.processes import marked
 
 LUIGIS_OWN = "[scheduler]\nrecord_task_history = false\n"
@@ -106,3 +107,29 @@ def test_a_task_that_holds_the_interpreter_lock_is_not_robbed(two: Cluster) -> N
     two.wait_settled(name, timeout=180)
     assert len(two.started(name)) == 1
     two.check()
+
+
+def test_a_machine_without_network_is_missed_and_has_lost_its_run_when_it_is_back(two: Cluster) -> None:
+    """All that it runs goes on meanwhile, and nobody hears of it."""
+    two.check()  # the environment is there: its network has no package index
+    for node in ("node-1", "node-2"):
+        two.stop(node)
+    ports = [int(url.rpartition(":")[2]) for url in (two.storage.url, two.luigid.url)]
+    with own_network(*ports) as network:
+        two.start("node-1", "--reconcile-interval", "2s", command=network.command)
+        gate = two.folder / "cut-off"
+        name = two.upload("Gate", gate=gate, retries=0)
+        first = two.runs_on(name)
+        assert first == "node-1"
+        two.start("node-2", "--reconcile-interval", "2s")
+        two.wait(lambda: "others-run" in two.nodes["node-2"].log, "the other node to wait")
+        began = time.monotonic()
+        network.cut()
+        try:
+            assert taken_over(two, name, first, began) < MACHINE_GONE_SECONDS
+        finally:
+            network.mend()
+        two.wait(lambda: "the other nodes have its tasks" in two.nodes[first].log, "the node to stop its run")
+        gate.touch()
+        two.check()
+        two.stop("node-1")

@@ -14,7 +14,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests import needs
@@ -61,7 +61,7 @@ class OwnNetwork:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    def _connected(self, port: int) -> Callable[..., object]:
+    def _connected(self, port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             # Cancelled at the end; streams.py would log that as an error.
             with contextlib.closing(writer), contextlib.suppress(asyncio.CancelledError):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from poltergust.luigi_run.clearing import StandingOutput
 from poltergust.path.reading.comparison import RunComparison
 from poltergust.path.reading.history import RunSummary
 from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PathView, RunView
@@ -61,6 +62,12 @@ def action(what: str, name: str, url: str, by: str, observed: Observation | None
             "config": None if view is None else _config(view),
         }
     )
+
+
+def would_clear(name: str, family: str, standing: Sequence[StandingOutput]) -> str:
+    """What `retry --clear` would remove."""
+    outputs = [{"task": one.task, "output": one.output, "problem": one.problem or None} for one in standing]
+    return _line({"format": FORMAT, "action": "would-clear", "name": name, "family": family, "outputs": outputs})
 
 
 def log_line(node: str, text: str, task: str | None = None) -> str:

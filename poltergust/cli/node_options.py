@@ -122,7 +122,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         reconcile_interval=options["reconcile_interval"],
         parallel=options["parallel"],
         cache=cache_folder(options.get("cache_dir")),
-        workdir=_workdir(options.get("workdir")),
+        workdir=working_folder(options.get("workdir")),
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
         build_parallel=options["build_parallel"],
@@ -143,7 +143,8 @@ def cache_folder(text: str | None) -> Path:
     return Path(text).expanduser().absolute() if text else default_cache()
 
 
-def _workdir(text: str | None) -> Path | None:
+def working_folder(text: str | None) -> Path | None:
+    """`--workdir`; None: where it is by default. Raises `UsageError`."""
     if not text:
         return None
     folder = Path(text).expanduser().absolute()

@@ -78,9 +78,7 @@ class Actions:
         would overwrite what somebody uploaded at this moment. What a crash between the two leaves, the next outcome
         removes.
         """
-        kind, blob = self._outcome(name)
-        if kind is not Kind.ERROR and not force:
-            raise Refused(f"{name} is {_WORDS[kind]}, not an error; add --force to run it again all the same")
+        blob = self.to_retry(name, force=force)
         url = self._path.of(name, Kind.CONFIG)
         try:
             self._store.write(url, blob.data, if_generation=ABSENT)
@@ -91,6 +89,13 @@ class Actions:
         except StoreError as error:  # replaced meanwhile, or not ours to remove: the new run's outcome replaces it
             log.warning("the old outcome stays until the new one: %s", error)
         self._note_submitter(name, blob.data)
+        return blob
+
+    def to_retry(self, name: str, *, force: bool = False) -> Blob:
+        """What `retry` would put back as it stands now. Raises `Refused` where there is nothing to."""
+        kind, blob = self._outcome(name)
+        if kind is not Kind.ERROR and not force:
+            raise Refused(f"{name} is {_WORDS[kind]}, not an error; add --force to run it again all the same")
         return blob
 
     def cancel(self, name: str) -> bool:

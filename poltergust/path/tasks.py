@@ -170,7 +170,7 @@ class _Merged:
         self._latest = float("-inf")  # the start of the attempt that the story shows
 
     def announce(self, event: Mapping[str, object]) -> None:
-        parameters, dependencies = event.get("params"), event.get("deps")
+        parameters = event.get("params")
         self.story = replace(
             self.story,
             family=self.story.family or _text(event.get("family")),
@@ -178,9 +178,8 @@ class _Merged:
             or (
                 {str(name): _text(value) for name, value in parameters.items()} if isinstance(parameters, dict) else {}
             ),
-            dependencies=self.story.dependencies
-            or (tuple(_text(one) for one in dependencies) if isinstance(dependencies, list) else ()),
         )
+        self._require(event)
         if event.get("complete") is True and self.story.state is TaskState.PENDING:
             self.story = replace(self.story, state=TaskState.COMPLETE)
 
@@ -190,7 +189,15 @@ class _Merged:
             self._latest = at
             self.story = replace(self.story, state=TaskState.RUNNING, node=node, worker=worker, started=at, ended=None)
 
+    def _require(self, event: Mapping[str, object]) -> None:
+        """What it requires by this event, besides what is known: those that it yielded come when it did."""
+        dependencies = event.get("deps")
+        if isinstance(dependencies, list):
+            every = dict.fromkeys((*self.story.dependencies, *map(_text, dependencies)))
+            self.story = replace(self.story, dependencies=tuple(every))
+
     def end(self, node: str, event: Mapping[str, object]) -> None:
+        self._require(event)
         status, at = event.get("status"), _number(event.get("time"))
         failure = _text(event.get("error")) if status == "FAILED" else ""
         if self.story.node != node or self.story.ended is not None:

@@ -168,7 +168,9 @@ class Attempt:
             luigi = self.shared.launch(
                 request,
                 python=environment.python,
-                env=luigi_setup.variables(context, environment, self.spec, self.task, private, on_path),
+                env=luigi_setup.variables(
+                    context.variables, context.workdir, environment, self.spec, self.task, private, on_path
+                ),
                 workdir=context.workdir,
                 on_line=self.run_log.line,
                 on_end=self.item.wake.set,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from poltergust.base.reasons import Reason
 from poltergust.documents import TaskFile
 from poltergust.environments import Environment, EnvironmentSpec
 from poltergust.luigi_run import luigi_cfg
-from poltergust.runs.context import RunContext
 
 _NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 _TEMPORARY = "tmp"
@@ -41,23 +40,24 @@ def private_folder(scratch: Path) -> Iterator[Path]:
 
 
 def variables(
-    context: RunContext,
+    inherited: Mapping[str, str],
+    workdir: Path,
     environment: Environment,
     spec: EnvironmentSpec,
     task: TaskFile,
     private: Path,
     code: Sequence[Path],
 ) -> dict[str, str]:
-    """The node's own, then the environment file's, then the task file's; with the virtualenv active, `code` on
+    """`inherited` ones, then the environment file's, then the task file's; with the virtualenv active, `code` on
     PYTHONPATH, `TMPDIR` in the private folder, and the files' `luigi-config` written there.
 
     Raises what `luigi_cfg.variables` raises.
     """
-    full = {key: value for key, value in context.variables.items() if key not in _NOT_INHERITED}
+    full = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
     full["PATH"] = os.pathsep.join((str(environment.python.parent), full.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
     full["VIRTUAL_ENV"] = str(environment.folder)
     full["TMPDIR"] = str(private / _TEMPORARY)
     full |= {**spec.variables, **task.variables}
     if code:
         full["PYTHONPATH"] = os.pathsep.join(filter(None, (*map(str, code), full.get("PYTHONPATH"))))
-    return full | luigi_cfg.variables(private, (spec.luigi_config, task.luigi_config), full, context.workdir)
+    return full | luigi_cfg.variables(private, (spec.luigi_config, task.luigi_config), full, workdir)

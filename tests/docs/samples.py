@@ -13,6 +13,7 @@ _FILE = re.compile(r"^`([\w./]+)`[^`\n]*:\n\n\Z", re.MULTILINE)
 # What differs from one machine, moment or run to the next.
 _VOLATILE = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d\b", "MINUTE"),
     (r"[\w-]+@[\w.-]+", "WHO"),
     (r"http://[\w.]+:\d+", "SCHEDULER"),
     (r"\bpy\d[\w.-]*", "KEY"),

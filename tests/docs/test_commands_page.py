@@ -39,7 +39,7 @@ class World:
             task = f"  module: reports\n  name: {root}\n  folder: {cloud.folder}/{name}\n"
             text = f"environment: ../environment/reports.yaml\nretries: 0\ntask:\n{task}"
             (self.folder / f"{name}.config.yaml").write_text(text)
-        environ = {**cloud.env, "HOME": str(cloud.folder), "POLTERGUST_CACHE_DIR": str(cloud.cache)}
+        environ = {**cloud.env, "POLTERGUST_CACHE_DIR": str(cloud.cache), "PYTHONPATH": str(PIPELINES)}
         self.poltergust = Commands(PATH, self.folder, {**environ, "USER": "anna"})
 
     def type(self, command: str) -> str:
@@ -62,6 +62,12 @@ class World:
         assert self.poltergust("submit", "hourly.config.yaml", "--wait").code == 0
         assert self.poltergust("submit", "nightly.config.yaml").code == 0
 
+    def another_run(self) -> None:
+        """Of weekly, with another config."""
+        file = self.folder / "weekly.config.yaml"
+        file.write_text(f"{file.read_text()}variables:\n  REGION: north\n")
+        assert self.poltergust("submit", "weekly.config.yaml", "--wait").code == 3
+
     def a_mistake(self) -> None:
         file = self.folder / "nightly.config.yaml"
         file.write_text(file.read_text().replace("retries", "retires"))
@@ -79,11 +85,12 @@ class World:
 BEFORE: dict[str, Callable[[World], None]] = {
     "submit nightly.config.yaml --wait": World.nodes_run,
     "status": World.one_of_each,
+    "history weekly": World.another_run,
     "check nightly.config.yaml ../environment/reports.yaml": World.a_mistake,
 }
 SECONDS_UNTIL_IT_IS_THERE = 60.0
 
-CHANGE_NOTHING = ("status", "logs", "env list")
+CHANGE_NOTHING = ("status", "history", "diff", "logs", "env list")
 
 
 @pytest.fixture
@@ -91,7 +98,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     with strict_gcs() as storage, luigid(tmp_path) as scheduler, contextlib.ExitStack() as nodes:
         storage.create_bucket("mybucket")
         storage.put("mybucket", "environment/reports.yaml", b"dependencies: []\n")
-        yield World(Cloud(storage, scheduler, tmp_path, tmp_path / "cache", pipelines=PIPELINES), nodes)
+        home = str(tmp_path)
+        yield World(Cloud(storage, scheduler, tmp_path, tmp_path / "cache", PIPELINES, home), nodes)
 
 
 def changes(screen: str) -> tuple[str, set[str], str]:

@@ -33,7 +33,7 @@ class Commands:
     env: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def _full(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         program = f"{POLTERGUST.parent}:{os.environ['PATH']}"
         return {**os.environ, "PATH": program, "POLTERGUST_PATH": self.path, **self.env}
 
@@ -45,7 +45,7 @@ class Commands:
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
-            env=self._full,
+            env=self.environment,
             cwd=self.cwd,
             check=False,
         )
@@ -64,7 +64,7 @@ class Commands:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=self._full,
+                env=self.environment,
                 cwd=self.cwd,
                 start_new_session=True,
             )

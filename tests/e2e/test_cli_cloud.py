@@ -27,10 +27,12 @@ class Cloud:
     folder: Path
     cache: Path
     pipelines: Path = PIPELINES
+    home: str = ""  # of agents and commands; empty: this process's
 
     @property
     def env(self) -> dict[str, str]:
-        return {"STORAGE_EMULATOR_HOST": self.storage.url, "GOOGLE_CLOUD_PROJECT": "test-project"}
+        env = {"STORAGE_EMULATOR_HOST": self.storage.url, "GOOGLE_CLOUD_PROJECT": "test-project"}
+        return {**env, "HOME": self.home} if self.home else env
 
     @property
     def poltergust(self) -> Commands:

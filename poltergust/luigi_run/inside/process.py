@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from . import logs
+from . import clearing, logs
 from .channel import AGENT_GONE, Channel
 from .running import PipelineRun
 
@@ -20,6 +20,10 @@ def main() -> int:
     first = channel.receive()
     if first is None or "request" not in first:
         return AGENT_GONE
+    clear = first.get("clear")
+    if clear is not None:
+        clearing.converse(channel, first["request"], clear["family"], clear["known"], log)
+        return 0
     run = PipelineRun(channel, first["request"], log)
     channel.listen(run.drain)
     result = run.result()

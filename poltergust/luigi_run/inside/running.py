@@ -1,18 +1,17 @@
 """One run from start to result: find the task, bind its arguments, work with the other nodes, judge how it ended."""
 
 # mypy: allow-untyped-calls
-import multiprocessing
 import signal
-import sys
 import threading
 import time
 import traceback
 import warnings
 from typing import Any, Dict, Optional
 
-from . import binding, circles, finding, guards, logs, luigi_import
+from . import binding, circles, finding, logs
 from .channel import Channel
 from .ending import Ended, describe
+from .loading import load_root
 from .root import differing, executed
 from .targets import listed, shown_task
 from .task_events import TaskEvents
@@ -75,27 +74,13 @@ class PipelineRun:
 
     def execute(self) -> Ended:
         self.unless_draining()
-        try:
-            luigi_import.import_luigi()
-        except ImportError as error:
-            raise finding.broken_import("luigi", error) from error
-        import luigi.rpc
-
-        if "fork" in multiprocessing.get_all_start_methods():
-            multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
-        sys.argv[:] = ["luigi", self.request["task"]]
-        guards.hide_environment()
-        with guards.no_run_while_importing():
-            for name in self.request["preload"]:
-                finding.load_module(name)
-            module = finding.load_module(self.request["module"])
-        cls = finding.find_task(self.request["task"], module)
-        self.root, self.options = binding.bind(cls, self.request["arguments"])
-        binding.check_workers()
+        self.root, self.options = load_root(self.request)
         if self.complete():
             self.progress = {"done": 1}
             return Ended("complete", "the root task was complete already")
         self.unless_draining()
+        import luigi.rpc
+
         try:
             ended = self.work()
             ended.detail += differing(self.scheduler, self.root, self.request["run"])

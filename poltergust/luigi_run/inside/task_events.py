@@ -4,9 +4,9 @@ The scheduler forgets a task some minutes after it is done; what is sent here ou
 
     {"event": "announced", "task": ID, "family": ..., "params": {...}, "deps": [...], "complete": true or false}
     {"event": "started", "task": ID, "time": ...}
-    {"event": "ended", "task": ID, "time": ..., "status": "DONE", "FAILED" or "PENDING", "error": ...}
+    {"event": "ended", "task": ID, "time": ..., "status": "DONE", "FAILED" or "PENDING", "error": ..., "deps": [...]}
 
-PENDING: it yielded tasks that have to run first. Times are seconds since 1970 by this machine's clock.
+PENDING: it yielded tasks that have to run first, its `deps`. Times are seconds since 1970 by this machine's clock.
 """
 
 import json
@@ -40,9 +40,11 @@ class TaskEvents:
             return
         task, status = str(kwargs.get("task_id")), str(kwargs.get("status"))
         if task in self._started and status in ("DONE", "FAILED", "PENDING"):
-            event = {"event": "ended", "time": time.time(), "status": status}
+            event: Dict[str, Any] = {"event": "ended", "time": time.time(), "status": status}
             if status == "FAILED":
                 event["error"] = _text(kwargs.get("expl"))[-MAX_ERROR_CHARACTERS:]
+            if kwargs.get("new_deps"):
+                event["deps"] = _ids(kwargs["new_deps"])
             for one in [task, *self._started.pop(task)]:
                 self._add({**event, "task": one})
         elif task not in self._announced:
@@ -56,7 +58,7 @@ class TaskEvents:
                     "params": {
                         str(name): str(params[name])[:MAX_VALUE_CHARACTERS] for name in list(params)[:MAX_PARAMETERS]
                     },
-                    "deps": [str(dep) for dep in list(kwargs.get("deps") or ())[:MAX_DEPENDENCIES]],
+                    "deps": _ids(kwargs.get("deps")),
                     "complete": status == "DONE",
                 }
             )
@@ -81,6 +83,10 @@ class TaskEvents:
             due = len(self._waiting) >= BATCH_EVENTS or time.monotonic() - self._sent > BATCH_SECONDS
         if due:
             self.flush()
+
+
+def _ids(tasks: Any) -> List[str]:
+    return [str(task) for task in list(tasks or ())[:MAX_DEPENDENCIES]]
 
 
 def _text(explanation: Any) -> str:

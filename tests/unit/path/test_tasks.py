@@ -46,6 +46,12 @@ def test_a_task_from_its_announcement_to_its_end() -> None:
     assert story({"n1": data}).seconds == 2.5
 
 
+def test_it_requires_what_it_yielded_besides_what_it_said_before() -> None:
+    yielded = {**ended("a", 11.0, "PENDING"), "deps": ["c", "b"]}
+    data = lines(process("w1"), announced("a", deps=["b"]), started("a", 10.0), yielded)
+    assert story({"n1": data}).dependencies == ("b", "c")
+
+
 def test_one_that_nobody_ran_is_pending_or_was_complete_before() -> None:
     assert story({"n1": lines(announced("a"))}).state is TaskState.PENDING
     assert story({"n1": lines(announced("a", complete=True))}).state is TaskState.COMPLETE

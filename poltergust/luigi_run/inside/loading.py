@@ -1,0 +1,28 @@
+"""From a request to the pipeline's root task: Luigi, the modules, the task with its arguments."""
+
+# mypy: allow-untyped-calls
+import multiprocessing
+import sys
+from typing import Any, Dict, Tuple
+
+from . import binding, finding, guards, luigi_import
+
+
+def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
+    """The root task, and Luigi's options as its arguments set them. Raises `Ended`."""
+    try:
+        luigi_import.import_luigi()
+    except ImportError as error:
+        raise finding.broken_import("luigi", error) from error
+    if "fork" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
+    sys.argv[:] = ["luigi", request["task"]]
+    guards.hide_environment()
+    with guards.no_run_while_importing():
+        for name in request["preload"]:
+            finding.load_module(name)
+        module = finding.load_module(request["module"])
+    cls = finding.find_task(request["task"], module)
+    root, options = binding.bind(cls, request["arguments"])
+    binding.check_workers()
+    return root, options

@@ -23,6 +23,7 @@ from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK
+from poltergust.luigi_run.notes import NOTE, Note
 
 __all__ = ["Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]
 
@@ -74,13 +75,17 @@ class Worker:
 class HeardWorker:
     """A Luigi worker as the scheduler hears of it: `silent` for so many seconds, known since `started`, asked at `now`
     (both in seconds since 1970 by the scheduler's clock). `enabled`: it may be given tasks; False: it was taken for
-    dead by somebody, and what it reports of a task that it does not run counts for nothing."""
+    dead by somebody, and what it reports of a task that it does not run counts for nothing. It takes `slots` tasks at
+    once, works on the root task of the id `root` ("": not said yet), and says `note` to the other nodes."""
 
     worker_id: str
     silent: float
     started: float
     enabled: bool
     now: float
+    slots: int = 1
+    root: str = ""
+    note: Note = field(default_factory=Note)
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,9 @@ class SchedulerClient:
                     started=float(worker["started"]),
                     enabled=worker["state"] == "active",
                     now=now,
+                    slots=int(worker.get("workers") or 1),
+                    root=str(worker.get("first_task") or ""),
+                    note=Note.of(worker.get(NOTE)),
                 )
                 for worker in cast("list[dict[str, Any]]", answer)
             )

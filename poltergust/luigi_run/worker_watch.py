@@ -6,7 +6,8 @@ is gone: what it ran goes back, and the scheduler is told to listen to it no mor
 treated was silent for too long, and stops its run.
 
 None of this needs a setting of the scheduler. Only runs that this node works on or waits for are looked at; with none
-there is no question to the scheduler at all.
+there is no question to the scheduler at all. What is seen of them is kept for whoever decides whether this node works
+on one, too (`views`).
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from typing import Protocol
 from poltergust.base.errors import Temporary
 from poltergust.base.loops import Loop
 from poltergust.luigi_run.give_back import give_back
+from poltergust.luigi_run.notes import NOTE, Note
+from poltergust.luigi_run.run_view import RunView, RunViews, run_of, works
 from poltergust.luigi_run.scheduler import HeardWorker, SchedulerClient
 
 log = logging.getLogger(__name__)
 
-PREFIX = "poltergust-"
-"""Of the worker ids of all nodes: nobody else's are touched."""
-
 LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 0.5
 """Between two looks, and while somebody is suspected."""
+
+HURRIED_LOOK_SECONDS, MAX_LOOK_SHARE = 0.25, 0.1
+"""Between two looks while another node is about to say what there is to do; never for more than that share of the
+time."""
 
 SPEAK_SECONDS = 2.0
 """After so long a silence of its worker an agent speaks for it."""
@@ -77,7 +81,8 @@ def boot_time() -> float:
 
 class WorkerWatch:
     """`work` says which runs matter, as parts of worker ids, with the budget of their tasks; it may be called at any
-    time. `freed(part)` is called when such a run has lost a worker, so that tasks of it may run again."""
+    time. `freed(part)` is called when such a run has lost a worker, so that tasks of it may run again. `looked()` is
+    called after each look; it says whether the next one should follow soon."""
 
     def __init__(
         self,
@@ -85,14 +90,19 @@ class WorkerWatch:
         work: Callable[[], Mapping[str, int]],
         freed: Callable[[str], None],
         *,
+        looked: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = boot_time,
     ) -> None:
+        self._looked = looked
+        self._views = RunViews()
+        self._took = 0.0  # seconds, the latest look
         self._client = client
         self._work = work
         self._freed = freed
         self._clock = clock
         self._lock = threading.Lock()
         self._own: dict[str, _Own] = {}
+        self._ours: set[str] = set()  # those that were our own and that the scheduler may still list
         self._suspects: dict[str, int] = {}  # looks in a row
         self._working: dict[str, frozenset[str]] = {}  # by run, the workers that could be given tasks at the last look
         self._answers_since: float | None = None
@@ -111,10 +121,30 @@ class WorkerWatch:
         """Speak for that worker until `remove`."""
         with self._lock:
             self._own[worker] = _Own(process)
+            self._ours.add(worker)
 
     def remove(self, worker: str) -> None:
         with self._lock:
             self._own.pop(worker, None)
+
+    def view(self, part: str) -> RunView | None:
+        """What the latest look showed of that run; None if there was none yet, and then one follows at once."""
+        view = self._views.of(part)
+        if view is None:
+            self._loop.wake()
+        return view
+
+    def now(self) -> float:
+        """By the clock of the views."""
+        return self._clock()
+
+    def tell(self, worker_id: str, note: Note) -> None:
+        """The other nodes see that note on the worker from their next look on, whether or not it ever started. Lost
+        where the scheduler does not answer."""
+        try:
+            self._client.call("add_worker", worker=worker_id, info={NOTE: note.content()})
+        except Temporary as error:
+            log.debug("cannot tell the other nodes of %s: %s", worker_id, error)
 
     def _turn(self) -> float:
         stood_still = self._clock() - self._turned > GONE_SECONDS  # the machine was paused, or all that runs on it
@@ -131,14 +161,21 @@ class WorkerWatch:
             self._notice_ends(heard, work)
         elif not work:
             self._answers_since = None
+        hurried = False
+        if self._answers_since is not None:
+            self._views.update(heard.values(), work, self._clock())
+            hurried = self._looked()
         self._turned = self._clock()
+        if hurried:
+            return min(LOOK_SECONDS, max(HURRIED_LOOK_SECONDS, self._took / MAX_LOOK_SHARE))
         return SUSPECTING_LOOK_SECONDS if self._suspects else LOOK_SECONDS
 
     def _look(self) -> Mapping[str, HeardWorker]:
         begin = self._clock()
         try:
             found = {worker.worker_id: worker for worker in self._client.heard()}
-            if self._clock() - begin <= SLOW_SECONDS:
+            self._took = self._clock() - begin
+            if self._took <= SLOW_SECONDS:
                 if self._answers_since is None:
                     self._answers_since = begin
                 return found
@@ -172,11 +209,10 @@ class WorkerWatch:
 
     def _take_over(self, own: Mapping[str, _Own], heard: Mapping[str, HeardWorker], work: Mapping[str, int]) -> None:
         silent = {
-            worker_id: part
+            worker_id: whose[1]
             for worker_id, worker in heard.items()
-            if worker.silent > SILENT_SECONDS and worker.enabled and worker_id not in own
-            for part in work
-            if worker_id.startswith(PREFIX) and part in worker_id
+            if worker.silent > SILENT_SECONDS and works(worker) and worker_id not in own
+            if (whose := run_of(worker_id)) is not None and whose[1] in work
         }
         self._suspects = {worker_id: self._suspects.get(worker_id, 0) + 1 for worker_id in silent}
         if self._answers_since is None or self._clock() - self._answers_since < SETTLE_SECONDS:
@@ -190,11 +226,15 @@ class WorkerWatch:
 
     def _notice_ends(self, heard: Mapping[str, HeardWorker], work: Mapping[str, int]) -> None:
         """Whoever waits for others is told as soon as one of them has ended: it may have left something to do."""
-        enabled = [worker_id for worker_id, worker in heard.items() if worker.enabled]
-        before, self._working = (
-            self._working,
-            {part: frozenset(worker_id for worker_id in enabled if part in worker_id) for part in work},
-        )
+        with self._lock:
+            self._ours = {worker_id for worker_id in self._ours if worker_id in heard or worker_id in self._own}
+            ours = frozenset(self._ours)
+        working: dict[str, set[str]] = {part: set() for part in work}
+        for worker_id, worker in heard.items():
+            whose = run_of(worker_id) if works(worker) and worker_id not in ours else None
+            if whose is not None and whose[1] in working:
+                working[whose[1]].add(worker_id)
+        before, self._working = self._working, {part: frozenset(workers) for part, workers in working.items()}
         for part, workers in self._working.items():
             if before.get(part, workers) - workers:
                 self._freed(part)

@@ -16,6 +16,7 @@ from poltergust.node.workers import Workers
 from poltergust.path import layout
 from poltergust.path.records import State
 from poltergust.runs.context import RunContext
+from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.run import Run
@@ -38,6 +39,7 @@ class Agent:
         context: RunContext,
         *,
         runs: Runs,
+        turns: Turns,
         reconciler: Reconciler,
         queue: WorkQueue,
         sources: Sequence[Source],
@@ -46,6 +48,7 @@ class Agent:
         """`sources` tell of changes, besides the scan that every agent has. `ended_instances`: see `Heartbeat`."""
         self.context = context
         self.runs = runs
+        self._turns = turns
         self._path = settings.path
         self._queue = queue
         self._sources = sources
@@ -153,8 +156,20 @@ class Agent:
         for run in self.runs.all():
             if run.worker_part == worker_part:
                 run.freed.set()
+                run.rests_until = 0.0
                 if _waits_for_others(run):
                     self._queue.add(run.name)
+
+    def look_at_waiting(self) -> bool:
+        """Queue the runs that wait here and whose turn has come, by the latest look at the scheduler. Whether the next
+        look should follow soon."""
+        soon = False
+        for run in self.runs.all():
+            if _waits_for_others(run):
+                if self._turns.has_come(run):
+                    self._queue.add(run.name)
+                soon = soon or self._turns.is_about_to_come(run)
+        return soon
 
     def progress(self, name: str) -> Progress:
         """Of the run of that name on this node, zeros if there is none under way."""

@@ -41,6 +41,7 @@ from poltergust.processes.child import spawn
 from poltergust.processes.orphans import become_reaper
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
+from poltergust.runs.first_node import Turns
 from poltergust.runs.journal import Journal
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
@@ -89,12 +90,14 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
     )
     runs = Runs(context)
     code = RunCode(parts.state.code, LocalCode(settings.cache / "code"), parts.store_of)
-    attempts = Attempts(context, parts.environments, parts.launch, code)
-    reconciler = Reconciler(context, runs, attempts, parts.store_of)
+    turns = Turns(context)
+    attempts = Attempts(context, parts.environments, parts.launch, code, turns)
+    reconciler = Reconciler(context, runs, attempts, turns, parts.store_of)
     return Agent(
         settings,
         context,
         runs=runs,
+        turns=turns,
         reconciler=reconciler,
         queue=parts.queue,
         sources=parts.sources,
@@ -124,12 +127,21 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         observability = Observability.of(settings.observe, settings.path, settings.node, client, stopping)
         stores = Stores(settings.path.state_prefix, recovers=True)
         state = PathState(stores.of(settings.path.root), settings.path, settings.node, instance)
-        watch = WorkerWatch(client, work=lambda: node.shared_work(), freed=lambda part: node.tasks_freed(part))
+        watch = WorkerWatch(
+            client,
+            work=lambda: node.shared_work(),
+            freed=lambda part: node.tasks_freed(part),
+            looked=lambda: node.look_at_waiting(),
+        )
         parts = Parts(
             state=state,
             store_of=stores.of,
             scheduler=SharedScheduler(
-                scheduler_url, client.url, lambda root: graph_status(client, root), lambda: observability.probe.problem
+                scheduler_url,
+                client.url,
+                lambda root: graph_status(client, root),
+                lambda: observability.probe.problem,
+                None if settings.scheduler_url is None else watch,
             ),
             launch=Launcher(spawn, partial(give_back, client), watch),
             environments=observability.environments(environments(settings, stores)),

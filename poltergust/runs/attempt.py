@@ -20,6 +20,7 @@ from poltergust.path.run_log import RunLog
 from poltergust.path.tasks import TaskLog, TaskTimer
 from poltergust.runs import luigi_setup
 from poltergust.runs.context import RunContext
+from poltergust.runs.first_node import Turn, Turns
 from poltergust.runs.grace import grace
 from poltergust.runs.progress_reporter import ProgressReporter
 from poltergust.runs.run import Run, Verdict
@@ -58,6 +59,7 @@ class Attempts:
     environments: Environments
     launch: Launch
     code: RunCode
+    turns: Turns
 
     def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
         """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
@@ -123,7 +125,11 @@ class Attempt:
                 self.run.phase_timings = self.run.phase_timings.plus(environment=environment.seconds)
                 word = "built" if environment.built else "ready"
                 self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
-                return self._in_luigi(environment, code)
+                turn = self.shared.turns.of(self.run)
+                if turn.waits_for:
+                    self.run.has_not_started()
+                    return Verdict(Reason.OTHERS_RUN, f"waiting: {turn.waits_for}")
+                return self._in_luigi(environment, code, turn)
         except Cancelled:
             assert self.stop_reason is not None  # nothing else cancels
             text = "its environment was being made ready"
@@ -136,9 +142,9 @@ class Attempt:
             self.stop_reason = self.stop_condition.reason()
         return self.stop_reason
 
-    def _in_luigi(self, environment: Environment, code: str) -> Verdict:
+    def _in_luigi(self, environment: Environment, code: str, turn: Turn) -> Verdict:
         context, run = self.shared.context, self.run
-        request = self._request()
+        request = self._request(turn)
         files = (run.config.data, run.environment_file, environment.lock_text())
         # Whoever reads records may be somebody who must not read the files: no secret of theirs is kept there.
         texts = [run.redact(text.decode("utf-8", "replace")).encode() for text in files]
@@ -198,27 +204,25 @@ class Attempt:
         for family, result, seconds in timer.attempts(events):
             self.shared.context.observer.task_ended(family, result, seconds)
 
-    def _request(self) -> Request:
+    def _request(self, turn: Turn) -> Request:
         run, context = self.run, self.shared.context
         previous_worker = run.record.worker
         run.starts += 1
+        run.in_luigi = True
         return Request(
             module=self.task.module,
             task=self.task.name,
             arguments=self.task.arguments,
             scheduler_url=context.scheduler.url,
-            worker=self._worker(),
+            worker=run.worker_id(context.node, context.state.instance),
             run=run.worker_part,
             budget=run.budget,
             preload=self.spec.preload,
             reset_failures=context.state.failure_reset.claim(run.config),
             dead_workers=(previous_worker,) if previous_worker else (),
+            joins=turn.joins,
+            shared=not turn.alone,
         )
-
-    def _worker(self) -> str:
-        """A Luigi worker id that no other process has or had: names the node for people, the run and start for us."""
-        state = self.shared.context.state
-        return f"poltergust-{state.node}-{state.instance}{self.run.worker_part}{self.run.starts}"
 
     def _wait_for_end(self, luigi: LuigiRun) -> Report:
         """Until the process ended: by itself, or because it was told to when the attempt must stop."""

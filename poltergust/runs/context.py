@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from poltergust.base.clock import Clock, SystemClock
 from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
+from poltergust.luigi_run.notes import Note
+from poltergust.luigi_run.run_view import RunView
 from poltergust.path.outcome import RenameResult
 from poltergust.path.state import PathState
 from poltergust.runs.journal import Journal
@@ -41,6 +44,22 @@ class RunObserver:
         """So many bytes of a run log were stored."""
 
 
+class RunWatch(Protocol):
+    """Sees at the scheduler who works on the runs of this node."""
+
+    def view(self, part: str) -> RunView | None:
+        """Of the run whose worker ids have `part` in common, at the latest look; None before the first."""
+        ...
+
+    def now(self) -> float:
+        """By the clock of the views, in seconds."""
+        ...
+
+    def tell(self, worker_id: str, note: Note) -> None:
+        """The other nodes see that note on the worker. Best effort; raises nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class SharedScheduler:
     """The Luigi scheduler of this node's runs."""
@@ -49,6 +68,7 @@ class SharedScheduler:
     shown_url: str  # for records and people: without
     graph_status: Callable[[str], GraphStatus]  # by the root task's id; raises `errors.Temporary`
     problem: Callable[[], str] = str  # one line while it does not answer, else empty
+    watch: RunWatch | None = None  # None: nobody else uses it, or nobody looks; then this node waits for no other
 
 
 @dataclass(frozen=True)

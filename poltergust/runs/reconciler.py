@@ -20,6 +20,7 @@ from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import all_of, one_line, plural
 from poltergust.documents import MAX_BYTES
+from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, RenameResult
@@ -27,6 +28,7 @@ from poltergust.path.records import NodeRecord, State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
 from poltergust.runs.files import RunFiles
+from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
 from poltergust.runs.run import Run, Verdict, reason_of
@@ -47,7 +49,9 @@ class Reconciler:
     """Brings the world nearer to what a config asks, for one node. `reconcile` is called from many threads, never twice
     at a time for one name."""
 
-    def __init__(self, context: RunContext, runs: Runs, attempts: Attempts, store_of: Callable[[str], Store]) -> None:
+    def __init__(
+        self, context: RunContext, runs: Runs, attempts: Attempts, turns: Turns, store_of: Callable[[str], Store]
+    ) -> None:
         """`store_of` gives the store for a URL that a task file names."""
         self._context = context
         self._state = context.state
@@ -55,6 +59,7 @@ class Reconciler:
         self._journal = context.journal
         self._runs = runs
         self._attempts = attempts
+        self._turns = turns
         self._files = RunFiles(context, store_of)
         self._retry_policy = RetryPolicy()
         self._redact = Redactor((context.variables,), names=context.names)
@@ -120,6 +125,7 @@ class Reconciler:
     def _attempt(self, run: Run, item: Item) -> Verdict | None:
         """What an attempt came to, or the question whether one is worth it; None where the run is left to others."""
         url = self._state.path.of(run.name, Kind.CONFIG)
+        run.in_luigi = False
         self._state.path.check(run.name, run.config.generation, self._context.node)
         task = self._files.task_file(run)
         if task.timeout is not None:
@@ -168,11 +174,25 @@ class Reconciler:
 
     def _still_waiting(self, run: Run) -> Verdict | None:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
-        if run.record.state is not State.WAITING or run.record.reason != Reason.OTHERS_RUN.code:
+        if run.record.state is not State.WAITING:
             return None
-        graph = self._context.scheduler.graph_status(run.root_task_id or run.record.root_task_id)
-        if graph.runnable or not graph.running:
+        known = run.root_task_id or run.record.root_task_id
+        if run.ready_at is not None:
+            turn = self._turns.of(run)
+            if not turn.waits_for:
+                return None
+            root = known or turn.root
+            graph = self._context.scheduler.graph_status(root) if root else GraphStatus(0, False)
+            if graph.running:
+                return self._waits(run, graph)
+            return Verdict(Reason.OTHERS_RUN, f"waiting: {turn.waits_for}")
+        if run.record.reason != Reason.OTHERS_RUN.code:
             return None
+        graph = self._context.scheduler.graph_status(known)
+        return None if graph.runnable or not graph.running else self._waits(run, graph)
+
+    def _waits(self, run: Run, graph: GraphStatus) -> Verdict:
+        """For the tasks that other nodes run."""
         run.record = replace(run.record, progress=graph.progress)
         what = f": {all_of(graph.families)}" if graph.families else ""
         return Verdict(Reason.OTHERS_RUN, f"waiting for {plural(graph.running, 'task')} that other nodes run{what}")
@@ -194,12 +214,15 @@ class Reconciler:
             return self._node_failed(run, verdict)
         if verdict.kind is ReasonKind.SUPERSEDED:
             self._record(run, State.ENDED, verdict)
+            self._turns.stopped(run, verdict.reason, again=None)
             self._forget(run.name, goes_on=verdict.reason is Reason.DRAINED)
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
         if verdict.kind is ReasonKind.WAITING:
             self._record(run, State.WAITING, verdict)
+            result = self._retry(run, verdict)
+            self._turns.stopped(run, verdict.reason, result.requeue_after)
             # What this waits for may have been given back while its Luigi process still ended: nobody says it again.
-            return AT_ONCE if run.freed.is_set() else self._retry(run, verdict)
+            return AT_ONCE if run.freed.is_set() else result
         return self._retry_later(run, verdict)
 
     def _node_failed(self, run: Run, verdict: Verdict) -> Result:
@@ -208,6 +231,7 @@ class Reconciler:
         if run.record.attempts < run.budget and not gave_up:
             return self._retry_later(run, verdict)
         self._record(run, State.GAVE_UP, verdict, always=True)  # others wait for this word, and any record may be lost
+        self._turns.stopped(run, verdict.reason, again=None)
         others = self._nodes_still_trying(run)
         if others:
             log.info("%s: this node gave up, others still try: %s", run.name, ", ".join(others))
@@ -270,6 +294,7 @@ class Reconciler:
         if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
             retry_at = None  # as soon as it answers; nothing is written meanwhile
         self._record(run, State.RETRYING, verdict, retry_at=retry_at)
+        self._turns.stopped(run, verdict.reason, result.requeue_after)
         return result
 
     def _record(

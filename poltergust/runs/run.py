@@ -52,10 +52,13 @@ class Run:
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
     logged: str = ""  # the code of the reason that was logged last
     starts: int = 0  # Luigi processes started for it by this agent
+    in_luigi: bool = False  # the latest attempt started Luigi
     attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
     budget: int = 1  # attempts on this node, the first included
     environment_file: bytes = b""  # the text of the latest attempt's
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
+    ready_at: float | None = None  # its environment was ready here first then, by the clock of `RunWatch`
+    rests_until: float = 0.0  # by the same clock: it was found to have nothing for this node
     nodes: tuple[str, ...] = ()  # labels that a node must have, from the task file
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
@@ -73,6 +76,15 @@ class Run:
     def worker_part(self) -> str:
         """What the Luigi worker ids of this run have in common on all nodes, with a dash at both ends."""
         return f"-{hashlib.sha256(f'{self.name}{chr(0)}{self.config.generation}'.encode()).hexdigest()[:8]}-"
+
+    def worker_id(self, node: str, instance: str) -> str:
+        """Of the latest Luigi process of that agent, which no other process has or had; before the first one starts, of
+        none. Names the node for people, the run and start for us."""
+        return f"poltergust-{node}-{instance}{self.worker_part}{self.starts}"
+
+    def has_not_started(self) -> None:
+        """The attempt ended before Luigi: it was not this node's turn. It is not one of those that were made."""
+        self.record = replace(self.record, attempts_made=self.record.attempts_made - 1)
 
     def record_progress(self, report: Report) -> None:
         """Keep what the report says of the pipeline; written with the next `save`."""

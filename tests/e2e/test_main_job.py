@@ -130,7 +130,8 @@ def gcloud(cloud: Cloud, source: Path, target: str) -> None:
 
 def lists(cloud: Cloud) -> int:
     """How often the agents listed configs so far, by the server's own log (the upload tools list as well)."""
-    return len([call for call in cloud.storage.calls("GET", f"/b/{BUCKET}/o?") if "matchGlob" in call.target])
+    made = cloud.storage.calls("GET", f"/b/{BUCKET}/o?")
+    return len([call for call in made if "matchGlob" in call.target and "prefix=pipeline%2F" in call.target])
 
 
 @pytest.mark.parametrize("upload", [gsutil, gcloud])
@@ -149,7 +150,7 @@ def test_an_upload_runs_on_all_nodes_and_becomes_done_once(
         )
         assert lists(stands) == before, "the upload alone started it: nobody listed the path again"
     assert stands.objects("pipeline/") == ["pipeline/my.done.yaml"]
-    assert (stands.folder / "seen").read_text().splitlines() == [f"poltergust-{name}" for name in NODES]
+    assert (stands.folder / "seen-0").read_text().splitlines() == [f"poltergust-{name}" for name in NODES]
     logs = [name for name in stands.objects("pipeline.poltergust/logs/") if name.endswith(".log")]
     assert sorted(name.rsplit("/", 1)[1] for name in logs) == [f"{name}.log" for name in NODES]
     assert sum("rename won" in each.log for each in stands.nodes.values()) == 1

@@ -8,7 +8,7 @@ before one for good (each task has its own number of tries), that before data wh
 """
 
 import json
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Set
 
 from .ending import Ended, headline, one_line
 from .targets import EVERYWHERE, MAX_NAMED, lacking, listed, missing_if_known
@@ -41,6 +41,11 @@ class GraphState:
 
     def of(self, *statuses: str) -> List[str]:
         return [task_id for task_id, node in self.graph.items() if node.get("status") in statuses]
+
+    @property
+    def workers(self) -> Set[str]:
+        """All that have offered to run any of it."""
+        return {worker for node in self.graph.values() for worker in node.get("workers", ())}
 
     @property
     def moving(self) -> bool:

@@ -36,6 +36,9 @@ class PipelineRun:
         self.elsewhere = ""  # what other nodes ran when that was last asked
         self.draining = threading.Event()
         self.over = threading.Event()
+        self.look_now = threading.Event()  # tasks are announced, or it is over
+        self.workers = 1  # of the whole run, when that was last asked
+        self.left_to_others = -1  # tasks, as they were told last
         self._moving, self._asked, self._took = True, 0.0, 0.0
 
     def write_line(self, text: str) -> None:
@@ -63,6 +66,7 @@ class PipelineRun:
             logs.write_line(self.log, traceback.format_exc())
             ended = Ended("scheduling-failed", f"luigi ended with {describe(error)}")
         self.over.set()
+        self.look_now.set()
         self.events.flush()
         return {
             "reason": ended.code,
@@ -131,7 +135,15 @@ class PipelineRun:
 
         known = {} if self.worker is None else self.worker.reached()
         worker = SharedWorker(
-            scheduler, self.request["worker"], worker_processes, self.useful, self.request["idle"], known, self.refused
+            scheduler,
+            self.request["worker"],
+            worker_processes,
+            self.useful,
+            self.request["idle"],
+            known,
+            self.refused,
+            joins=self.request["joins"] and self.worker is None,  # again: the scheduler may have forgotten the others'
+            announced=self.look_now.set,
         )
         if self.request["reset_failures"]:
             worker.before_run = self.reset_failures  # now that every task of the graph is known to the scheduler
@@ -189,12 +201,12 @@ class PipelineRun:
             self.progress = self.progress or {"done": 1}
 
     def useful(self) -> bool:
-        """Whether anything of the pipeline runs or could run; asked at most three times a second, and never for more
-        than a twentieth of the time."""
+        """Whether anything of the pipeline runs or could run; asked at most three times a second, and by all workers
+        together never for more than a twentieth of the time."""
         from .judging import GraphState
 
         now = time.monotonic()
-        if now - self._asked > max(0.3, 20 * self._took):
+        if now - self._asked > max(0.3, 20 * self.workers * self._took):
             self._moving = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id).moving
             self._asked = time.monotonic()
             self._took = self._asked - now
@@ -238,7 +250,8 @@ class PipelineRun:
     # the watching thread
 
     def watch(self) -> None:
-        """Send the counts when they change, once a second at most, rarer where the graph takes long to ask for."""
+        """Send the counts when they change, once a second at most, and tell the other nodes how much there is to do.
+        Rarer where the graph takes long to ask for, and where many ask for it."""
         from luigi.rpc import RPCError
         from luigi.worker import fork_lock
 
@@ -246,18 +259,34 @@ class PipelineRun:
 
         remote, pause = self.remote(attempts=1), 1.0
         sent: Dict[str, int] = {}
-        while not self.over.wait(pause):
+        announced = False
+        while not self.over.is_set():
+            announced = self.look_now.wait(pause) or announced
+            if self.over.is_set():
+                return
+            self.look_now.clear()
             self.events.flush()
             begin = time.monotonic()
             try:
                 with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
                     standing = GraphState(remote.graph(self.root.task_id), self.root.task_id)
+                    if announced and self.request["shared"]:
+                        self.tell_others(remote, standing)
             except RPCError:
                 continue
             finally:
-                pause = max(1.0, 20 * (time.monotonic() - begin))
+                pause = max(1.0, 20 * self.workers * (time.monotonic() - begin))
+            self.workers = max(1, len(standing.workers))
             self.elsewhere = run_elsewhere(standing)
             if standing.graph and standing.progress() != sent and not self.over.is_set():
                 sent = standing.progress()
                 self.progress = sent
                 self.channel.send({"progress": sent, "root_task_id": str(self.root.task_id)})
+
+    def tell_others(self, remote: Any, standing: Any) -> None:
+        """How many tasks could run that nobody has taken: the agents read it (`luigi_run/notes.py`). None where this
+        worker itself is given none: then they wait for resources."""
+        ready = 0 if self.worker.idle else len(standing.runnable)
+        if ready != self.left_to_others:
+            remote.add_worker(self.request["worker"], {"poltergust": {"state": "works", "ready": ready}})
+            self.left_to_others = ready

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Set
 from luigi.worker import Worker
 
 from . import circles
+from .announcing import Announcing
 from .targets import EVERYWHERE, listed, missing, shown_task
 
 SETTINGS = {
@@ -34,7 +35,8 @@ MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 an
 class SharedWorker(Worker):
     """`useful()` says whether anything runs or could run on any node; `idle` bounds the wait for it (seconds). `known`
     are tasks that earlier workers of this process reached, by id; `refused(task_id)` is called for each task that the
-    scheduler hands out and this run has not reached."""
+    scheduler hands out and this run has not reached. `joins`: tasks are announced a few at a time (`announcing.py`).
+    `announced()` is called when it begins to ask for work."""
 
     def __init__(
         self,
@@ -45,12 +47,16 @@ class SharedWorker(Worker):
         idle: float,
         known: Dict[str, Any],
         refused: Callable[[str], None],
+        joins: bool = False,
+        announced: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(scheduler=scheduler, worker_id=worker_id, worker_processes=processes, **SETTINGS)
         self._useful = useful
         self._idle = idle
         self._known = known
         self._refused = refused
+        self._announcing = Announcing(self) if joins else None
+        self._announced = announced
         self._idle_from = 0.0
         self.waited_enough = False  # it left because of `idle`
         self._died_at: Dict[str, float] = {}
@@ -67,7 +73,35 @@ class SharedWorker(Worker):
         circles.refuse(self.requirements, self._scheduled_tasks)
         if self.before_run is not None:
             self.before_run()
+        self._announced()
         return bool(super().run())
+
+    def add(self, task: Any, *args: Any, **kwargs: Any) -> bool:
+        if self._announcing is None:
+            return bool(super().add(task, *args, **kwargs))
+        self._first_task = self._first_task or task.task_id
+        self.add_succeeded = True
+        self._announcing.begin(task)
+        return bool(self.add_succeeded)
+
+    def _get_work(self) -> Any:
+        work = super()._get_work()
+        while work.task_id is None and not self._stop_requesting_work and self._announce_more():
+            work = super()._get_work()
+        return work
+
+    def _announce_more(self) -> bool:
+        return self._announcing is not None and self._announcing.more()
+
+    def found_complete(self, task: Any) -> None:
+        """A task that need not be announced."""
+        self._scheduled_tasks[task.task_id] = task
+        self._found_complete.add(task.task_id)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the scheduler had nothing for it when it last asked."""
+        return bool(self._idle_from) and not self._running_tasks
 
     @property
     def tasks(self) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from waits import Gate  # noqa: F401
+from waits import Gate, Gates  # noqa: F401
 
 if os.environ.get("NODE") == "one":
     os.kill(os.getpid(), signal.SIGKILL)

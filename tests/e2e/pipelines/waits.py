@@ -48,8 +48,18 @@ class Gate(luigi.Task):
             file.write("done")
 
 
-class Barrier(luigi.Task):
-    """Complete once the scheduler has seen workers of `hosts` different nodes."""
+class Gates(luigi.WrapperTask):
+    """One task more than the node that begins takes."""
+
+    target = luigi.Parameter()
+    gate = luigi.Parameter()
+
+    def requires(self):
+        return [Gate(target=self.target, gate=self.gate), Gate(target=self.target + ".second", gate=self.gate)]
+
+
+class Present(luigi.Task):
+    """Complete once the scheduler has seen workers of `nodes` different nodes."""
 
     target = luigi.Parameter()
     scheduler = luigi.Parameter()
@@ -72,3 +82,17 @@ class Barrier(luigi.Task):
             time.sleep(0.2)
         with self.output().open("w") as file:
             file.write("\n".join(seen))
+
+
+class Barrier(luigi.WrapperTask):
+    """A task for each of `nodes`, complete once all of them are at it."""
+
+    target = luigi.Parameter()
+    scheduler = luigi.Parameter()
+    nodes = luigi.IntParameter()
+
+    def requires(self):
+        return [
+            Present(target=f"{self.target}-{number}", scheduler=self.scheduler, nodes=self.nodes)
+            for number in range(self.nodes)
+        ]

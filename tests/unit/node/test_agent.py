@@ -20,6 +20,7 @@ from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord
 from poltergust.path.state import PathState
 from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import NOTHING_LEFT, Result
@@ -85,6 +86,7 @@ class Parts:
             Settings(PATH, "node", scheduler_url, parallel=1),
             context,
             runs=Runs(context),
+            turns=Turns(context),
             reconciler=cast(Reconciler, self.reconciler),
             queue=self.queue,
             sources=[self.source],

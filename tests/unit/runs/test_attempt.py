@@ -25,6 +25,7 @@ from poltergust.path.records import RunRecord
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.first_node import Turns
 from poltergust.runs.run import Run
 from poltergust.runs.run_code import RunCode
 from poltergust.runs.settings import RunSettings
@@ -89,7 +90,7 @@ class Attempted:
             wait=unforeseen,
         )
         code = RunCode(context.state.code, LocalCode(folder / "code"), lambda url: context.state.store)
-        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process, code)
+        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process, code, Turns(context))
         run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
         self.error: Exception | None = None
         try:

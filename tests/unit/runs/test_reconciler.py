@@ -22,6 +22,7 @@ from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
+from poltergust.runs.first_node import Turns
 from poltergust.runs.journal import Journal
 from poltergust.runs.known_runs import Runs
 from poltergust.runs.reconciler import Reconciler
@@ -98,7 +99,8 @@ class Node:
         )
         self.runs = Runs(context)
         self._queue = WorkQueue()
-        self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), lambda url: store)
+        turns = Turns(context)
+        self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), turns, lambda url: store)
         self.beat()
 
     def beat(self, version: str = "0") -> None:

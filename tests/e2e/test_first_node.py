@@ -1,0 +1,63 @@
+"""Luigi starts on one node first, and on others as there are tasks for them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.nodes import Node
+from tests.e2e.paths import Place
+from tests.emulators.servers import wait_until
+
+ONCE = "  module: outcomes\n  name: Once\n  target: {0}/{1}.target\n  mark: {0}/{1}.mark\n"
+WIDE = "  module: wide\n  name: Wide\n  folder: {0}\n  leaves: {1}\n"
+STARTS = "running {0} in"
+
+
+@contextlib.contextmanager
+def agents(place: Place, cache: Path, scheduler: str, names: Sequence[str]) -> Iterator[dict[str, Node]]:
+    """Nodes that have seen each other."""
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(place.agent(name, cache, "--scheduler-url", scheduler)) for name in names}
+
+
+def starts(nodes: Mapping[str, Node], name: str) -> list[str]:
+    """The nodes that started Luigi for the config of that name, one entry for each time."""
+    found = []
+    for node, running in nodes.items():
+        lines = running.log.splitlines()
+        found += [node for line in lines if f" {name}: running " in line]
+    return found
+
+
+@pytest.fixture
+def trio(place: Place, shared_cache: Path, scheduler: str) -> Iterator[dict[str, Node]]:
+    with agents(place, shared_cache, scheduler, ("one", "two", "three")) as nodes:
+        yield nodes
+
+
+def test_a_task_that_is_complete_takes_one_process(place: Place, trio: Mapping[str, Node]) -> None:
+    names = [f"noop-{number}" for number in range(6)]
+    for name in names:
+        (place.scratch / f"{name}.target").touch()
+        place.put(name, ONCE.format(place.scratch, name))
+    for name in names:
+        place.until(name, "done")
+    begun = {name: starts(trio, name) for name in names}
+    assert all(len(nodes) == 1 for nodes in begun.values()), begun
+
+
+def test_a_wide_pipeline_is_run_by_all(place: Place, trio: Mapping[str, Node]) -> None:
+    folder = place.scratch / "wide"
+    folder.mkdir()
+    place.put("wide", WIDE.format(folder, 6))
+
+    def at_work() -> set[str]:
+        return {path.read_text() for path in folder.glob("running-*")}
+
+    wait_until(lambda: at_work() == set(trio), "all nodes to run a task of it", timeout=60)
+    (folder / "gate").touch()
+    place.until("wide", "done")

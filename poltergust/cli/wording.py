@@ -40,6 +40,8 @@ def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     if view.state is ConfigState.RETRYING and view.attempt and view.retry_in is not None:
         when = f"attempt {view.attempt}, the next in {span(view.retry_in)}: "
         return f"{some(view.nodes)}: {when}{because(view.reason, view.text)}"
+    if view.state is ConfigState.WAITING and view.retry_in is not None:
+        return f"{some(view.nodes)}: {because(view.reason, view.text)}; the next look in {span(view.retry_in)}"
     if view.state is ConfigState.STALLED:
         return f"{some(view.silent)} had it and is silent; another node takes it up at its next scan"
     if view.state is ConfigState.PREPARING:

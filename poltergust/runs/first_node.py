@@ -79,7 +79,7 @@ class Turns:
     def __init__(self, context: RunContext) -> None:
         self._node, self._instance = context.node, context.state.instance
         self._watch = context.scheduler.watch
-        self._live_nodes = LiveNodes(context.state.records, context.clock)
+        self.live_nodes = LiveNodes(context.state.records, context.clock)
 
     def of(self, run: Run) -> Turn:
         """For a run whose environment is ready here. One that failed here is tried again as often as it may, whoever
@@ -88,14 +88,14 @@ class Turns:
             return Turn(alone=True)
         if run.ready_at is None:
             run.ready_at = self._watch.now()
-        found = self._of(run, self._live_nodes.ask())
+        found = self._of(run, self.live_nodes.ask())
         return replace(found, waits_for="") if run.record.attempts > 1 else found
 
     def has_come(self, run: Run) -> bool:
         """Whether it is worth while to ask `of` about a run that waits. Asks nobody."""
         if self._watch is None or run.ready_at is None:
             return False
-        return self._watch.now() >= run.rests_until and not self._of(run, self._live_nodes.known()).waits_for
+        return self._watch.now() >= run.rests_until and not self._of(run, self.live_nodes.known()).waits_for
 
     def is_about_to_come(self, run: Run) -> bool:
         """Whether a run that waits is so new that the node which begins it may say any moment what there is to do."""
@@ -114,7 +114,7 @@ class Turns:
 
     def _tell(self, run: Run, note: Note) -> None:
         assert self._watch is not None
-        if self._live_nodes.known():
+        if self.live_nodes.known():
             self._watch.tell(run.worker_id(self._node, self._instance), note)
 
     def _of(self, run: Run, live: Iterable[NodeRecord]) -> Turn:

@@ -24,13 +24,13 @@ from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, RenameResult
-from poltergust.path.records import NodeRecord, State
+from poltergust.path.records import State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
 from poltergust.runs.files import RunFiles
 from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
-from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy
+from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy, between_looks
 from poltergust.runs.run import Run, Verdict, reason_of
 from poltergust.runs.storage_reasons import storage_reasons
 from poltergust.stores import NotFound, Store
@@ -161,16 +161,12 @@ class Reconciler:
     def _others_may_run(self, run: Run) -> Verdict | None:
         """Of a run that is not for this node: None if a live node may run it, or another one says that none may. One
         node says it, the first by name, so that a config without nodes costs one record."""
-        live = [node for node in self._live_nodes() if node.taking]
+        live = [node for node in self._turns.live_nodes.ask() if node.taking]
         if any(set(run.nodes) <= set(node.labels) for node in live):
             return None
         if any(node.node < self._context.node for node in live) and run.record.reason != Reason.NO_MATCHING_NODE.code:
             return None
         return Verdict(Reason.NO_MATCHING_NODE, f"no live node has {', '.join(run.nodes)}")
-
-    def _live_nodes(self) -> list[NodeRecord]:
-        """The other ones."""
-        return [seen.record for seen in self._records.live_nodes()]
 
     def _still_waiting(self, run: Run) -> Verdict | None:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
@@ -218,8 +214,11 @@ class Reconciler:
             self._forget(run.name, goes_on=verdict.reason is Reason.DRAINED)
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
         if verdict.kind is ReasonKind.WAITING:
-            self._record(run, State.WAITING, verdict)
+            if verdict.reason is Reason.DATA_MISSING:
+                verdict = replace(verdict, delay=self._between_looks(run))
             result = self._retry(run, verdict)
+            looks_at = self._server_time(result) if verdict.reason is Reason.DATA_MISSING else None
+            self._record(run, State.WAITING, verdict, retry_at=looks_at)
             self._turns.stopped(run, verdict.reason, result.requeue_after)
             # What this waits for may have been given back while its Luigi process still ended: nobody says it again.
             return AT_ONCE if run.freed.is_set() else result
@@ -245,7 +244,7 @@ class Reconciler:
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
         return [
             node.node
-            for node in self._live_nodes()
+            for node in (seen.record for seen in self._records.live_nodes())
             if node.taking and set(run.nodes) <= set(node.labels) and states.get(node.node) is not State.GAVE_UP
         ]
 
@@ -289,13 +288,24 @@ class Reconciler:
     def _retry_later(self, run: Run, verdict: Verdict) -> Result:
         """Something failed and is tried again: when, stands in the record."""
         result = self._retry(run, verdict)
-        now = self._records.server_time()
-        retry_at = None if now is None or result.requeue_after is None else now + result.requeue_after
+        retry_at = self._server_time(result)
         if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
             retry_at = None  # as soon as it answers; nothing is written meanwhile
         self._record(run, State.RETRYING, verdict, retry_at=retry_at)
         self._turns.stopped(run, verdict.reason, result.requeue_after)
         return result
+
+    def _between_looks(self, run: Run) -> float:
+        """Seconds until it is worth a process again to look for external data: the more configs wait for some, the
+        longer."""
+        others = [each for each in self._runs.all() if each is not run and each.record.state is State.WAITING]
+        looking = 1 + sum(each.record.reason == Reason.DATA_MISSING.code for each in others)
+        return between_looks(looking, nodes=1 + len(self._turns.live_nodes.known()))
+
+    def _server_time(self, result: Result) -> float | None:
+        """When the name is reconciled again, by the storage server's clock."""
+        now = self._records.server_time()
+        return None if now is None or result.requeue_after is None else now + result.requeue_after
 
     def _record(
         self, run: Run, state: State, verdict: Verdict, *, retry_at: float | None = None, always: bool = False

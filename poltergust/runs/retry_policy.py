@@ -12,6 +12,12 @@ FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 2.0, 300.0
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 15.0  # other nodes run: one cheap question to the scheduler each time
 FIRST_DATA_SECONDS, MAX_DATA_SECONDS = 5.0, 300.0  # external data: only a Luigi process can tell, so less often
 
+LOOK_CPU_SECONDS = 0.3
+"""What a Luigi process takes that finds external data missing."""
+
+MAX_LOOKS_SHARE = 0.05
+"""Of one core, for the looks of all nodes together."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -26,6 +32,12 @@ class Result:
 
 NOTHING_LEFT = Result()
 AT_ONCE = Result(0.0)
+
+
+def between_looks(looking: int, nodes: int) -> float:
+    """Least seconds between two looks for external data at one config, on a node that looks for the data of so many,
+    one of so many nodes: each has its share."""
+    return looking * nodes * LOOK_CPU_SECONDS / MAX_LOOKS_SHARE
 
 
 class RetryPolicy:

@@ -14,7 +14,8 @@ from tests.emulators.servers import wait_until
 
 ONCE = "  module: outcomes\n  name: Once\n  target: {0}/{1}.target\n  mark: {0}/{1}.mark\n"
 WIDE = "  module: wide\n  name: Wide\n  folder: {0}\n  leaves: {1}\n"
-STARTS = "running {0} in"
+DATA = "  module: outcomes\n  name: NeedsData\n  target: {0}/data.target\n  data: {0}/data.data\n"
+HANGS = "  module: hangs\n  name: Target\n  target: {0}/{1}.target\nvariables:\n  HANGING: {0}/{1}.hanging\n"
 
 
 @contextlib.contextmanager
@@ -61,3 +62,33 @@ def test_a_wide_pipeline_is_run_by_all(place: Place, trio: Mapping[str, Node]) -
     wait_until(lambda: at_work() == set(trio), "all nodes to run a task of it", timeout=60)
     (folder / "gate").touch()
     place.until("wide", "done")
+
+
+def test_one_node_looks_for_external_data(place: Place, trio: Mapping[str, Node]) -> None:
+    place.put("data", DATA.format(place.scratch))
+    place.until_records("data", "a node to look for the data", state="waiting", reason="data-missing")
+    place.until_records("data", "another one to leave that to it", state="waiting", reason="others-run")
+    wait_until(lambda: len(starts(trio, "data")) >= 2, "the next look", timeout=120)
+    assert len(set(starts(trio, "data"))) == 1, "the others leave it to that node"
+    (place.scratch / "data.data").touch()
+    place.until("data", "done", timeout=180)
+
+
+def test_a_first_node_that_hangs_does_not_hold_the_others_up(place: Place, trio: Mapping[str, Node]) -> None:
+    place.put("hangs", HANGS.format(place.scratch, "hangs"))
+    place.until("hangs", "done", timeout=120)
+    begun = starts(trio, "hangs")
+    assert (place.scratch / "hangs.hanging").read_text() == begun[0]
+    (winner,) = [node for node, record in place.records("hangs").items() if record["renamed"]]
+    assert winner != begun[0]
+
+
+def test_a_first_node_that_is_killed_before_it_is_known_to_the_scheduler_is_followed(
+    place: Place, shared_cache: Path, scheduler: str
+) -> None:
+    with agents(place, shared_cache, scheduler, ("four", "five")) as nodes:
+        place.put("killed", HANGS.format(place.scratch, "killed"))
+        hanging = place.scratch / "killed.hanging"
+        wait_until(lambda: hanging.exists() and hanging.read_text(), "the first one to hang", timeout=60)
+        nodes[hanging.read_text()].process.kill()
+        place.until("killed", "done", timeout=120)

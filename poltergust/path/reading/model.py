@@ -68,7 +68,7 @@ class ConfigView:
     `nodes` are those that work on it, or for an outcome those that did, the one that renamed first; `silent` are nodes
     that worked on it and no longer write. `generation` is that of the run; None for an outcome whose records are gone.
     `attempt` is how many were made on the node whose reason is shown, 0 where none is; `retry_in` the seconds until the
-    next one there, None where no attempt failed.
+    next one there, None where no attempt failed and no external data is looked for.
     """
 
     name: str

@@ -63,7 +63,8 @@ def config(
         )
         first = [] if lead is None else [lead.record.node]
         nodes = first + [run.record.node for run in found if run.record.node not in first]
-    retry_at = lead.record.retry_at if lead is not None and state is ConfigState.RETRYING else None
+    comes_again = state in (ConfigState.RETRYING, ConfigState.WAITING)
+    retry_at = lead.record.retry_at if lead is not None and comes_again else None
     started = min((run.record.started or run.updated for run in found), default=None)
     # By the record, which says the same in a copy; what renamed it may be an older version, or a person.
     end = ((None if lead is None else lead.record.ended) or updated) if state.ended else now
@@ -99,5 +100,9 @@ def _furthest(working: Iterable[RunView]) -> ConfigState | None:
 
 
 def _lead(candidates: Sequence[RunView]) -> RunView | None:
-    """Whose reason is shown: one that has words, the latest of them."""
-    return max(candidates, key=lambda run: (bool(run.record.text), run.updated), default=None)
+    """Whose reason is shown: one that has words, of those one that says when it comes again, the latest of them."""
+    return max(
+        candidates,
+        key=lambda run: (bool(run.record.text), run.record.retry_at is not None, run.updated),
+        default=None,
+    )

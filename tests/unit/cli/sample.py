@@ -138,6 +138,11 @@ def retrying() -> ConfigView:
     return config("hourly-load", Kind.CONFIG, 300, run("node-1", State.RETRYING, 2, **more))
 
 
+def looking() -> ConfigView:
+    more = {"reason": "data-missing", "text": "external data is not there yet: Sales()", "retry_at": NOW + 38}
+    return config("sales", Kind.CONFIG, 300, run("node-1", State.WAITING, 2, **more))
+
+
 def queued() -> ConfigView:
     return config("a-config-with-quite-a-long-name-2025-06-15", Kind.CONFIG, 1)
 

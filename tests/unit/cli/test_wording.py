@@ -46,6 +46,11 @@ def test_what_is_tried_again_says_how_often_it_was_and_when_it_is() -> None:
     assert text.startswith("node-1: attempt 4, the next in 38s: registry-unreachable: ")
 
 
+def test_what_waits_for_data_says_when_it_is_looked_for_again() -> None:
+    text = wording.stands(sample.looking(), [sample.node("node-1", 1)])
+    assert text == "node-1: data-missing: external data is not there yet: Sales(); the next look in 38s"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from poltergust import __version__
+from poltergust.base.clock import SystemClock
 from poltergust.base.reasons import Reason
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
@@ -25,8 +26,9 @@ from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
 from poltergust.runs.first_node import Turns
 from poltergust.runs.journal import Journal
 from poltergust.runs.known_runs import Runs
+from poltergust.runs.live_nodes import FRESH_SECONDS
 from poltergust.runs.reconciler import Reconciler
-from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS
+from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS, LOOK_CPU_SECONDS, MAX_LOOKS_SHARE
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
 from poltergust.workqueue import Item, WorkQueue
@@ -66,6 +68,16 @@ class Observer(RunObserver):
             raise RuntimeError("unforeseen")
 
 
+class Ahead(SystemClock):
+    """The machine's clock, `seconds` later."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
 class Node:
     """One node's reconciler on `bucket`."""
 
@@ -79,6 +91,7 @@ class Node:
     ) -> None:
         self._name = name
         self._labels = labels
+        self.clock = Ahead()
         self.calls: list[str] = []  # of the storage: operation and URL
         self.away = False  # the storage does not answer
         store = MemoryStore(bucket, self._gate)
@@ -95,6 +108,7 @@ class Node:
             unused,
             unused,
             journal=Journal() if journal is None else journal,
+            clock=self.clock,
             observer=self.observer,
         )
         self.runs = Runs(context)
@@ -381,7 +395,10 @@ def test_a_node_that_does_not_match_leaves_the_config_alone(bucket: Bucket, put:
     assert record_of(plain.records, "x", generation, "a") is None
     plain.calls.clear()
     plain.reconcile()
-    assert plain.calls == [
+    assert plain.calls == ["read /x.config.yaml"], "who lives is asked for many configs at once"
+    plain.clock.seconds += FRESH_SECONDS
+    plain.reconcile()
+    assert plain.calls[1:] == [
         "read /x.config.yaml",
         "list .poltergust/nodes/",
     ], "heartbeats that have not changed are not read again"
@@ -401,6 +418,7 @@ def test_without_a_matching_node_one_node_says_what_is_missing(bucket: Bucket, p
         "no live node has gpu, zone=a",
     )
     Node(bucket, "z", labels=("zone=a", "gpu"))
+    first.clock.seconds += FRESH_SECONDS
     assert first.reconcile() is None
     assert first.record(generation).state is State.ENDED
 
@@ -426,3 +444,18 @@ def test_any_node_enforces_the_timeout_of_a_config_that_no_node_matches(
     wait_until(lambda: other.reconcile() is None, "the timeout")
     assert PATH.of("x", Kind.ERROR) in bucket.objects
     assert first.attempts.made + other.attempts.made == 0
+
+
+def test_the_more_configs_wait_for_data_the_rarer_each_is_looked_at(bucket: Bucket, put: Callable[..., str]) -> None:
+    generation, node = put(), Node(bucket, "node")
+    for number in range(9):
+        put(name=f"x{number}")
+    node.attempts.verdict = Verdict(Reason.DATA_MISSING, "external data is not there yet: D")
+    delays = [node.reconcile(name) for name in ("x", *(f"x{number}" for number in range(9)))]
+    share = LOOK_CPU_SECONDS / MAX_LOOKS_SHARE
+    assert delays[0] == pytest.approx(share)
+    assert delays[-1] == pytest.approx(10 * share)
+    record, now = node.record(generation), node.records.server_time()
+    assert record.retry_at is not None
+    assert now is not None
+    assert record.retry_at == pytest.approx(now + share, abs=5.0), "people see when the next look is due"

@@ -102,3 +102,10 @@ def test_a_node_is_silent_when_its_heartbeat_is_old(age: float, said: str, state
 
 def test_a_server_time_behind_the_heartbeat_is_no_negative_age() -> None:
     assert heartbeat("a", age=-5).age == 0
+
+
+def test_of_nodes_that_wait_the_one_that_looks_for_the_data_says_when() -> None:
+    looks = run("a", State.WAITING, age=20, reason="data-missing", text="external data", retry_at=NOW + 30)
+    waits = run("b", State.WAITING, age=5, reason="others-run", text="waiting: a looks for its data")
+    view = judged(waits, looks)
+    assert (view.reason, view.retry_in) == ("data-missing", 30)

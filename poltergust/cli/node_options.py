@@ -73,6 +73,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--build-parallel", type=click.IntRange(1, 64), default=2, metavar="N", help="Environments built at a time."
     ),
     option(
+        "--warm-starts/--no-warm-starts",
+        default=True,
+        help="Fork runs from a process of their environment that has Luigi imported, or start each by itself.",
+    ),
+    option(
         "--install-pythons",
         is_flag=True,
         help="Let uv install a Python that an environment asks for and this machine lacks, below the cache.",
@@ -126,6 +131,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
         build_parallel=options["build_parallel"],
+        warm_starts=options["warm_starts"],
         install_pythons=options["install_pythons"],
         runs=RunSettings(
             retries=options["retries"],

@@ -100,7 +100,8 @@ class LuigiRun(Protocol):
 class Launch(Protocol):
     """Start a Luigi run with the environment's `python`. `on_end` is called (from another thread) when it ended,
     `on_reset` once what `Request.reset_failures` asks for was done, `on_tasks` with what tasks did
-    since the last call (the events of `inside/task_events.py`, unchecked)."""
+    since the last call (the events of `inside/task_events.py`, unchecked). `shared_env` are the variables that all runs
+    in this environment have; None: this one is not started warm."""
 
     def __call__(
         self,
@@ -113,4 +114,5 @@ class Launch(Protocol):
         on_end: Callable[[], None],
         on_reset: Callable[[], None] = lambda: None,
         on_tasks: Callable[[Sequence[object]], None] = lambda _: None,
+        shared_env: Mapping[str, str] | None = None,
     ) -> LuigiRun: ...

@@ -18,6 +18,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import LOOPBACK, Report, Request
 from poltergust.luigi_run.last_word import last_word
+from poltergust.luigi_run.warm_starts import SharedStart, WarmStarts
 from poltergust.luigi_run.worker_watch import WorkerWatch
 from poltergust.processes import Child, Exit, Spawn
 
@@ -32,17 +33,20 @@ _REASONS = {reason.code: reason for reason in Reason}
 
 class Launcher:
     """`Launch` on top of any `Spawn`. `on_death` is called with the worker id and the budget of a process that ended
-    and may have left tasks; it gives them back and says which they are. `watch` speaks for those that live."""
+    and may have left tasks; it gives them back and says which they are. `watch` speaks for those that live. With `warm`
+    runs are forked where that can be."""
 
     def __init__(
         self,
         spawn: Spawn,
         on_death: Callable[[str, int], Sequence[str]] = lambda _worker, _budget: (),
         watch: WorkerWatch | None = None,
+        warm: WarmStarts | None = None,
     ) -> None:
         self._spawn = spawn
         self._on_death = on_death
         self._watch = watch
+        self._warm = warm
 
     def __call__(
         self,
@@ -55,6 +59,7 @@ class Launcher:
         on_end: Callable[[], None],
         on_reset: Callable[[], None] = lambda: None,
         on_tasks: Callable[[Sequence[object]], None] = lambda _: None,
+        shared_env: Mapping[str, str] | None = None,
     ) -> LuigiProcess:
         watch = self._watch
 
@@ -66,7 +71,11 @@ class Launcher:
         for worker in request.dead_workers:
             self._on_death(worker, request.budget)
         run = LuigiProcess(ended, on_reset, on_tasks, lambda: self._on_death(request.worker, request.budget))
-        child = self._spawn(
+        spawn = self._spawn
+        if self._warm is not None and shared_env is not None:
+            shared = SharedStart(python, request.preload, child_environment(shared_env, request.scheduler_url))
+            spawn = self._warm.spawner(shared, plain=spawn)
+        child = spawn(
             [str(python), str(INSIDE)],
             env=child_environment(env, request.scheduler_url),
             cwd=workdir,

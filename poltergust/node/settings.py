@@ -39,6 +39,7 @@ class Settings:
     env_cache_size: int | None = 20 * 1024**3  # None: no limit
     env_max_age: float | None = 30 * 86400.0  # since last use; None: no limit
     build_parallel: int = 2
+    warm_starts: bool = True  # runs are forked from a process that has Luigi imported already
     install_pythons: bool = False  # a Python that this machine lacks is installed by uv
     runs: RunSettings = field(default_factory=RunSettings)
     observe: ObserveSettings = field(default_factory=ObserveSettings)

@@ -28,6 +28,7 @@ from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher
 from poltergust.luigi_run.scheduler import SchedulerClient, judge
+from poltergust.luigi_run.warm_starts import WarmStarts
 from poltergust.luigi_run.worker_watch import WorkerWatch
 from poltergust.node import working_directory
 from poltergust.node.agent import Agent
@@ -133,6 +134,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             freed=lambda part: node.tasks_freed(part),
             looked=lambda: node.look_at_waiting(),
         )
+        warm = WarmStarts() if settings.warm_starts else None
         parts = Parts(
             state=state,
             store_of=stores.of,
@@ -143,7 +145,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
                 lambda: observability.probe.problem,
                 None if settings.scheduler_url is None else watch,
             ),
-            launch=Launcher(spawn, partial(give_back, client), watch),
+            launch=Launcher(spawn, partial(give_back, client), watch, warm),
             environments=observability.environments(environments(settings, stores)),
             sources=_sources(settings),
             observer=observability,
@@ -152,6 +154,9 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
         node = wire(settings, stopping, parts)
         watch.start()
         stack.callback(watch.stop)
+        if warm is not None:
+            warm.start()
+            stack.callback(warm.stop)
         stack.enter_context(observability.running(node.description.status, state))
         yield node
 

@@ -22,7 +22,6 @@ import logging
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -30,20 +29,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from poltergust.processes import Exit, LastWord
+from poltergust.processes.fork_server import ForkServer
 from poltergust.processes.lines import LineSplitter, MessageSplitter
 from poltergust.processes.memory import oom_kills
-from poltergust.processes.orphans import MARK, end_orphans
+from poltergust.processes.orphans import MARK, collect_if_ours, end_orphans
 from poltergust.processes.pipes import Outbox, Pipes
-from poltergust.processes.start import begin, check, failed, supervise
+from poltergust.processes.start import Begun, Supervisor, begin, check, failed, spared
 from poltergust.processes.supervisor import CONTROL_FD, RESULT_FD, encode
 
 _READ_BYTES = 65536
 _MAX_BYTES_AFTER_END = 1024 * 1024  # the largest pipe of an unprivileged process, /proc/sys/fs/pipe-max-size
-_REAP_SECONDS = 10.0  # for the supervisor's own exit after its last word
 
 _log = logging.getLogger(__name__)
-_supervisors: set[int] = set()  # pids alive or not yet waited for: never to be taken for orphans
-_supervisors_lock = threading.Lock()
 
 
 def spawn(
@@ -55,8 +52,12 @@ def spawn(
     on_message: Callable[[Mapping[str, object]], None] | None = None,
     on_exit: Callable[[], None] | None = None,
     last_word: LastWord | None = None,
+    fork_server: ForkServer | None = None,
 ) -> SupervisedChild:
     """Start a command under a supervisor; returns when it has been executed (about 0.03 s). See `processes.Spawn`.
+
+    With a `fork_server`, which must be ready, both are forked from that (about 0.005 s) and `argv` only names what is
+    run; `on_message` is needed then. Whatever is wrong, the command can be started without it.
 
     Raises `NodeError` (`Reason.START_FAILED`) if it is not found, not executable, its folder is missing, an argument or
     variable cannot be handed to a process, or the node lacks memory, processes or descriptors.
@@ -66,7 +67,7 @@ def spawn(
     mark = uuid.uuid4().hex
     kills = oom_kills()
     pipes: Pipes | None = None
-    supervisor: subprocess.Popen[bytes] | None = None
+    supervisor: Supervisor | None = None
     try:
         pipes = Pipes(messages=on_message is not None)
         full = {**env, MARK: mark}
@@ -74,20 +75,19 @@ def spawn(
             full |= {CONTROL_FD: str(pipes.control_read), RESULT_FD: str(pipes.result_write)}
         word = () if last_word is None else (last_word.text, *last_word.argv)
         request = encode(argv, full, folder, word)
-        with _supervisors_lock:  # no look for orphans may see a supervisor that is not in the set yet
-            supervisor = supervise(pipes)
-            _supervisors.add(supervisor.pid)
+        if fork_server is None:
+            supervisor = Supervisor(pipes)
+        else:
+            fork_server.supervise(pipes)
         pipes.close_far_ends()
-        pid, status = begin(argv[0], folder, pipes, request)
-        child = SupervisedChild(supervisor, pid, mark, kills, pipes, on_line, on_message, on_exit)
-        child._start(status)
+        begun = begin(argv[0], folder, pipes, request)
+        child = SupervisedChild(supervisor, begun, mark, kills, pipes, on_line, on_message, on_exit)
+        child._start(begun.status)
     except BaseException as error:
         if pipes is not None:
             pipes.close()  # the supervisor reads EOF and ends what it had started
-        if supervisor is not None:
-            _collect(supervisor)
-            if supervisor.returncode < 0:  # killed, perhaps with the command started already
-                end_orphans(mark, -1, _spared)
+        if supervisor is not None and supervisor.collect():  # killed, perhaps with the command started already
+            end_orphans(mark, -1, spared)
         if isinstance(error, OSError | RuntimeError | UnicodeError):  # RuntimeError: "can't start new thread"
             raise failed(argv[0], getattr(error, "strerror", None) or str(error)) from error
         raise
@@ -99,8 +99,8 @@ class SupervisedChild:
 
     def __init__(
         self,
-        supervisor: subprocess.Popen[bytes],
-        pid: int,
+        supervisor: Supervisor | None,
+        begun: Begun,
         mark: str,
         kills: int,
         pipes: Pipes,
@@ -108,8 +108,9 @@ class SupervisedChild:
         on_message: Callable[[Mapping[str, object]], None] | None,
         on_exit: Callable[[], None] | None,
     ) -> None:
-        self._supervisor = supervisor
-        self._pid = pid
+        self._supervisor = supervisor  # None: forked from a fork server
+        self._pid = begun.pid
+        self._supervisor_pid = begun.supervisor
         self._mark = mark
         self._kills = kills  # the kernel's counter before the start
         self._pipes = pipes
@@ -131,7 +132,7 @@ class SupervisedChild:
 
     @property
     def supervisor_pid(self) -> int:
-        return self._supervisor.pid
+        return self._supervisor_pid
 
     @property
     def supervisor_died(self) -> bool:
@@ -260,7 +261,7 @@ class SupervisedChild:
     def _clean_up_alone(self) -> None:
         """The supervisor died without a last word: do its work."""
         _log.warning("the supervisor of process %d died: ending what it left", self._pid)
-        left = end_orphans(self._mark, self._pid, _spared)
+        left = end_orphans(self._mark, self._pid, spared)
         if left:
             _log.warning("process %d left processes that cannot be ended: %s", self._pid, " ".join(map(str, left)))
         if self._exit is None:
@@ -271,7 +272,10 @@ class SupervisedChild:
             self._outbox.close()
         with self._order_lock:
             self._pipes.close()
-        _collect(self._supervisor)
+        if self._supervisor is not None:
+            self._supervisor.collect()
+        else:
+            collect_if_ours(self._supervisor_pid)
 
     def _guard(self, callback: Callable[..., None], *arguments: object) -> None:
         """A callback that raises must not stop the reading: the command would block for ever on a full pipe."""
@@ -281,19 +285,3 @@ class SupervisedChild:
             if not self._complained:
                 self._complained = True
                 _log.exception("a callback of process %d failed; its further failures are not logged", self._pid)
-
-
-def _spared() -> frozenset[int]:
-    with _supervisors_lock:
-        return frozenset(_supervisors)
-
-
-def _collect(supervisor: subprocess.Popen[bytes]) -> None:
-    try:
-        supervisor.wait(_REAP_SECONDS)
-    except subprocess.TimeoutExpired:
-        _log.warning("supervisor %d did not end by itself within %g s", supervisor.pid, _REAP_SECONDS)
-        supervisor.kill()
-        supervisor.wait()
-    with _supervisors_lock:
-        _supervisors.discard(supervisor.pid)

@@ -1,4 +1,5 @@
-"""How often the kernel killed a process for want of memory: the one trace that an out-of-memory kill leaves us.
+"""How often the kernel killed a process for want of memory: the one trace that an out-of-memory kill leaves us. And
+how much is left before it does.
 
 The counters know nothing of single processes. A command counts as killed for memory when it died by a SIGKILL that we
 did not send (or ended with 137, as shells and Luigi report such a death of their own child) and the counter rose while
@@ -20,6 +21,15 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def oom_kills(cgroup_file: Path = Path("/proc/self/cgroup"), vmstat: Path = Path("/proc/vmstat")) -> int:
     """The sum of all readable counters; only a difference between two calls means something. 0 where there is none."""
     return sum(_count(path) for path in (*_counters(cgroup_file), vmstat))
+
+
+def memory_left(meminfo: Path = Path("/proc/meminfo")) -> float:
+    """The part of the machine's memory that programs can still have, 0.0 to 1.0; 1.0 where the kernel does not say."""
+    try:
+        sizes = {line.partition(":")[0]: line.split()[1] for line in meminfo.read_text().splitlines()}
+        return int(sizes["MemAvailable"]) / int(sizes["MemTotal"])
+    except (OSError, KeyError, IndexError, ValueError, ZeroDivisionError):
+        return 1.0
 
 
 def _counters(cgroup_file: Path) -> list[Path]:

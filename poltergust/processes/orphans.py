@@ -80,6 +80,14 @@ def _marked(pid: int, needle: bytes) -> bool:
         return False  # ended, or another user's
 
 
+def collect_if_ours(pid: int) -> None:
+    """Reap `pid`, which is about to end, if it became our child because its parent died."""
+    end = time.monotonic() + _MAX_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+            time.sleep(0.005)
+
+
 def _collected(pid: int, table: Mapping[int, tuple[int, int, bytes]]) -> bool:
     """Reap `pid` if it became our child and has ended; True when nothing is left to wait for."""
     try:

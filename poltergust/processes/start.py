@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from poltergust.base.errors import NodeError
@@ -21,6 +24,15 @@ _ROOM = Path(__file__).parent
 # nothing in this folder can stand before the standard library.
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from supervisor import main; main(sys.argv[2:])"
 _START_SECONDS = 60.0  # a supervisor starts in 0.02 s on an idle machine
+REAP_SECONDS = 10.0  # for the own exit of a process that has said its last
+
+_log = logging.getLogger(__name__)
+_supervisors: set[int] = set()  # pids alive or not yet waited for: never to be taken for orphans
+_supervisors_lock = threading.Lock()
+
+
+class NotAlike(NodeError):
+    """The fork server is well, and this command must be started by itself all the same."""
 
 
 def failed(name: str, why: str) -> NodeError:
@@ -41,23 +53,55 @@ def check(argv: Sequence[str], env: Mapping[str, str]) -> None:
             raise failed(argv[0], f"the value of the environment variable {name} contains a NUL character")
 
 
-def supervise(pipes: Pipes) -> subprocess.Popen[bytes]:
-    """Start the supervisor; it inherits the agent's environment (an interpreter may need its LD_LIBRARY_PATH)."""
-    fds = (pipes.order_read, pipes.status_write, pipes.control_read, pipes.result_write)
-    return subprocess.Popen(  # noqa: S603  # an argument list of our own, no shell
-        [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOM), *map(str, fds)],
-        stdin=subprocess.DEVNULL,
-        stdout=pipes.output_write,
-        stderr=pipes.output_write,
-        close_fds=True,
-        pass_fds=[fd for fd in fds if fd >= 0],
-        cwd="/",
-        start_new_session=True,
-    )
+class Supervisor:
+    """A supervisor of the agent's own interpreter, serving `pipes`. It inherits the agent's environment (an interpreter
+    may need its LD_LIBRARY_PATH)."""
+
+    def __init__(self, pipes: Pipes) -> None:
+        fds = (pipes.order_read, pipes.status_write, pipes.control_read, pipes.result_write)
+        with _supervisors_lock:  # no look for orphans may see a supervisor that is not in the set yet
+            self._process = subprocess.Popen(  # noqa: S603  # an argument list of our own, no shell
+                [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOM), *map(str, fds)],
+                stdin=subprocess.DEVNULL,
+                stdout=pipes.output_write,
+                stderr=pipes.output_write,
+                close_fds=True,
+                pass_fds=[fd for fd in fds if fd >= 0],
+                cwd="/",
+                start_new_session=True,
+            )
+            _supervisors.add(self._process.pid)
+
+    def collect(self) -> bool:
+        """Wait for its end, which its last word announced; whether it was killed."""
+        try:
+            self._process.wait(REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("supervisor %d did not end by itself within %g s", self._process.pid, REAP_SECONDS)
+            self._process.kill()
+            self._process.wait()
+        with _supervisors_lock:
+            _supervisors.discard(self._process.pid)
+        return self._process.returncode < 0
 
 
-def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> tuple[int, bytes]:
-    """Hand over the command and wait until it runs: its pid and what the supervisor sent after that."""
+def spared() -> frozenset[int]:
+    """The supervisors that are nobody's orphans."""
+    with _supervisors_lock:
+        return frozenset(_supervisors)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A command that runs, its supervisor, and what that sent since."""
+
+    pid: int
+    supervisor: int
+    status: bytes
+
+
+def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> Begun:
+    """Hand over the command and wait until it runs."""
     end = time.monotonic() + _START_SECONDS
     _write(name, pipes, request, end)
     answer = b""
@@ -71,7 +115,9 @@ def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> tuple[int, bytes
     line, _, rest = answer.partition(b"\n")
     what, *values = line.decode().split()
     if what == "started":
-        return int(values[0]), rest
+        return Begun(int(values[0]), int(values[1]), rest)
+    if values[0] == "unlike":
+        raise NotAlike(Reason.START_FAILED, " ".join(values[1:]))
     stage, number = values[0], int(values[1])
     raise failed(name, _explain(stage, number, cwd))
 

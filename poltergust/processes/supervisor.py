@@ -1,8 +1,9 @@
 """The process between the agent and one command; it outlives neither for longer than it takes to clean up.
 
-Run on its own by the agent's interpreter (see `start.supervise`): standard library only, any CPython from 3.8 on, few
-imports, because every run pays for its start (about 20 ms). Nothing of the command is on its command line: argv,
-environment and folder arrive on the order pipe (`encode` below is the agent's end of that).
+Run on its own by the agent's interpreter (see `start.supervise`), or forked from an environment's fork server
+(`luigi_run/inside/fork_server.py`): standard library only, any CPython from 3.7 on, few imports, because every plain
+start pays for them (about 20 ms). Nothing of the command is on its command line: argv, environment and folder arrive on
+the order pipe (`encode` below is the agent's end of that).
 
 It becomes a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): whatever the command starts, in sessions of its own or
 forked twice, is re-parented to this process and not to init, so "no child left" (ECHILD) means "no descendant left".
@@ -13,8 +14,9 @@ than /proc can be read, and processes of another user (set-uid), which are named
 
 Without prctl and /proc (macOS) the command's process group is all that is found and ended.
 
-Orders, one per line: ``signal N``, ``kill``. Status, one per line: ``started PID`` or ``failed STAGE ERRNO``; then
-``exit code N`` or ``exit signal N``; then ``left PID …`` if something could not be ended; at last ``gone``.
+Orders, one per line: ``signal N``, ``kill``. Status, one per line: ``started PID SUPERVISOR`` or ``failed STAGE ERRNO``
+(from a fork server also ``failed unlike WHY``); then ``exit code N`` or ``exit signal N``; then ``left PID …`` if
+something could not be ended; at last ``gone``.
 """
 
 # ruff: noqa: SIM105 - contextlib would cost each start 3 ms
@@ -39,6 +41,7 @@ CONTROL_FD = "POLTERGUST_CONTROL_FD"
 RESULT_FD = "POLTERGUST_RESULT_FD"
 
 TERM_GRACE_SECONDS = 0.5  # between SIGTERM and SIGKILL for what a command left behind when it ended by itself
+MAX_FAILURE_BYTES = 1000  # of what the forked child says before it is the command
 GIVE_UP_SECONDS = 10.0  # after which descendants that SIGKILL does not end are named and left
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -69,9 +72,9 @@ def prctl(option: int, value: int) -> bool:
     return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
 
 
-def become_subreaper() -> bool:
-    """Orphaned descendants become children of this process from now on; False where the kernel cannot."""
-    return prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def become_subreaper(on: bool = True) -> bool:
+    """Orphaned descendants become children of this process from now on, or no longer; False where the kernel cannot."""
+    return prctl(_PR_SET_CHILD_SUBREAPER, int(on))
 
 
 def parents() -> dict[int, tuple[int, int, bytes]]:
@@ -106,6 +109,14 @@ def descendants(roots: Iterable[int], table: Mapping[int, tuple[int, int, bytes]
                 found.add(pid)
                 waiting.append(pid)
     return {pid for pid in found if table[pid][2] not in (b"Z", b"X")}
+
+
+def clean_signals() -> None:
+    """Ignored signals and the mask survive exec and fork, and Python ignores SIGPIPE: a command gets a clean table."""
+    for number in range(1, signal.NSIG):
+        if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class _AgentGone(Exception):
@@ -179,18 +190,19 @@ class Supervisor:
             self._say(f"failed fork {error.errno}")
             return False
         if self._pid == 0:
+            os.close(read)
             self._become(cwd, argv, env, write)
         os.close(write)
         for fd in self._messages:
             os.close(fd)
-        failure = os.read(read, 100)
+        failure = os.read(read, MAX_FAILURE_BYTES)
         os.close(read)
         if failure:
             os.waitpid(self._pid, 0)
             self._say(f"failed {failure.decode()}")
             return False
         self._running = True
-        self._say(f"started {self._pid}")
+        self._say(f"started {self._pid} {os.getpid()}")
         return True
 
     def _become(self, cwd: bytes, argv: list[bytes], env: dict[bytes, bytes], report: int) -> NoReturn:
@@ -203,11 +215,7 @@ class Supervisor:
             os.setsid()
             for fd in self._messages:
                 os.set_inheritable(fd, True)
-            # Ignored signals and the mask survive exec, and Python ignores SIGPIPE: the command gets a clean table.
-            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-                if signal.getsignal(number) not in (signal.SIG_DFL, None):
-                    signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            clean_signals()
             stage = "cwd"
             os.chdir(cwd)
             stage = "exec"
@@ -346,7 +354,11 @@ def _exec(argv: list[bytes], env: dict[bytes, bytes]) -> None:
 
 def main(fds: Sequence[str]) -> None:
     """Serve one command; `fds` are the numbers of the order, status, control and result descriptors, -1 for none."""
+    serve(Supervisor(*map(int, fds)))
+
+
+def serve(supervisor: Supervisor) -> None:
     try:
-        Supervisor(*map(int, fds)).run()
+        supervisor.run()
     except _AgentGone:
         pass  # before it had asked for anything

@@ -182,6 +182,7 @@ class Attempt:
                 on_end=self.item.wake.set,
                 on_reset=lambda: context.state.failure_reset.mark_done(run.config),
                 on_tasks=functools.partial(self._tasks, TaskTimer()),
+                shared_env=luigi_setup.shared_variables(context.variables, environment, self.spec),
             )
             if run.starts == 1:
                 context.observer.started(context.clock.monotonic() - self.item.due)

@@ -15,7 +15,7 @@ from poltergust.documents import TaskFile
 from poltergust.environments import Environment, EnvironmentSpec
 from poltergust.luigi_run import luigi_cfg
 
-_NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
+_NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__", "TMPDIR")
 _TEMPORARY = "tmp"
 """Below the private folder, so that a task which empties TMPDIR leaves the rest alone."""
 
@@ -48,16 +48,22 @@ def variables(
     private: Path,
     code: Sequence[Path],
 ) -> dict[str, str]:
-    """`inherited` ones, then the environment file's, then the task file's; with the virtualenv active, `code` on
-    PYTHONPATH, `TMPDIR` in the private folder, and the files' `luigi-config` written there.
+    """The shared ones, then the task file's; with `code` on PYTHONPATH, `TMPDIR` in the private folder, and the files'
+    `luigi-config` written there.
 
     Raises what `luigi_cfg.variables` raises.
     """
-    full = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
-    full["PATH"] = os.pathsep.join((str(environment.python.parent), full.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
-    full["VIRTUAL_ENV"] = str(environment.folder)
-    full["TMPDIR"] = str(private / _TEMPORARY)
-    full |= {**spec.variables, **task.variables}
+    shared = shared_variables(inherited, environment, spec)
+    full = {"TMPDIR": str(private / _TEMPORARY), **shared, **task.variables}
     if code:
         full["PYTHONPATH"] = os.pathsep.join(filter(None, (*map(str, code), full.get("PYTHONPATH"))))
     return full | luigi_cfg.variables(private, (spec.luigi_config, task.luigi_config), full, workdir)
+
+
+def shared_variables(inherited: Mapping[str, str], environment: Environment, spec: EnvironmentSpec) -> dict[str, str]:
+    """Those that all runs in this environment have: `inherited` ones, then the environment file's; with the virtualenv
+    active."""
+    full = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
+    full["PATH"] = os.pathsep.join((str(environment.python.parent), full.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
+    full["VIRTUAL_ENV"] = str(environment.folder)
+    return {**full, **spec.variables}

@@ -18,7 +18,7 @@ from tests.e2e.nodes import Node, node
 from tests.emulators import pubsub
 from tests.emulators.gcs import StrictGcs, strict_gcs
 from tests.emulators.servers import wait_until
-from tests.faults.processes import is_luigi, marked
+from tests.faults.processes import is_fork_server, is_luigi, marked
 from tests.faults.scheduler import Luigid
 
 BUCKET = f"mybucket-{uuid.uuid4().hex[:8]}"  # agents of one name and path find each other on the machine
@@ -216,12 +216,12 @@ class Cluster:
         self.storage.forget_requests()
 
     def quiet(self) -> bool:
-        """Only agents are left: no supervisor, no Luigi process, nothing a task started."""
+        """Only agents and their fork servers are left: no supervisor, no Luigi process, nothing a task started."""
         agents = {each.process.pid for each in self.nodes.values()}
-        return not {pid: text for pid, text in marked(self.mark).items() if pid not in agents}
+        return not [pid for pid in marked(self.mark) if pid not in agents and not is_fork_server(pid)]
 
     def luigi_processes(self) -> list[int]:
-        return sorted(pid for pid, text in marked(self.mark).items() if is_luigi(text))
+        return sorted(pid for pid, text in marked(self.mark).items() if is_luigi(pid, text))
 
     def close(self) -> None:
         self.storage.heal()

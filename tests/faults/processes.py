@@ -22,9 +22,23 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def is_luigi(command: str) -> bool:
-    """Whether this is a Luigi process of an agent, or one of its tasks (forked, with the same command line)."""
-    return "luigi_run/inside" in command
+def variables(pid: int) -> frozenset[bytes]:
+    """Names of those that it shows; none if it ended."""
+    try:
+        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return frozenset()
+    return frozenset(entry.partition(b"=")[0] for entry in entries)
+
+
+def is_luigi(pid: int, command: str) -> bool:
+    """Whether this is a Luigi process of an agent, or one of its tasks (forked, with the same command line). An
+    environment's fork server and the supervisors forked from it have that command line too, but no mark."""
+    return "luigi_run/inside" in command and b"POLTERGUST_CHILD" in variables(pid)
+
+
+def is_fork_server(pid: int) -> bool:
+    return b"POLTERGUST_FORK_SERVER" in variables(pid)
 
 
 def parent(pid: int) -> int:

@@ -15,7 +15,7 @@ import pytest
 from tests import needs
 from tests.faults.cluster import BUCKET, PATH, Cluster
 from tests.faults.conftest import LONG
-from tests.faults.processes import marked, memory, parent
+from tests.faults.processes import is_fork_server, marked, memory, parent
 
 MEGABYTE = 1024 * 1024
 
@@ -25,6 +25,17 @@ def node(calm: Cluster) -> Cluster:
     if "node-1" not in calm.nodes:
         calm.start("node-1")
     return calm
+
+
+@pytest.fixture(params=["warm", "plain"])
+def each(request: pytest.FixtureRequest, calm: Cluster) -> Iterator[Cluster]:
+    """A node for each way in which it can start its runs."""
+    if "node-1" in calm.nodes:
+        calm.stop("node-1")
+    calm.start("node-1", *(["--no-warm-starts"] if request.param == "plain" else []))
+    yield calm
+    if request.param == "plain" and "node-1" in calm.nodes:
+        calm.stop("node-1")
 
 
 def luigi_and_task(cluster: Cluster, name: str) -> tuple[int, int]:
@@ -69,41 +80,42 @@ def test_task_without_memory(node: Cluster) -> None:
     node.check()
 
 
-def test_supervisor_killed(node: Cluster) -> None:
+def test_supervisor_killed(each: Cluster) -> None:
     """The process between agent and Luigi: the agent does its work, nothing is left, the run starts again."""
-    gate = node.folder / "supervisor"
-    name = node.upload("Gate", gate=gate)
-    node.runs_on(name)
-    supervisor = parent(int(node.started(name)[0][1]))
-    assert parent(supervisor) == node.nodes["node-1"].process.pid
+    gate = each.folder / "supervisor"
+    name = each.upload("Gate", gate=gate)
+    each.runs_on(name)
+    supervisor = parent(int(each.started(name)[0][1]))
+    above = parent(supervisor)
+    assert each.nodes["node-1"].process.pid == (parent(above) if is_fork_server(above) else above)
     os.kill(supervisor, signal.SIGKILL)
-    node.runs_on(name, times=2)
+    each.runs_on(name, times=2)
     gate.touch()
-    node.check()
+    each.check()
 
 
-def test_agent_and_supervisors_killed_together(node: Cluster) -> None:
+def test_agent_and_supervisors_killed_together(each: Cluster) -> None:
     """Nobody is left to end what they ran: Luigi and its tasks notice by themselves."""
-    gate = node.folder / "together"
-    name = node.upload("Gate", gate=gate, workers=2)
-    luigi, _task = luigi_and_task(node, name)
-    agent, supervisor = node.nodes["node-1"].process.pid, parent(luigi)
+    gate = each.folder / "together"
+    name = each.upload("Gate", gate=gate, workers=2)
+    luigi, _task = luigi_and_task(each, name)
+    agent, supervisor = each.nodes["node-1"].process.pid, parent(luigi)
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in (supervisor, agent):
             os.kill(pid, number)
-    node.nodes.pop("node-1").wait()
-    node.wait_gone("node-1")
-    node.start("node-1")
-    node.runs_on(name, times=2)
+    each.nodes.pop("node-1").wait()
+    each.wait_gone("node-1")
+    each.start("node-1")
+    each.runs_on(name, times=2)
     gate.touch()
-    node.check()
+    each.check()
 
 
-def test_descendants_that_hide(node: Cluster) -> None:
+def test_descendants_that_hide(each: Cluster) -> None:
     """Sessions of their own, closed pipes, an open log pipe, twice forked, deaf to SIGTERM: all end with the run."""
-    name = node.upload("Leaves")
-    node.wait_settled(name)
-    node.check()  # no marked process but the agent
+    name = each.upload("Leaves")
+    each.wait_settled(name)
+    each.check()  # no marked process but the agent
 
 
 # Full disks

@@ -1,4 +1,5 @@
-"""Start: load this folder as the package `poltergust_inside` without ever putting it on sys.path, then run.
+"""Start: load this folder as the package `poltergust_inside` without ever putting it on sys.path, then run, or be the
+fork server if the agent asks for one.
 
 Python puts a script's folder at sys.path[0] (PYTHONSAFEPATH, 3.11 on, may have left it out): it is taken away. Modules
 of a pipeline may stand in the working directory, as after `PYTHONPATH=. luigi`; it comes last, because what earlier
@@ -13,7 +14,7 @@ from typing import Any
 NAME = "poltergust_inside"
 
 
-def load() -> Any:
+def load(module: str) -> Any:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here] + [os.getcwd()]
     spec = importlib.util.spec_from_file_location(
@@ -24,8 +25,8 @@ def load() -> Any:
     package = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = package
     spec.loader.exec_module(package)
-    return importlib.import_module(NAME + ".process")
+    return importlib.import_module(NAME + "." + module)
 
 
 if __name__ == "__main__":
-    sys.exit(load().main())
+    sys.exit(load("fork_server" if "POLTERGUST_FORK_SERVER" in os.environ else "process").main())

@@ -6,6 +6,7 @@ directory lasts and is shared by all runs of a path: what one of them left there
 
 # mypy: allow-untyped-calls
 import os
+import tempfile
 from typing import Any
 
 PATH = "LUIGI_CONFIG_PATH"
@@ -27,3 +28,26 @@ def import_luigi() -> None:
         parser: Any = getattr(luigi.configuration, name, None)
         if parser is not None:
             parser._config_paths[:] = [path for path in parser._config_paths if os.path.isabs(path)]
+
+
+def configure_again() -> None:
+    """In a process that imported Luigi with other variables: read the configuration that they name now. Raises
+    ImportError where Luigi would, and where it would have imported something else."""
+    import luigi.configuration
+    import luigi.interface
+    import luigi.setup_logging
+
+    options: Any = luigi.interface.core
+    options.lock_pid_dir._default = os.path.join(tempfile.gettempdir(), "luigi")
+    core: Any = luigi.configuration.core
+    for parser in set(core.PARSERS.values()):
+        parser._instance = None
+        parser._config_paths[:] = [path for path in parser._config_paths if path.startswith("/etc/")]
+    if os.environ.get(PATH):
+        os.environ[PATH] = os.path.abspath(os.environ[PATH])
+    if PATH in os.environ:
+        core.add_config_path(os.environ[PATH])
+    logging: Any = luigi.setup_logging.BaseLogging
+    logging.config = core.get_config()
+    if logging.config.has_option("core", "autoload_range"):
+        raise ImportError("[core] autoload_range decides what is imported")

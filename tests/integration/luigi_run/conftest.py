@@ -17,7 +17,8 @@ from poltergust.luigi_run import Argument, Report, Request
 from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.launch import Launcher, LuigiProcess
 from poltergust.luigi_run.scheduler import SchedulerClient
-from poltergust.processes.child import spawn
+from poltergust.luigi_run.warm_starts import WarmStarts
+from poltergust.processes.child import SupervisedChild, spawn
 from tests import needs
 from tests.emulators.servers import free_port, port_open, running
 
@@ -65,6 +66,13 @@ class Started:
         return report
 
     @property
+    def forked(self) -> bool:
+        """Whether it was a warm start."""
+        child = self.run._child
+        assert isinstance(child, SupervisedChild)
+        return child._supervisor is None
+
+    @property
     def log(self) -> str:
         return "\n".join(self.lines)
 
@@ -77,6 +85,7 @@ class Node:
     scheduler_url: str
     shared: Path
     scratch: Path
+    warm: WarmStarts | None
     count: int = 0
     started: list[Started] = field(default_factory=list)
 
@@ -97,7 +106,9 @@ class Node:
         run: str = "",
         idle: float = 8.0,
         agent_lives: bool = True,
+        shared_env: Mapping[str, str] = {},
     ) -> Started:
+        """`env` are the run's own variables, `shared_env` those of all runs in its environment."""
         self.count += 1
         workdir = self.scratch / f"run-{self.count}"
         workdir.mkdir()
@@ -121,14 +132,16 @@ class Node:
         lines: list[str] = []
         forgiven = threading.Event()
         tell = partial(give_back, SchedulerClient(self.scheduler_url))
-        process = (Launcher(spawn, tell) if agent_lives else Launcher(spawn))(
+        shared = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), **shared_env}
+        process = (Launcher(spawn, tell, warm=self.warm) if agent_lives else Launcher(spawn, warm=self.warm))(
             request,
             python=self.python,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "pipelines"), "SHARED": str(self.shared), **env},
+            env={**shared, "SHARED": str(self.shared), **env},
             workdir=workdir,
             on_line=lines.append,
             on_end=lambda: None,
             on_reset=forgiven.set,
+            shared_env=shared,
         )
         self.started.append(Started(process, request.worker, lines, forgiven))
         return self.started[-1]
@@ -160,8 +173,25 @@ def python() -> Path:
     return Path(sys.executable)
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStarts]:
+    """One server for each interpreter, as on a node."""
+    starts = WarmStarts()
+    starts.start()
+    yield starts
+    starts.stop()
+
+
 @pytest.fixture
-def make_node(python: Path, scheduler_url: str, tmp_path: Path) -> Iterator[Callable[[], Node]]:
+def starts(warm: WarmStarts) -> WarmStarts | None:
+    """How the nodes start their runs: warm, unless a module says otherwise."""
+    return warm
+
+
+@pytest.fixture
+def make_node(
+    python: Path, scheduler_url: str, tmp_path: Path, starts: WarmStarts | None
+) -> Iterator[Callable[[], Node]]:
     shared = tmp_path / f"shared-{os.urandom(4).hex()}"
     shared.mkdir()
     nodes: list[Node] = []
@@ -169,7 +199,7 @@ def make_node(python: Path, scheduler_url: str, tmp_path: Path) -> Iterator[Call
     def make() -> Node:
         scratch = tmp_path / f"node-{len(nodes)}"
         scratch.mkdir()
-        nodes.append(Node(python, scheduler_url, shared, scratch, count=100 * len(nodes)))
+        nodes.append(Node(python, scheduler_url, shared, scratch, starts, count=100 * len(nodes)))
         return nodes[-1]
 
     yield make
@@ -184,3 +214,37 @@ def make_node(python: Path, scheduler_url: str, tmp_path: Path) -> Iterator[Call
 @pytest.fixture
 def node(make_node: Callable[[], Node]) -> Node:
     return make_node()
+
+
+@pytest.fixture
+def own() -> Iterator[WarmStarts]:
+    """Servers of one test."""
+    starts = WarmStarts()
+    yield starts
+    starts.stop()
+
+
+@pytest.fixture(scope="session")
+def with_modules(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has everything this one has, and modules to preload."""
+    folder = tmp_path_factory.mktemp("with-modules") / "env"
+    subprocess.run([str(python), "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "tests.pth").write_text(here + "\n")
+    for name, text in MODULES.items():
+        (packages / f"{name}.py").write_text(text)
+    return folder / "bin" / "python"
+
+
+MODULES = {
+    "noted": "import os\nwith open(os.environ['NOTES'], 'a') as file:\n    file.write(f'{os.getpid()}\\n')\n",
+    "threaded": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+    "starting": "import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\n",
+    "broken": "raise RuntimeError('not on this machine')\n",
+    "forever": "import os\nopen(os.environ['NOTES'], 'w').close()\nwhile True:\n    os.wait4 and os.sched_yield()\n",
+    "rude": "import os, resource, signal\n"
+    "os.umask(0)\n"
+    "resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))\n"
+    "signal.signal(signal.SIGUSR2, signal.SIG_IGN)\n",
+}

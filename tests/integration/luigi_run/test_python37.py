@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from poltergust.base.reasons import Reason
+from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.integration.luigi_run.conftest import Node, environment
+from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,7 @@ def test_reason(node: Node, task: str, reason: Reason) -> None:
     report = started.report()
     assert report.reason is reason, f"{report.detail}\n{started.log}"
     assert "hunter2" not in started.log
+
+
+def test_a_program_sees_no_difference_in_a_warm_start(node: Node, warm: WarmStarts) -> None:
+    compare(node, warm, VARIABLES)

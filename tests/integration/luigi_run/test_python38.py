@@ -11,8 +11,10 @@ import pytest
 
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run import Argument, Report
+from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node, environment
+from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare
 
 VERSION, LUIGI = "3.8", "luigi==3.7.3"
 
@@ -98,3 +100,7 @@ def test_budget_and_forgiveness(node: Node) -> None:
     assert node.executions("Failing") == 3
     (node.shared / "fixed").touch()
     assert node.report("NeedsFailing", budget=3, reset_failures=True).reason is Reason.COMPLETE
+
+
+def test_a_program_sees_no_difference_in_a_warm_start(node: Node, warm: WarmStarts) -> None:
+    compare(node, warm, VARIABLES)

@@ -8,8 +8,14 @@ import signal
 import pytest
 
 from poltergust.base.reasons import Reason
+from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node
+
+
+@pytest.fixture(params=["warm", "plain"])
+def starts(request: pytest.FixtureRequest, warm: WarmStarts) -> WarmStarts | None:
+    return warm if request.param == "warm" else None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from poltergust.base import hints
 from poltergust.base.progress import Progress
-from poltergust.base.text import exact, ordinal, span
+from poltergust.base.text import exact, span
 from poltergust.cli.terminal import safe
+from poltergust.path.reading.in_line import places_in_line
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView
 from poltergust.path.reading.waiting import Conclusion
-from poltergust.path.records import MAX_QUEUE_NAMES, NodeRecord, RunRecord, State
+from poltergust.path.records import RunRecord, State
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:
@@ -33,10 +34,9 @@ def because(reason: str | None, text: str) -> str:
 def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     """One line for where the config stands; `nodes` those of the path, if known."""
     if view.state is ConfigState.QUEUED:
-        ready = [node.record for node in nodes or () if node.state == "ready" and node.record.taking]
-        if nodes is not None and not ready:
+        if nodes is not None and not any(node.state == "ready" and node.record.taking for node in nodes):
             return f"no live node listens to this path; to start one: {hints.command('listen', path=view.path)}"
-        return in_line(view.name, ready) or "no node has it yet"
+        return in_line(view.name, nodes or ()) or "no node has it yet"
     if view.state is ConfigState.RETRYING and view.attempt and view.retry_in is not None:
         when = f"attempt {view.attempt}, the next in {span(view.retry_in)}: "
         return f"{some(view.nodes)}: {when}{because(view.reason, view.text)}"
@@ -53,20 +53,12 @@ def stands(view: ConfigView, nodes: Sequence[NodeView] | None = None) -> str:
     return where + (because(view.reason, view.text) or view.state.value)
 
 
-def in_line(name: str, nodes: Sequence[NodeRecord]) -> str:
+def in_line(name: str, nodes: Sequence[NodeView]) -> str:
     """``3rd in line on n1 and n2, 2 of 2 slots taken by nightly, hourly``; empty where no node says that it has it."""
-    places: dict[tuple[str, int, tuple[str, ...]], list[str]] = {}
-    for node in nodes:
-        if name in node.queue:
-            place = f"{ordinal(node.queue.index(name) + 1)} in line"
-        elif len(node.queue) >= MAX_QUEUE_NAMES:
-            place = f"behind the first {len(node.queue)} in line"
-        else:
-            continue
-        places.setdefault((place, node.slots, node.running), []).append(node.node)
     return "; ".join(
-        f"{place} on {some(where)}, {slots} of {slots} slots taken" + (f" by {some(running)}" if running else "")
-        for (place, slots, running), where in places.items()
+        f"{one.place} on {some(one.nodes)}, {one.slots} of {one.slots} slots taken"
+        + (f" by {some(one.running)}" if one.running else "")
+        for one in places_in_line(name, nodes)
     )
 
 

@@ -10,8 +10,8 @@ from poltergust.path.reading.model import ConfigView
 
 @dataclass(frozen=True)
 class EnvironmentUse:
-    """One environment, by its key in the nodes' caches. `last_used` in seconds since 1970; `build_seconds` is the
-    longest that a run waited for it."""
+    """One environment, by its key in the nodes' caches. `size` in bytes, 0 where no record says it; `last_used` in
+    seconds since 1970; `build_seconds` is the longest that a run waited for it, `built_by` that run's config."""
 
     key: str
     url: str
@@ -21,6 +21,7 @@ class EnvironmentUse:
     last_used: float
     build_seconds: float | None
     built_by: str
+    size: int
 
 
 def environment_uses(configs: Iterable[ConfigView]) -> tuple[EnvironmentUse, ...]:
@@ -34,7 +35,7 @@ def environment_uses(configs: Iterable[ConfigView]) -> tuple[EnvironmentUse, ...
             seconds = run.record.timings.environment if used.built else None
             known = found.get(used.key)
             if known is None:
-                known = EnvironmentUse(used.key, used.url, used.python, (), (), 0.0, None, "")
+                known = EnvironmentUse(used.key, used.url, used.python, (), (), 0.0, None, "", 0)
             slower = seconds is not None and seconds > (known.build_seconds or -1.0)
             found[used.key] = EnvironmentUse(
                 key=used.key,
@@ -45,5 +46,6 @@ def environment_uses(configs: Iterable[ConfigView]) -> tuple[EnvironmentUse, ...
                 last_used=max(known.last_used, run.updated),
                 build_seconds=seconds if slower else known.build_seconds,
                 built_by=config.name if slower else known.built_by,
+                size=max(known.size, used.size),
             )
     return tuple(sorted(found.values(), key=lambda use: -use.last_used))

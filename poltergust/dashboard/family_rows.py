@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poltergust.dashboard.tasks import ShownState, TaskView
+from poltergust.dashboard.tasks import TaskView
+from poltergust.path.tasks import TaskState
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class FamilyRow:
     """A family in all runs: the worst state of its tasks in each, None where nothing is known of it."""
 
     family: str
-    states: tuple[ShownState | None, ...]
+    states: tuple[TaskState | None, ...]
 
 
 def family_rows(tasks: Sequence[Sequence[TaskView]]) -> tuple[FamilyRow, ...]:
@@ -23,6 +24,6 @@ def family_rows(tasks: Sequence[Sequence[TaskView]]) -> tuple[FamilyRow, ...]:
     return tuple(FamilyRow(name, tuple(_state_of(name, each) for each in tasks)) for name in names)
 
 
-def _state_of(family: str, tasks: Sequence[TaskView]) -> ShownState | None:
+def _state_of(family: str, tasks: Sequence[TaskView]) -> TaskState | None:
     states = {task.state for task in tasks if task.family == family}
-    return next((state for state in ShownState if state in states), None)
+    return next((state for state in TaskState if state in states), None)

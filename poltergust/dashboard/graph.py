@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from poltergust.dashboard.tasks import ShownState, TaskView
+from poltergust.dashboard.tasks import TaskView
+from poltergust.path.tasks import TaskState
 
 MAX_BOXES = 150
 """More cannot be taken in, and takes long to lay out."""
@@ -20,8 +21,8 @@ class Box:
     key: str
     label: str
     note: str
-    state: ShownState
-    counts: Mapping[ShownState, int]
+    state: TaskState
+    counts: Mapping[TaskState, int]
     is_family: bool
 
 
@@ -39,7 +40,7 @@ class FamilySummary:
     """All tasks of one family. `longest` in seconds, None where none began."""
 
     family: str
-    counts: Mapping[ShownState, int]
+    counts: Mapping[TaskState, int]
     longest: float | None
 
     @property
@@ -66,12 +67,13 @@ def families(tasks: Sequence[TaskView]) -> Boxes:
 
 
 def focus(tasks: Sequence[TaskView], family: str = "") -> Boxes:
-    """The tasks of `family`, or all that failed or run, each with its direct neighbours. Those that failed first."""
+    """The tasks of `family`, or all that failed, were lost or run, each with its direct neighbours. Those that failed
+    first."""
     by_id = {task.task_id: task for task in tasks}
     if family:
         chosen = [task for task in tasks if task.family == family]
     else:
-        chosen = [task for task in tasks if task.state in (ShownState.FAILED, ShownState.RUNNING)]
+        chosen = [task for task in tasks if task.state in (TaskState.FAILED, TaskState.LOST, TaskState.RUNNING)]
     dependents: dict[str, list[str]] = {}
     for task in tasks:
         for dep in task.deps:
@@ -104,16 +106,16 @@ def _box(task: TaskView) -> Box:
     return Box(task.task_id, task.family, values[:60], task.state, {task.state: 1}, False)
 
 
-def _by_family(tasks: Iterable[TaskView]) -> dict[str, Counter[ShownState]]:
-    found: dict[str, Counter[ShownState]] = {}
+def _by_family(tasks: Iterable[TaskView]) -> dict[str, Counter[TaskState]]:
+    found: dict[str, Counter[TaskState]] = {}
     for task in tasks:
         found.setdefault(task.family, Counter())[task.state] += 1
     return found
 
 
-def _worst(counts: Mapping[ShownState, int]) -> ShownState:
-    return next(state for state in ShownState if counts.get(state))
+def _worst(counts: Mapping[TaskState, int]) -> TaskState:
+    return next(state for state in TaskState if counts.get(state))
 
 
-def _rank(counts: Mapping[ShownState, int]) -> int:
-    return list(ShownState).index(_worst(counts))
+def _rank(counts: Mapping[TaskState, int]) -> int:
+    return list(TaskState).index(_worst(counts))

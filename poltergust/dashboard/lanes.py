@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from poltergust.base.text import exact
-from poltergust.dashboard.tasks import ShownState, TaskView
+from poltergust.dashboard.tasks import TaskView
 from poltergust.path.reading.model import ConfigState, ConfigView, NodeView, RunView
 from poltergust.path.records import State
+from poltergust.path.tasks import TaskState
 
 WIDTH = 1000.0
 """Units across a whole drawing; the page stretches them to its width."""
@@ -84,13 +85,13 @@ def task_lanes(tasks: Sequence[TaskView], now: float) -> Drawing | None:
         _Span(
             lane=task.node or "unknown node",
             start=task.started,
-            end=now if task.ended is None else task.ended,
+            end=task.started + (task.seconds(now) or 0.0),
             kind=task.state.value,
             title=f"{task.family}: {task.state.value}, {exact(task.seconds(now) or 0.0)}",
             name=task.task_id,
         )
         for task in tasks
-        if task.started is not None and task.state is not ShownState.PENDING
+        if task.started is not None and task.state is not TaskState.PENDING
     ]
     if not spans:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.dashboard.paging import cut_page, holds, page_number, search_words
+from poltergust.dashboard.paging import Selection, holds, page_number, search_words, selection
 from poltergust.path.reading.model import ConfigState, ConfigView
 
 PAGE_SIZE = 50
@@ -54,31 +54,13 @@ class Query:
         return cls(search_words(words), known.get(group), page_number(page))
 
 
-@dataclass(frozen=True)
-class Page:
-    """`rows` of the page asked for (the last there is, if that is less); `counts` by group of all that match the
-    words; `found` in the group asked for."""
-
-    rows: tuple[ConfigView, ...]
-    counts: Mapping[Group, int]
-    found: int
-    page: int
-    pages: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-
-def select(configs: Sequence[ConfigView], query: Query) -> Page:
+def select(configs: Sequence[ConfigView], query: Query) -> Selection[ConfigView, Group]:
     """What runs or waits first, each group of these two by age; then what ended, the newest first."""
-    matching = [c for c in configs if holds(f"{c.name} {c.reason or ''} {c.text}", query.words)]
-    counts = dict.fromkeys(Group, 0)
-    for config in matching:
-        counts[GROUPS[config.state]] += 1
-    chosen = [config for config in matching if query.group in (None, GROUPS[config.state])]
-    cut = cut_page(_ordered(chosen), query.page, PAGE_SIZE)
-    return Page(cut.rows, counts, len(chosen), cut.page, cut.pages)
+    groups: dict[Group, list[ConfigView]] = {group: [] for group in Group}
+    for config in configs:
+        if holds(f"{config.name} {config.reason or ''} {config.text}", query.words):
+            groups[GROUPS[config.state]].append(config)
+    return selection(groups, query.group, query.page, PAGE_SIZE, _ordered)
 
 
 def _ordered(configs: Iterable[ConfigView]) -> list[ConfigView]:

@@ -14,13 +14,20 @@ from poltergust.dashboard.events import PATH_TOPIC
 from poltergust.dashboard.family_rows import family_rows
 from poltergust.dashboard.graph import summaries
 from poltergust.dashboard.lanes import path_timeline, task_lanes
-from poltergust.dashboard.overview import Page, Query, select
+from poltergust.dashboard.nodes_page import node_rows
+from poltergust.dashboard.overview import Group, Query, select
+from poltergust.dashboard.paging import Selection
 from poltergust.dashboard.reading import History, RunPicture
 from poltergust.dashboard.run_page import RunQuery, RunTab, select_tasks
 from poltergust.dashboard.watching import TopicSnapshot
 from poltergust.path.layout import WatchedPath
 from poltergust.path.reading.history import run_summaries
-from poltergust.path.reading.model import PathView
+from poltergust.path.reading.in_line import places_in_line
+from poltergust.path.reading.model import ConfigView, PathView
+from poltergust.path.tasks import TaskState
+
+RARE = (TaskState.LOST, TaskState.COMPLETE)
+"""States that have a place on a page only where some task is in them."""
 
 _LONGEST_GENERATION = "0" * 32
 _LONGEST_NODE = "n" * 40
@@ -50,7 +57,7 @@ class PathHandler(BaseHandler):
         argument = self.get_query_argument
         return Query.of(argument("q", ""), argument("state", ""), argument("page", ""))
 
-    async def page(self, view: PathView, query: Query) -> Page:
+    async def page(self, view: PathView, query: Query) -> Selection[ConfigView, Group]:
         """The rows asked for, with the records of those that only a listing was known of."""
         page = select(view.configs, query)
         complete = self.parts.reading.complete
@@ -94,13 +101,15 @@ class OverviewPage(PathHandler):
             query=query,
             page=await self.page(view, query),
             timeline=path_timeline(view.configs, view.nodes, view.time),
+            places=lambda config: places_in_line(config.name, view.nodes),
         )
 
 
 class NodesPage(PathHandler):
     async def get(self) -> None:
         snapshot = await self.parts.watcher.look(self.parts.reading.whole_path())
-        self.write_page("nodes.html", snapshot, topic=PATH_TOPIC, view=snapshot.value)
+        view = snapshot.value
+        self.write_page("nodes.html", snapshot, topic=PATH_TOPIC, view=view, rows=node_rows(view.nodes, view.configs))
 
 
 class EnvironmentsPage(PathHandler):
@@ -118,14 +127,21 @@ class RunPage(RunHandler):
         values: dict[str, object] = {}
         if query.tab is RunTab.TASKS:
             values["tasks"] = select_tasks(picture.tasks, query)
+            values["rare"] = RARE
         elif query.tab is RunTab.TIMELINE:
             values["drawing"] = task_lanes(picture.tasks, now)
         elif query.tab is RunTab.GRAPH:
-            values["families"] = summaries(picture.tasks, now)
+            found = summaries(picture.tasks, now)
+            values["families"] = found
+            values["shown"] = [
+                state.value for state in TaskState if state not in RARE or any(one.counts.get(state) for one in found)
+            ]
             values["family"] = self.get_query_argument("family", "")
             values["focus"] = self.get_query_argument("show", "") == "focus"
         elif query.tab is RunTab.LOGS:
             values.update(await self._logs(picture, query, self.get_query_argument("generation", "")))
+        elif query.tab is RunTab.CHANGES:
+            values["changes"] = (await watcher.look(reading.changes(name))).value
         elif query.tab is RunTab.FILES:
             values["files"] = (await watcher.look(reading.files(name))).value
         self.write_page(
@@ -137,6 +153,7 @@ class RunPage(RunHandler):
             query=query,
             tabs=tuple(RunTab),
             now=now,
+            places=places_in_line(name, picture.detail.nodes),
             **values,
         )
 

@@ -13,12 +13,15 @@ from poltergust.dashboard.tasks import TaskView, past_task_views, task_views
 from poltergust.dashboard.watching import Topic
 from poltergust.observe.scheduler_view import SchedulerView
 from poltergust.path.layout import WatchedPath
+from poltergust.path.reading.comparison import RunComparison, compare
+from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import ConfigView, Detail, NodeView, PastRun, PathView
 from poltergust.path.state import PathState
 from poltergust.stores import Stores
 
 LOGS_TOPIC = "logs:"
 FILES_TOPIC = "files:"
+CHANGES_TOPIC = "changes:"
 HISTORY_TOPIC = "history:"
 
 MAX_RUNS_WITH_TASKS = 30
@@ -104,6 +107,10 @@ class PathReading:
 
         return Topic(FILES_TOPIC + name, load, hash)
 
+    def changes(self, name: str) -> Topic[RunComparison | None]:
+        """The latest run against the one before; None where there are no two."""
+        return Topic(CHANGES_TOPIC + name, lambda: self._changes(name), lambda found: hash(repr(found)))
+
     def history(self, name: str) -> Topic[History]:
         return Topic(HISTORY_TOPIC + name, lambda: self._history(name), lambda history: hash(repr(history.runs)))
 
@@ -128,6 +135,13 @@ class PathReading:
         logs = self.logs.files(name, detail.config.generation or "")
         stories = self._reader.tasks(name, detail.config.generation or "", detail.config.runs)
         return RunPicture(detail, task_views(detail.config, graph, stories), logs)
+
+    def _changes(self, name: str) -> RunComparison | None:
+        past = self._reader.runs(name, self._reader.nodes(), limit=2)
+        if len(past) < 2:
+            return None
+        latest, before = run_summaries(self._reader.config(name), past, self._reader.now())
+        return compare(self._reader, self._state.content, name, [(before, past[1]), (latest, past[0])])
 
     def _history(self, name: str) -> History:
         runs = tuple(self._reader.runs(name, self._reader.nodes()))

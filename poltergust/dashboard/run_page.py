@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from poltergust.dashboard.paging import cut_page, holds, page_number, search_words
-from poltergust.dashboard.tasks import ShownState, TaskView
+from poltergust.dashboard.paging import Selection, holds, page_number, search_words, selection
+from poltergust.dashboard.tasks import TaskView
+from poltergust.path.tasks import TaskState
 
 PAGE_SIZE = 100
 """Tasks on one page."""
@@ -20,6 +21,7 @@ class RunTab(Enum):
     TIMELINE = "timeline"
     GRAPH = "graph"
     LOGS = "logs"
+    CHANGES = "changes"
     FILES = "files"
     NODES = "nodes"
 
@@ -30,40 +32,24 @@ class RunQuery:
 
     tab: RunTab = RunTab.TASKS
     words: str = ""
-    state: ShownState | None = None
+    state: TaskState | None = None
     page: int = 1
 
     @classmethod
     def of(cls, tab: str, words: str, state: str, page: str) -> RunQuery:
         """From the address of a page; what makes no sense there is left out."""
         tabs = {one.value: one for one in RunTab}
-        states = {one.value: one for one in ShownState}
+        states = {one.value: one for one in TaskState}
         return cls(tabs.get(tab, RunTab.TASKS), search_words(words), states.get(state), page_number(page))
 
 
-@dataclass(frozen=True)
-class TaskPage:
-    """`counts` by state of all tasks that match the words; `found` in the state asked for."""
-
-    rows: tuple[TaskView, ...]
-    counts: Mapping[ShownState, int]
-    found: int
-    page: int
-    pages: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-
-def select_tasks(tasks: Sequence[TaskView], query: RunQuery) -> TaskPage:
-    matching = [task for task in tasks if holds(_text(task), query.words)]
-    counts = dict.fromkeys(ShownState, 0)
-    for task in matching:
-        counts[task.state] += 1
-    chosen = [task for task in matching if query.state in (None, task.state)]
-    cut = cut_page(chosen, query.page, PAGE_SIZE)
-    return TaskPage(cut.rows, counts, len(chosen), cut.page, cut.pages)
+def select_tasks(tasks: Sequence[TaskView], query: RunQuery) -> Selection[TaskView, TaskState]:
+    """In the order of `tasks`, which has those first that a person looks for first."""
+    groups: dict[TaskState, list[TaskView]] = {state: [] for state in TaskState}
+    for task in tasks:
+        if holds(_text(task), query.words):
+            groups[task.state].append(task)
+    return selection(groups, query.state, query.page, PAGE_SIZE)
 
 
 def _text(task: TaskView) -> str:

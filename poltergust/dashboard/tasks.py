@@ -7,20 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from poltergust.luigi_run.scheduler import Graph, GraphTask
 from poltergust.path.reading.model import ConfigView, PastRun, RunView
 from poltergust.path.tasks import TaskState, TaskStory
-
-
-class ShownState(Enum):
-    """In the order in which a person wants to see them."""
-
-    FAILED = "failed"
-    RUNNING = "running"
-    PENDING = "pending"
-    DONE = "done"
 
 
 @dataclass(frozen=True)
@@ -31,7 +21,7 @@ class TaskView:
 
     task_id: str
     family: str
-    state: ShownState
+    state: TaskState
     params: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     worker: str = ""
@@ -42,30 +32,21 @@ class TaskView:
     deps: tuple[str, ...] = ()
 
     def seconds(self, now: float) -> float | None:
-        """How long it ran, or has run until `now`; None before it ran."""
-        if self.started is None:
+        """How long it ran, or has run until `now`; None before it ran, and where nobody saw it end."""
+        if self.started is None or (self.ended is None and self.state is not TaskState.RUNNING):
             return None
         return max(0.0, (now if self.ended is None else self.ended) - self.started)
 
 
 _STATES = {
-    "DONE": ShownState.DONE,
-    "FAILED": ShownState.FAILED,
-    "DISABLED": ShownState.FAILED,
-    "RUNNING": ShownState.RUNNING,
-    "BATCH_RUNNING": ShownState.RUNNING,
+    "DONE": TaskState.DONE,
+    "FAILED": TaskState.FAILED,
+    "DISABLED": TaskState.FAILED,
+    "RUNNING": TaskState.RUNNING,
+    "BATCH_RUNNING": TaskState.RUNNING,
 }
 """Luigi's word to ours; PENDING, UNKNOWN and whatever else is pending."""
 
-
-_STORY_STATES = {
-    TaskState.FAILED: ShownState.FAILED,
-    TaskState.LOST: ShownState.FAILED,
-    TaskState.RUNNING: ShownState.RUNNING,
-    TaskState.PENDING: ShownState.PENDING,
-    TaskState.DONE: ShownState.DONE,
-    TaskState.COMPLETE: ShownState.DONE,
-}
 
 LOST = "the process that ran it ended before it did"
 
@@ -78,7 +59,8 @@ def task_views(config: ConfigView, graph: Graph | None, stories: Iterable[TaskSt
         known = found.get(task.task_id)
         live = _of_graph(task, nodes)
         # What a node wrote has times and attempts; what the scheduler says is younger where they differ.
-        if known is None or (known.state is not live.state and live.state is not ShownState.PENDING):
+        same = known is not None and (known.state is live.state or (known.state.ended_well and live.state.ended_well))
+        if known is None or not (same or live.state is TaskState.PENDING):
             found[task.task_id] = (
                 live if known is None else replace(known, state=live.state, node=live.node or known.node)
             )
@@ -91,7 +73,7 @@ def past_task_views(past: PastRun, stories: Iterable[TaskStory]) -> tuple[TaskVi
 
 
 def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
-    """Failed, running, pending, done; in each the latest first. Of each one's parameters those come first that tell it
+    """In the order of states; in each the latest first. Of each one's parameters those come first that tell it
     from others of its family."""
     listed = list(tasks)
     values: dict[tuple[str, str], set[str]] = {}
@@ -103,7 +85,7 @@ def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
         order = sorted(task.params, key=lambda key: -len(values[task.family, key]))
         return replace(task, params={key: task.params[key] for key in order})
 
-    rank = {state: number for number, state in enumerate(ShownState)}
+    rank = {state: number for number, state in enumerate(TaskState)}
     listed.sort(key=lambda task: (rank[task.state], -(task.started or 0.0), task.task_id))
     return tuple(with_order(task) for task in listed)
 
@@ -111,7 +93,7 @@ def ordered(tasks: Iterable[TaskView]) -> tuple[TaskView, ...]:
 def _with_failures(found: dict[str, TaskView], runs: Iterable[RunView]) -> tuple[TaskView, ...]:
     for run in runs:
         for failure in run.record.failures:
-            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, ShownState.FAILED)
+            known = found.get(failure.task_id) or TaskView(failure.task_id, failure.family, TaskState.FAILED)
             found[failure.task_id] = replace(
                 known, failure=known.failure or failure.error, node=known.node or run.record.node
             )
@@ -122,7 +104,7 @@ def _of_story(story: TaskStory) -> TaskView:
     return TaskView(
         task_id=story.task_id,
         family=story.family,
-        state=_STORY_STATES[story.state],
+        state=story.state,
         params=story.parameters,
         node=story.node,
         worker=story.worker,
@@ -135,7 +117,7 @@ def _of_story(story: TaskStory) -> TaskView:
 
 
 def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
-    state = _STATES.get(task.status, ShownState.PENDING)
+    state = _STATES.get(task.status, TaskState.PENDING)
     worker = task.running_on or ""
     return TaskView(
         task_id=task.task_id,
@@ -144,7 +126,7 @@ def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
         params=task.params,
         node=nodes.get(worker, ""),
         worker=worker,
-        started=task.started if state is not ShownState.PENDING else None,
-        ended=task.updated if state in (ShownState.DONE, ShownState.FAILED) and task.started is not None else None,
+        started=task.started if state is not TaskState.PENDING else None,
+        ended=task.updated if state in (TaskState.DONE, TaskState.FAILED) and task.started is not None else None,
         deps=task.deps,
     )

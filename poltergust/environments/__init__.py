@@ -37,7 +37,8 @@ __all__ = [
 @dataclass(frozen=True)
 class Environment:
     """A ready environment. `seconds` is what this call took, `built` whether it had to build. `lock` names the exact
-    versions that are installed: equal names on two nodes mean the same resolution."""
+    versions that are installed: equal names on two nodes mean the same resolution. `size` in bytes, 0 where it is
+    not known."""
 
     key: str
     folder: Path
@@ -46,6 +47,7 @@ class Environment:
     built: bool
     seconds: float
     lock: str = ""
+    size: int = 0
 
     def lock_text(self) -> bytes:
         """What `lock` names: the lines that are installed; empty where they cannot be read."""

@@ -102,6 +102,7 @@ class EnvironmentCache:
                 built=built,
                 seconds=time.monotonic() - started,
                 lock=found.lock,
+                size=found.size,
             )
 
     def refresh(

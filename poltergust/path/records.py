@@ -75,13 +75,15 @@ def _plus(before: float | None, more: float | None) -> float | None:
 @dataclass(frozen=True)
 class RunEnvironment:
     """The environment of the latest attempt. `key` names it in the node's cache, `python` is its version, `lock` names
-    the exact versions in it, `built` whether that attempt had to build it. What an older version left out is empty."""
+    the exact versions in it, `built` whether that attempt had to build it, `size` is in bytes. What an older version
+    left out is empty, or 0."""
 
     url: str = ""
     key: str = ""
     python: str = ""
     lock: str = ""
     built: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True)

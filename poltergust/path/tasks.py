@@ -41,6 +41,10 @@ class TaskState(Enum):
     DONE = "done"
     COMPLETE = "complete"  # before the run came to it: nobody ran it
 
+    @property
+    def ended_well(self) -> bool:
+        return self in (TaskState.DONE, TaskState.COMPLETE)
+
 
 @dataclass(frozen=True)
 class TaskStory:

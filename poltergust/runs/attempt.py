@@ -162,7 +162,12 @@ class Attempt:
                 environment_digest=environment_digest,
                 lock_digest=lock_digest,
                 environment=RunEnvironment(
-                    self.spec.url, environment.key, environment.version, environment.lock, environment.built
+                    self.spec.url,
+                    environment.key,
+                    environment.version,
+                    environment.lock,
+                    environment.built,
+                    environment.size,
                 ),
             ),
         )

@@ -29,6 +29,7 @@ PAGES = [
     "/runs/reports/nightly?view=graph",
     "/runs/reports/nightly?view=logs",
     "/runs/reports/nightly?view=logs&errors=1",
+    "/runs/reports/nightly?view=changes",
     "/runs/reports/nightly?view=files",
     "/runs/reports/nightly?view=nodes",
     "/history/reports/nightly",
@@ -42,7 +43,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A path with something in every corner, and names and texts that nobody should have chosen."""
     made = Site(tmp_path_factory.mktemp("site"))
     for number, problems in ((1, ()), (2, (f"the disk is full {HOSTILE}",)), (3, ())):
-        made.heartbeat(f"node-{number}", running=("reports/nightly", HOSTILE), problems=problems)
+        made.heartbeat(
+            f"node-{number}",
+            running=("reports/nightly", HOSTILE),
+            problems=problems,
+            slots=2,
+            queue=("in line", HOSTILE),
+            labels=("gpu", HOSTILE),
+            version=f"0.{number}",
+        )
     environment = RunEnvironment(
         "../environment/plain.yaml", "py3.11-0123456789abcdef", "3.11.7", "py3.11-0123@9", True
     )
@@ -77,6 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     text = f"waits for {HOSTILE}"
     made.record(RunRecord(HOSTILE, waiting, "node-2", State.WAITING, None, "data-missing", text, started=1000.0))
     made.config("javascript:alert(1)", kind="done")
+    made.config("in line")
     for number in range(60):
         made.config(f"old/c{number:02}", kind="done")
     return made

@@ -10,15 +10,16 @@ from poltergust.dashboard import graph
 from poltergust.dashboard.ansi import Piece, pieces
 from poltergust.dashboard.lanes import task_lanes
 from poltergust.dashboard.logs import WINDOW_BYTES
-from poltergust.dashboard.tasks import ShownState, TaskView, ordered
+from poltergust.dashboard.tasks import TaskView, ordered
 from poltergust.path.records import RunEnvironment, RunRecord, State
+from poltergust.path.tasks import TaskState
 from tests.dashboard.serving import Served, Site
 from tests.emulators.servers import free_port, port_open, running
 
 
-def task(name: str, state: ShownState = ShownState.DONE, *deps: str, started: float | None = None) -> TaskView:
+def task(name: str, state: TaskState = TaskState.DONE, *deps: str, started: float | None = None) -> TaskView:
     family = name.partition("-")[0]
-    ended = None if started is None or state is ShownState.RUNNING else started + 1.0
+    ended = None if started is None or state is TaskState.RUNNING else started + 1.0
     return TaskView(name, family, state, node="node-1", started=started, ended=ended, deps=deps)
 
 
@@ -42,21 +43,21 @@ def test_the_exception_of_a_failed_task_is_on_the_page_of_the_run(tmp_path: Path
 
 
 def test_failed_tasks_come_first_then_what_runs() -> None:
-    listed = ordered([task("A-1"), task("B-1", ShownState.RUNNING), task("C-1", ShownState.PENDING)])
-    assert [one.state for one in listed] == [ShownState.RUNNING, ShownState.PENDING, ShownState.DONE]
-    assert ordered([*listed, task("D-1", ShownState.FAILED)])[0].task_id == "D-1"
+    listed = ordered([task("A-1"), task("B-1", TaskState.RUNNING), task("C-1", TaskState.PENDING)])
+    assert [one.state for one in listed] == [TaskState.RUNNING, TaskState.PENDING, TaskState.DONE]
+    assert ordered([*listed, task("D-1", TaskState.FAILED)])[0].task_id == "D-1"
 
 
 def test_the_parameters_that_differ_within_a_family_come_first() -> None:
-    tasks = [TaskView(f"F_{n}", "F", ShownState.DONE, params={"folder": "/data", "part": str(n)}) for n in range(3)]
+    tasks = [TaskView(f"F_{n}", "F", TaskState.DONE, params={"folder": "/data", "part": str(n)}) for n in range(3)]
     assert [list(one.params) for one in ordered(tasks)] == [["part", "folder"]] * 3
 
 
 def test_a_graph_of_two_thousand_tasks_is_one_box_for_each_family() -> None:
     tasks = [task(f"Fetch-{n}") for n in range(2000)]
-    tasks += [task("Join-1", ShownState.FAILED, *(one.task_id for one in tasks))]
+    tasks += [task("Join-1", TaskState.FAILED, *(one.task_id for one in tasks))]
     boxes = graph.families(tasks)
-    assert [(box.key, box.state) for box in boxes.boxes] == [("Join", ShownState.FAILED), ("Fetch", ShownState.DONE)]
+    assert [(box.key, box.state) for box in boxes.boxes] == [("Join", TaskState.FAILED), ("Fetch", TaskState.DONE)]
     assert boxes.edges == (("Fetch", "Join"),)
     near = graph.focus(tasks)
     assert near.boxes[0].key == "Join-1"
@@ -66,10 +67,10 @@ def test_a_graph_of_two_thousand_tasks_is_one_box_for_each_family() -> None:
 
 def test_the_neighbours_of_what_failed_or_runs_are_one_step_away() -> None:
     tasks = [
-        task("Root", ShownState.PENDING, "Middle"),
-        task("Middle", ShownState.PENDING, "Broken"),
-        task("Broken", ShownState.FAILED, "Below"),
-        task("Below", ShownState.DONE, "Deep"),
+        task("Root", TaskState.PENDING, "Middle"),
+        task("Middle", TaskState.PENDING, "Broken"),
+        task("Broken", TaskState.FAILED, "Below"),
+        task("Below", TaskState.DONE, "Deep"),
         task("Deep"),
     ]
     boxes = graph.focus(tasks)

@@ -60,7 +60,8 @@ WRITTEN = """{
   "key": "0a1b",
   "python": "3.8.20",
   "lock": "9f",
-  "built": true
+  "built": true,
+  "size": 0
  },
  "code": "",
  "config_digest": "",

@@ -81,11 +81,9 @@ def main() -> None:
         say(f"agent to ready: {statistics.median(ready(home, scheduler, number) for number in range(3)):.2f} s")
 
 
-def measure(
-    home: Path, ways: Mapping[str, Callable[[Path], None]], rounds: int
-) -> dict[str, list[tuple[float, float]]]:
-    """For each way the seconds to the first line and to the end. One more round goes before, which starts the server."""
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+def measure(home: Path, ways: Mapping[str, Callable[[Path], None]], rounds: int) -> dict[str, list[Times]]:
+    """One more round goes before, which starts the server."""
+    took: dict[str, list[Times]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
             target = home / f"{name}-{number}"

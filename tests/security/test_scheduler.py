@@ -22,9 +22,9 @@ from poltergust.luigi_run.own_state import own_password_file, with_own_password
 from poltergust.luigi_run.passwords import read_passwords
 from poltergust.luigi_run.scheduler import SchedulerClient
 from tests.emulators.servers import free_port, port_open, running, wait_until
-from tests.integration.luigi_run.conftest import Node, make_node, node, python, scheduler_url
+from tests.integration.luigi_run.conftest import Node, make_node, node, python, scheduler_url, starts, warm
 
-__all__ = ["make_node", "node", "python", "scheduler_url"]  # fixtures
+__all__ = ["make_node", "node", "python", "scheduler_url", "starts", "warm"]  # fixtures
 
 NOBODY = 65534
 PASSWORD = "correct-horse-battery"

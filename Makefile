@@ -16,7 +16,7 @@ help:
 	@echo "make coverage  run every test and print which part of the package they execute"
 	@echo "make format  let ruff and terraform format the sources"
 	@echo "make schemas write the JSON Schemas of the two files again, from the keys that the parsers know"
-	@echo "make requirements  pin the development dependencies; UPGRADE=--upgrade for the newest of all"
+	@echo "make requirements  pin what development, image and clusters install; UPGRADE=--upgrade for the newest of all"
 	@echo "make clean   remove what the others made"
 
 setup: $(READY)
@@ -65,9 +65,15 @@ format: $(READY)
 schemas: $(READY)
 	$(BIN)/python -m poltergust.documents.schemas
 
+# Pins without addresses: of the development dependencies, and, each with its hashes, of what the image and the Dataproc
+# action install and of what builds the wheel in the image. The agent runs on what the tests ran on.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links
 requirements:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-emit-index-url --no-emit-find-links \
-		--group dev pyproject.toml --output-file requirements/dev.txt $(UPGRADE)
+	$(COMPILE) --group dev pyproject.toml --output-file requirements/dev.txt $(UPGRADE)
+	$(COMPILE) --generate-hashes --no-annotate --constraint requirements/dev.txt --extra dashboard pyproject.toml \
+		--output-file requirements/agent.txt
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
+		$(COMPILE) --generate-hashes --no-annotate - --output-file requirements/build.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist

@@ -13,6 +13,7 @@ check_apis() {
   local -a wanted=(cloudresourcemanager compute dataproc iam pubsub storage) missing=()
   local api enabled
   [[ "${IAP}" == false ]] || wanted+=(iap)
+  [[ -z "${SECRET}" ]] || wanted+=(secretmanager)
   enabled="$(gcloud services list --enabled --project="${PROJECT}" --format='value(config.name)')"
   for api in "${wanted[@]}"; do
     grep -qx "${api}.googleapis.com" <<<"${enabled}" || missing+=("${api}.googleapis.com")
@@ -49,6 +50,25 @@ check_bucket() {
         "its own, run: gcloud storage buckets update gs://${BUCKET} --uniform-bucket-level-access"
     fi
   fi
+}
+
+# Sets BOOT_FOUND (true, false). One of another project, in which the machines have no rights at all, is welcome.
+# shellcheck disable=SC2034 # for the script
+check_boot_bucket() {
+  local answer
+  BOOT_FOUND=true
+  [[ -z "$(own_bucket "${BOOT}")" ]] || return 0
+  answer="$(gcloud storage buckets describe "gs://${BOOT}" --format='value(name)' 2>&1)" && return 0
+  BOOT_FOUND=false
+  [[ "${answer}" == *"not found"* ]] ||
+    complain "gs://${BOOT} belongs to somebody else; name another bucket for machines to boot from with --boot-bucket"
+}
+
+check_secret() {
+  [[ -z "${SECRET}" ]] ||
+    gcloud secrets describe "${SECRET}" --project="${PROJECT}" --format='value(name)' >/dev/null 2>&1 ||
+    complain "${PROJECT} has no secret ${SECRET} in Secret Manager; run: openssl rand -hex 32 |" \
+      "gcloud secrets create ${SECRET} --project=${PROJECT} --data-file=-"
 }
 
 # The machines install packages when they start: through Cloud NAT, or from public addresses. Sets PUBLIC_IP (true,
@@ -109,6 +129,8 @@ check_all() {
   check_apis
   check_login
   check_bucket
+  check_boot_bucket
+  check_secret
   check_network
   [[ -n "${STATE}" ]] || check_quota
   ((COMPLAINTS == 0)) || exit 2

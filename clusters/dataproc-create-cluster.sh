@@ -10,6 +10,7 @@ source "${HERE}/lib.sh"
 source "${HERE}/checks.sh"
 
 readonly ATTEMPTS=3 DISK_GB=100
+readonly PINS="${HERE}/../requirements/agent.txt" # all that the wheel needs, by hash
 
 usage() {
   cat <<'TEXT'
@@ -23,6 +24,8 @@ with the Luigi scheduler's page on http://localhost:8082. Run again it does what
   --project PROJECT            default: the one gcloud is set to
   --region REGION              default: us-central1
   --bucket BUCKET              default: CLUSTER if the project has that bucket, else PROJECT-CLUSTER
+  --boot-bucket BUCKET         what machines boot from, and cannot change; default: the bucket's name and -boot
+  --password-secret SECRET     take the scheduler's password from that secret of Secret Manager; default: an object
   --prefix PREFIX              where task files are dropped; default: pipeline
   --wheel FILE                 instead of this source tree: that wheel of Poltergust
   --secondary-workers N        so many secondary workers beside the WORKERS; default: 0
@@ -49,7 +52,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION=us-central1 BUCKET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
+  PROJECT='' REGION=us-central1 BUCKET='' BOOT='' SECRET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
   MASTER_TYPE=e2-standard-2 WORKER_TYPE=e2-standard-4 IMAGE=2.2-debian12 SECONDARY_WORKERS=0 AUTOSCALING='' KIND=spot
   PUBLIC_IP=unset IAP=false SSH=true RECREATE=false TIMEOUT=900 DRY_RUN=false
   while (($# > 0)); do
@@ -73,6 +76,8 @@ parse() {
           --project) PROJECT="$2" ;;
           --region) REGION="$2" ;;
           --bucket) BUCKET="${2#gs://}" ;;
+          --boot-bucket) BOOT="${2#gs://}" ;;
+          --password-secret) SECRET="$2" ;;
           --prefix) PREFIX="${2%/}" ;;
           --wheel) WHEEL="$2" ;;
           --secondary-workers) SECONDARY_WORKERS="$2" ;;
@@ -103,6 +108,8 @@ parse() {
     die "--preemptible '${KIND}': spot, preemptible or non-preemptible"
   [[ -z "${WHEEL}" || -f "${WHEEL}" ]] || die "--wheel '${WHEEL}': no such file"
   [[ -z "${BUCKET}" || "${BUCKET}" =~ ^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$ ]] || die "--bucket '${BUCKET}': a bucket's name"
+  [[ -z "${BOOT}" || "${BOOT}" =~ ^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$ ]] || die "--boot-bucket '${BOOT}': a bucket's name"
+  [[ "${SECRET}" =~ ^[A-Za-z0-9_-]{0,255}$ ]] || die "--password-secret '${SECRET}': a secret's name"
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
   STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
@@ -143,7 +150,17 @@ build_wheel() {
     fi
     WHEEL="$(printf '%s' "${BUILD_DIR}"/*.whl)"
   fi
-  RELEASE="gs://${BUCKET}/cluster/$(cat "${HERE}/dataproc-initactions.sh" "${WHEEL}" | sha256sum | cut -c1-12)"
+  RELEASE="gs://${BOOT}/$(cat "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${PINS}" | sha256sum | cut -c1-12)"
+}
+
+# An initialization action runs as root, and Dataproc gives its machines rights on the objects of every bucket of the project.
+# What is in a bucket with a retention policy nobody can replace, and the machines may change no bucket's policy.
+# https://cloud.google.com/storage/docs/bucket-lock
+make_boot_bucket() {
+  step "make the bucket gs://${BOOT}, which machines boot from, if it is missing"
+  [[ "${BOOT_FOUND}" == true ]] ||
+    run gcloud storage buckets create "gs://${BOOT}" --project="${PROJECT}" --location="${REGION}" \
+      --uniform-bucket-level-access --public-access-prevention --retention-period=P10Y
 }
 
 make_bucket() {
@@ -162,10 +179,11 @@ apply_wiring() {
   local attempt
   wiring_init
   [[ "${DRY_RUN}" == true ]] || printf '%s' "${BUCKET}" >"${STATE_DIR}/bucket" # for later, and for the delete script
+  [[ "${DRY_RUN}" == true ]] || printf '%s' "${BOOT}" >"${STATE_DIR}/boot-bucket"
   for ((attempt = 1; ; attempt++)); do
     if wiring apply -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
       -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var "workers=${WORKERS}" \
-      -var "bucket=${BUCKET}" -var "prefix=${PREFIX}/" -var "elastic=${ELASTIC}"; then
+      -var "bucket=${BUCKET}" -var "boot_bucket=${BOOT}" -var "prefix=${PREFIX}/" -var "elastic=${ELASTIC}"; then
       return
     fi
     again_in "a right may not be in force everywhere yet" "${attempt}" || return 1
@@ -174,9 +192,20 @@ apply_wiring() {
 
 upload() {
   step "upload the initialization action, the wheel, and the scheduler's password if it is missing"
-  run gcloud storage cp "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${RELEASE}/"
+  local file
+  run gcloud storage cp --no-clobber "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${PINS}" "${RELEASE}/"
+  # What stood there before stays: a machine may have written it there, under a name that can be computed.
+  for file in "${HERE}/dataproc-initactions.sh" "${WHEEL}" "${PINS}"; do
+    [[ "${DRY_RUN}" == true ||
+      "$(gcloud storage cat "${RELEASE}/${file##*/}" | sha256sum)" == "$(sha256sum <"${file}")" ]] ||
+      die "${RELEASE}/${file##*/} is not the file of this name here: somebody else wrote it; look who may write there," \
+        "and name another bucket with --boot-bucket"
+  done
+  if [[ -n "${SECRET}" ]]; then
+    run gcloud secrets add-iam-policy-binding "${SECRET}" --project="${PROJECT}" --role=roles/secretmanager.secretAccessor \
+      --member="serviceAccount:${CLUSTER}-nodes@${PROJECT}.iam.gserviceaccount.com"
   # The nodes read it there. Whoever can read it can run code on them, as whoever can write into the bucket.
-  if ! gcloud storage ls "${PASSWORD}" >/dev/null 2>&1; then
+  elif ! gcloud storage ls "${PASSWORD}" >/dev/null 2>&1; then
     run gcloud storage cp - "${PASSWORD}" <<<"$(head -c 24 /dev/urandom | base64)"
   fi
 }
@@ -274,7 +303,15 @@ main() {
   local before
   read_cluster
   BUCKET="${BUCKET:-$(default_bucket)}"
+  BOOT="${BOOT:-$(default_boot_bucket)}"
+  [[ "${BOOT}" != "${BUCKET}" && "${#BOOT}" -le 63 ]] ||
+    die "--boot-bucket ${BOOT}: name a bucket of at most 63 characters that is not the one the nodes write to"
   PASSWORD="gs://${BUCKET}/cluster/scheduler-password"
+  SHOW_PASSWORD="gcloud storage cat ${PASSWORD}"
+  if [[ -n "${SECRET}" ]]; then
+    PASSWORD="projects/${PROJECT}/secrets/${SECRET}"
+    SHOW_PASSWORD="gcloud secrets versions access latest --secret=${SECRET} --project=${PROJECT}"
+  fi
   check_all
   check_state
   build_wheel
@@ -282,6 +319,7 @@ main() {
   ELASTIC=false
   [[ "${SECONDARY_WORKERS}${SECONDARY:-0}${AUTOSCALING}${POLICY}" =~ ^0*$ ]] || ELASTIC=true
   make_bucket
+  make_boot_bucket
   before="$(heartbeats)"
   apply_wiring
   upload
@@ -292,7 +330,7 @@ main() {
   fi
   await_workers "${before}"
   say "drop task files into gs://${BUCKET}/${PREFIX}/; Luigi's page is for user poltergust with the password that" \
-    "'gcloud storage cat ${PASSWORD}' prints"
+    "'${SHOW_PASSWORD}' prints"
   [[ "${SSH}" == false ]] || open_ssh
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Undoes dataproc-create-cluster.sh: the cluster, then its wiring. The bucket stays, unless it is asked for.
+# Undoes dataproc-create-cluster.sh: the cluster, then its wiring. The buckets stay, unless it is asked for.
 set -Eeuo pipefail
 
 HERE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
@@ -17,7 +17,8 @@ Deletes the cluster, waits until it is gone, and destroys its wiring: topic, sub
   --region REGION     default: us-central1
   --bucket BUCKET     default: the one that the cluster was created with
   --prefix PREFIX     default: pipeline
-  --delete-bucket     delete the bucket too, with everything in it
+  --boot-bucket BUCKET  default: the one that the cluster was created with
+  --delete-bucket     delete both buckets too, with everything in them
   --state-dir DIR     where Terraform's state is kept; default: ~/.local/state/poltergust/PROJECT/CLUSTER
   --dry-run           look, print what would be run, and change nothing
   -h, --help          this text
@@ -26,7 +27,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION=us-central1 BUCKET='' PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
+  PROJECT='' REGION=us-central1 BUCKET='' BOOT='' KEEP_BOOT=false PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
   while (($# > 0)); do
     case "$1" in
       -h | --help) usage && exit 0 ;;
@@ -44,6 +45,7 @@ parse() {
           --project) PROJECT="$2" ;;
           --region) REGION="$2" ;;
           --bucket) BUCKET="${2#gs://}" ;;
+          --boot-bucket) BOOT="${2#gs://}" ;;
           --prefix) PREFIX="${2%/}" ;;
           --state-dir) STATE_DIR="$2" ;;
           *) die "unknown option $1; see --help" ;;
@@ -63,8 +65,10 @@ parse() {
   # Deleting the wrong one cannot be undone: a guess is not enough for that.
   [[ "${DELETE_BUCKET}" == false || -n "${BUCKET}" || -f "${STATE_DIR}/bucket" ]] ||
     die "--delete-bucket: ${STATE_DIR} does not say which; add --bucket BUCKET"
+  [[ "${DELETE_BUCKET}" == false || -n "${BOOT}" || -f "${STATE_DIR}/boot-bucket" ]] || KEEP_BOOT=true
   BUCKET="${BUCKET:-$(default_bucket)}"
-  readonly PROJECT REGION BUCKET PREFIX STATE_DIR DELETE_BUCKET DRY_RUN CLUSTER
+  BOOT="${BOOT:-$(default_boot_bucket)}"
+  readonly PROJECT REGION KEEP_BOOT BOOT BUCKET PREFIX STATE_DIR DELETE_BUCKET DRY_RUN CLUSTER
 }
 
 delete_cluster() {
@@ -83,7 +87,7 @@ destroy_wiring() {
   fi
   wiring_init
   wiring destroy -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
-    -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var workers=2 -var "bucket=${BUCKET}" \
+    -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var workers=2 -var "bucket=${BUCKET}" -var "boot_bucket=${BOOT}" \
     -var "prefix=${PREFIX}/" -var wait_seconds=0
 }
 
@@ -91,6 +95,10 @@ delete_bucket() {
   step "delete the bucket gs://${BUCKET}"
   if [[ -n "$(own_bucket "${BUCKET}")" ]]; then
     run gcloud storage rm --recursive "gs://${BUCKET}"
+  fi
+  if [[ "${KEEP_BOOT}" == false && -n "$(own_bucket "${BOOT}")" ]]; then
+    run gcloud storage buckets update "gs://${BOOT}" --clear-retention-period
+    run gcloud storage rm --recursive "gs://${BOOT}"
   fi
 }
 
@@ -102,7 +110,7 @@ main() {
   if [[ "${DELETE_BUCKET}" == true ]]; then
     delete_bucket
   else
-    say "gs://${BUCKET} is kept, with every task file and outcome; --delete-bucket removes it"
+    say "gs://${BUCKET} is kept, with every task file and outcome, and gs://${BOOT}; --delete-bucket removes them"
   fi
 }
 

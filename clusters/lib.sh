@@ -84,6 +84,15 @@ default_bucket() {
   fi
 }
 
+# Beside the bucket: what machines boot from.
+default_boot_bucket() {
+  if [[ -f "${STATE_DIR}/boot-bucket" ]]; then
+    cat "${STATE_DIR}/boot-bucket"
+  else
+    printf '%s' "${BUCKET}-boot"
+  fi
+}
+
 # Terraform on the wiring of one cluster, with its state in STATE_DIR and nothing written beside the sources.
 wiring() {
   run env TF_IN_AUTOMATION=1 TF_DATA_DIR="${STATE_DIR}/data" \

@@ -42,6 +42,11 @@ variable "bucket" {
   type        = string
 }
 
+variable "boot_bucket" {
+  description = "Name of the bucket that machines boot from, which exists: they read it, and can replace nothing in it."
+  type        = string
+}
+
 variable "prefix" {
   description = "Where task files are dropped, with its slash."
   type        = string
@@ -81,11 +86,17 @@ resource "google_project_iam_member" "dataproc" {
 resource "terraform_data" "dataproc" {
   count = var.wait_seconds > 0 ? 1 : 0
 
-  triggers_replace = [google_project_iam_member.dataproc.id]
+  triggers_replace = [google_project_iam_member.dataproc.id, google_storage_bucket_iam_member.boot.id]
 
   provisioner "local-exec" {
     command = "sleep ${var.wait_seconds}"
   }
+}
+
+resource "google_storage_bucket_iam_member" "boot" {
+  bucket = var.boot_bucket
+  role   = "roles/storage.objectViewer"
+  member = "serviceAccount:${google_service_account.nodes.email}"
 }
 
 module "poltergust" {
@@ -109,7 +120,7 @@ output "service_account" {
   value       = google_service_account.nodes.email
 
   # A machine without this right fails to join its cluster.
-  depends_on = [google_project_iam_member.dataproc, terraform_data.dataproc]
+  depends_on = [google_project_iam_member.dataproc, google_storage_bucket_iam_member.boot, terraform_data.dataproc]
 }
 
 output "path" {

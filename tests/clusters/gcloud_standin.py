@@ -20,7 +20,9 @@ APIS = ("cloudresourcemanager", "compute", "dataproc", "iam", "pubsub", "storage
 DEFAULT: dict[str, Any] = {
     "apis": [f"{name}.googleapis.com" for name in APIS],
     "login": True,
-    "buckets": {},  # name to {"uniform": bool, "objects": [names]}
+    "buckets": {},  # name to {"uniform": bool, "objects": [names], "retention": whether nothing in it can be replaced}
+    "contents": {},  # bucket/name of an object to the file here that has what is in it
+    "secrets": [],  # names in Secret Manager
     "foreign": [],  # buckets of other projects
     "subnets": {"default": "default"},  # name to its network
     "nat": [],  # networks that have Cloud NAT
@@ -47,6 +49,9 @@ def main(argv: list[str]) -> int:
     try:
         if project["refuse"] and command.startswith(project["refuse"][0][0]):
             raise Refused(project["refuse"].pop(0)[1])
+        if command.startswith("storage cat"):
+            sys.stdout.buffer.write(Path(project["contents"][argv[3].removeprefix("gs://")]).read_bytes())
+            return 0
         for line in answer(project, command, argv):
             print(line)
     except Refused as error:
@@ -69,6 +74,8 @@ def answer(project: dict[str, Any], command: str, argv: list[str]) -> list[str]:
         return ["a-token"]
     if command.startswith("storage"):
         return storage(project, command, argv)
+    if command.startswith("secrets") and argv[argv.index("secrets") + 2] not in project["secrets"]:
+        raise Refused("NOT_FOUND: Secret not found or has no versions.")
     if command.startswith("compute networks subnets describe"):
         if argv[5] not in project["subnets"]:
             raise Refused(f"The resource '{argv[5]}' was not found")
@@ -97,17 +104,29 @@ def storage(project: dict[str, Any], command: str, argv: list[str]) -> list[str]
     if command.startswith("storage buckets create"):
         if name in buckets or name in project["foreign"]:
             raise Refused("HTTPError 409: The requested bucket name is not available.")
-        buckets[name] = {"uniform": "--uniform-bucket-level-access" in argv, "objects": []}
+        uniform = "--uniform-bucket-level-access" in argv
+        buckets[name] = {"uniform": uniform, "objects": [], "retention": bool(option(argv, "--retention-period"))}
     if command.startswith("storage buckets update"):
-        buckets[name]["uniform"] = True
+        if "--clear-retention-period" in argv:
+            buckets[name]["retention"] = False
+        else:
+            buckets[name]["uniform"] = True
     if command.startswith("storage rm --recursive"):
+        if buckets[name].get("retention"):
+            raise Refused(f"HTTPError 403: Object '{name}' is subject to bucket's retention policy")
         del buckets[name]
     if command.startswith("storage ls --long"):
         return heartbeats(project, argv[-1])
     if command.startswith("storage cp"):
         bucket, _, key = argv[-1].removeprefix("gs://").partition("/")
-        sources = [Path(each).name for each in argv[3:-1]] if key.endswith("/") else [""]
-        buckets[bucket]["objects"] += [f"{key}{each}" for each in sources]
+        sources = [each for each in argv[3:-1] if not each.startswith("--")]
+        for source in sources:
+            target = f"{key}{Path(source).name}" if key.endswith("/") else key
+            if target not in buckets[bucket]["objects"]:
+                buckets[bucket]["objects"].append(target)
+                project["contents"][f"{bucket}/{target}"] = source
+            elif "--no-clobber" not in argv and buckets[bucket].get("retention"):
+                raise Refused(f"HTTPError 403: Object '{bucket}/{target}' is subject to bucket's retention policy")
     if command.startswith("storage ls"):
         bucket, _, key = argv[3].removeprefix("gs://").partition("/")
         found = [f"gs://{bucket}/{each}" for each in buckets[bucket]["objects"] if each.startswith(key)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.server
+import json
 import os
 import shlex
 import subprocess
@@ -52,6 +54,38 @@ def metadata_server(values: Mapping[str, str]) -> Iterator[str]:
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def secret_manager(secrets: Mapping[str, str]) -> Iterator[str]:
+    """A Secret Manager that has the latest versions of `secrets`, by projects/P/secrets/S; yields its URL.
+
+    https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
+    """
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.partition("?")[0].removeprefix("/v1/").removesuffix("/versions/latest:access")
+            value = secrets.get(name)
+            payload = {"data": base64.b64encode((value or "").encode()).decode()}
+            answer = {"error": {"code": 404}} if value is None else {"name": f"{name}/versions/1", "payload": payload}
+            self.send_response(404 if value is None else 200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
     finally:
         server.shutdown()
         thread.join()

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import socket
@@ -26,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests import needs
-from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings
+from tests.clusters.machine import Machine, Unit, metadata_server, need_machines, registry_settings, secret_manager
 from tests.emulators import pubsub as emulator
 from tests.emulators.gcs import StrictGcs, strict_gcs
 from tests.emulators.servers import free_port, running, wait_until
@@ -39,6 +41,7 @@ PROJECT, BUCKET, CLUSTER = "my-project", "mybucket", "mycluster"
 # A primary worker, for which the wiring made a subscription, and a secondary one, which nobody counted before.
 NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-sw-k3x7"]
 PASSWORD = "a-password-of-the-tests"
+SECRET = f"projects/{PROJECT}/secrets/luigi"
 SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/poltergust-{CLUSTER}-{NODES[0]}"
 # The first task ends once workers of both machines are at the scheduler.
 PIPELINE = """
@@ -109,6 +112,7 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
     """The machines after the initialization action, run twice on the first worker."""
     storage, host = cloud
     storage.put(BUCKET, f"cluster/{wheel.name}", wheel.read_bytes())
+    storage.put(BUCKET, "cluster/agent.txt", (ROOT / "requirements" / "agent.txt").read_bytes())
     storage.put(BUCKET, "cluster/scheduler-password", f"{PASSWORD}\n".encode())
     master = f"127.{random.randint(2, 250)}.{random.randint(2, 250)}.{random.randint(2, 250)}"  # loopback, all of 127/8
 
@@ -120,17 +124,21 @@ def installed(machines: dict[str, Machine], cloud: tuple[StrictGcs, str], wheel:
             "attributes/poltergust-project": PROJECT,
             "attributes/poltergust-name": f"poltergust-{CLUSTER}",
             "attributes/poltergust-package": f"gs://{BUCKET}/cluster/{wheel.name}",
-            "attributes/poltergust-password": f"gs://{BUCKET}/cluster/scheduler-password",
+            # One machine is told of a secret of Secret Manager, the others of an object.
+            "attributes/poltergust-password": SECRET
+            if name == NODES[1]
+            else f"gs://{BUCKET}/cluster/scheduler-password",
             "network-interfaces/0/ip": master,
         }
         shutil.copy(SCRIPT, machines[name].upper / "init.sh")
-        with metadata_server(values) as metadata:
+        with metadata_server(values) as metadata, secret_manager({SECRET: f"{PASSWORD}\n"}) as secrets:
             env = registry_settings() | {
                 "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "HOME": "/root",
                 "GCE_METADATA_HOST": metadata,
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{storage.url}/",
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB": f"http://{host}/",
+                "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER": secrets,
                 "POLTERGUST_PAUSE_SECONDS": "0",
                 "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
                 "CLOUDSDK_CONFIG": "/tmp/gcloud",
@@ -153,6 +161,14 @@ def test_the_master_gets_the_scheduler_and_the_workers_the_agent(installed: dict
         "enable poltergust-agent.service",
         "restart poltergust-agent.service",
     ]
+
+
+def test_exactly_the_releases_of_the_list_are_installed(installed: dict[str, Machine]) -> None:
+    listed = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements" / "agent.txt").read_text(), re.MULTILINE))
+    found = installed[NODES[0]].run("/opt/poltergust/bin/python -m pip freeze", {"PATH": "/usr/bin:/bin"})
+    packages = dict(line.split("==") for line in found.splitlines() if "==" in line)
+    assert {canonicalize_name(name): version for name, version in packages.items()}.items() <= listed.items()
+    assert {"luigi", "uv", "google-cloud-pubsub"} <= packages.keys()
 
 
 def test_the_password_is_read_by_the_services_only(installed: dict[str, Machine]) -> None:

@@ -23,7 +23,7 @@ from tests.terraform.standin import LATEST, ROOT, mirror
 CLUSTERS = ROOT / "clusters"
 CREATE, DELETE = CLUSTERS / "dataproc-create-cluster.sh", CLUSTERS / "dataproc-delete-cluster.sh"
 WORKERS = ["mycluster-w-0", "mycluster-w-1"]
-READ_ONLY = ("config get-value", "auth application-default", " describe", " list", "storage ls")
+READ_ONLY = ("config get-value", "auth application-default", " describe", " list", "storage ls", "storage cat")
 
 
 class Cloud:
@@ -139,12 +139,18 @@ def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
         "auth application-default print-access-token",
         "storage buckets list",
         "storage ls gs://mycluster",
+        "storage buckets list",
+        "storage buckets describe gs://mycluster-boot",
         "compute networks subnets describe default",
         "compute routers list",
         "compute regions describe us-central1",
         "storage buckets update gs://mycluster",
+        "storage buckets create gs://mycluster-boot",
         "storage ls gs://mycluster/pipeline.poltergust/nodes/",
         "storage cp",
+        "storage cat",
+        "storage cat",
+        "storage cat",
         "storage ls",
         "storage cp -",
         "dataproc clusters create mycluster",
@@ -153,10 +159,12 @@ def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
         "dataproc clusters describe mycluster",
         "compute ssh mycluster-m",
     ]
-    upload, cluster, ssh = recorded[12], recorded[15], recorded[-1]
-    release = upload[-1]
-    assert re.fullmatch(r"gs://mycluster/cluster/[0-9a-f]{12}/", release)
-    action, wheel = upload[3:5]
+    (upload,) = [argv for argv in recorded if argv[1:4] == ["storage", "cp", "--no-clobber"]]
+    (cluster,) = [argv for argv in recorded if argv[1:4] == ["dataproc", "clusters", "create"]]
+    ssh, release = recorded[-1], upload[-1]
+    assert re.fullmatch(r"gs://mycluster-boot/[0-9a-f]{12}/", release)
+    action, wheel, pins = upload[4:7]
+    assert pins.endswith("/requirements/agent.txt")
     assert action.endswith("/clusters/dataproc-initactions.sh")
     assert re.fullmatch(r"poltergust-.*-py3-none-any\.whl", Path(wheel).name)
     assert not Path(wheel).exists(), "the folder it was built in is removed"
@@ -180,10 +188,12 @@ def test_the_seeds_two_lines_work_on_a_default_project(cloud: Cloud) -> None:
 
 def test_run_again_it_does_what_is_missing_and_delete_undoes_it(cloud: Cloud) -> None:
     created(cloud.create("--no-ssh"))
-    assert cloud.changes()[0] == (
+    assert cloud.changes()[:2] == [
         "gcloud storage buckets create gs://my-project-mycluster --project=my-project --location=us-central1 "
-        "--uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0"
-    )
+        "--uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0",
+        "gcloud storage buckets create gs://my-project-mycluster-boot --project=my-project --location=us-central1 "
+        "--uniform-bucket-level-access --public-access-prevention --retention-period=P10Y",
+    ]
     # A bucket of the cluster's name, made later, is not taken for the cluster's.
     cloud.put(buckets=cloud.get("buckets") | {"mycluster": {"uniform": True, "objects": []}})
     created(cloud.create("--no-ssh"))
@@ -206,8 +216,61 @@ def test_run_again_it_does_what_is_missing_and_delete_undoes_it(cloud: Cloud) ->
     created(cloud.run(DELETE, "mycluster", "--delete-bucket"))
     recorded = cloud.calls()
     _flags_exist(recorded)
-    assert [argv[1:3] for argv in recorded if "rm" in argv] == [["storage", "rm"]]
+    assert [argv[4] for argv in recorded if "rm" in argv] == [
+        "gs://my-project-mycluster",
+        "gs://my-project-mycluster-boot",
+    ]
     assert list(cloud.get("buckets")) == ["mycluster"]
+
+
+def test_what_a_machine_may_write_is_not_what_the_next_one_boots_from(cloud: Cloud) -> None:
+    """A machine may write objects into every bucket of the project. It can replace none of a release, and one that it
+    put there first, under the name that the release will have, is found before a cluster is made or grows."""
+    created(cloud.create("--no-ssh", "--bucket", "mybucket"))
+    (upload,) = [argv for argv in cloud.calls() if argv[1:4] == ["storage", "cp", "--no-clobber"]]
+    release = upload[-1].removeprefix("gs://mybucket-boot/")
+    evil = cloud.folder / "evil.sh"
+    evil.write_text("echo I am root now\n")
+    action = f"{release}dataproc-initactions.sh"
+    replace = [str(cloud.folder / "bin" / "gcloud"), "storage", "cp", str(evil), f"gs://mybucket-boot/{action}"]
+    replaced = subprocess.run(replace, env=cloud.env, capture_output=True, text=True, timeout=60, check=False)
+    assert "retention policy" in replaced.stderr
+    created(cloud.create("--no-ssh", "--bucket", "mybucket"))
+
+    cloud.put(contents=cloud.get("contents") | {f"mybucket-boot/{action}": str(evil)}, cluster=None)
+    cloud.calls()
+    refused = cloud.create("--no-ssh", "--bucket", "mybucket")
+    assert refused.returncode == 2
+    assert f"error: gs://mybucket-boot/{action} is not the file of this name here" in refused.stderr
+    assert not any("dataproc clusters" in line for line in cloud.changes())
+
+
+@pytest.mark.parametrize("boot", ["mybucket", "b" * 64])
+def test_a_bucket_that_the_nodes_write_to_is_not_booted_from(cloud: Cloud, boot: str) -> None:
+    refused = cloud.create("--bucket", "mybucket", "--boot-bucket", boot)
+    assert refused.returncode == 2
+    assert f"error: --boot-bucket {boot}: name a bucket" in refused.stderr
+    assert cloud.changes() == []
+
+
+def test_the_password_is_a_secret_of_secret_manager_where_one_is_named(cloud: Cloud) -> None:
+    missing = cloud.create("--password-secret", "luigi")
+    assert missing.returncode == 2
+    assert "has not enabled secretmanager.googleapis.com" in missing.stderr
+    cloud.put(apis=[*cloud.get("apis"), "secretmanager.googleapis.com"])
+    assert "gcloud secrets create luigi --project=my-project" in cloud.create("--password-secret", "luigi").stderr
+    cloud.put(secrets=["luigi"])
+    cloud.calls()
+    done = cloud.create("--no-ssh", "--password-secret", "luigi")
+    created(done)
+    assert "'gcloud secrets versions access latest --secret=luigi --project=my-project' prints" in done.stderr
+    recorded = cloud.calls()
+    _flags_exist(recorded)
+    (grant,) = [argv for argv in recorded if argv[1:3] == ["secrets", "add-iam-policy-binding"]]
+    assert "--member=serviceAccount:mycluster-nodes@my-project.iam.gserviceaccount.com" in grant
+    (cluster,) = [argv for argv in recorded if argv[1:4] == ["dataproc", "clusters", "create"]]
+    assert any("poltergust-password=projects/my-project/secrets/luigi" in word for word in cluster)
+    assert not any(argv[1:4] == ["storage", "cp", "-"] for argv in recorded)
 
 
 APIS = "cloudresourcemanager.googleapis.com dataproc.googleapis.com"
@@ -275,8 +338,8 @@ def test_a_bucket_of_somebody_else_with_the_clusters_name_is_left_alone(cloud: C
     changes = cloud.changes()
     assert changes[0].startswith("gcloud storage buckets create gs://my-project-mycluster ")
     # With Cloud NAT no machine gets a public address, and ssh goes through the proxy.
-    assert "--no-address" in changes[3]
-    assert "--tunnel-through-iap" in changes[4]
+    assert "--no-address" in changes[-2]
+    assert "--tunnel-through-iap" in changes[-1]
 
 
 def test_a_failed_initialization_action_leaves_a_cluster_that_recreate_replaces(cloud: Cloud) -> None:
@@ -327,7 +390,7 @@ def test_another_refusal_is_named_and_the_same_command_goes_on(cloud: Cloud) -> 
     cloud.calls()
     created(cloud.create("--no-ssh"))
     assert [line.split()[1:4] for line in cloud.changes()] == [
-        ["storage", "cp", str(CLUSTERS / "dataproc-initactions.sh")],
+        ["storage", "cp", "--no-clobber"],
         ["dataproc", "clusters", "create"],
     ]
 
@@ -403,6 +466,8 @@ def test_dry_run_prints_what_a_run_does_and_does_nothing(cloud: Cloud) -> None:
         (["mycluster", "2", "--project", "Not A Project"], "no project"),
         (["mycluster", "2", "--bucket", "a/b"], "--bucket 'a/b'"),
         (["mycluster", "2", "--prefix", "a b"], "--prefix 'a b'"),
+        (["mycluster", "2", "--boot-bucket", "a/b"], "--boot-bucket 'a/b'"),
+        (["mycluster", "2", "--password-secret", "a/b"], "--password-secret 'a/b'"),
         (["mycluster", "2", "--wheel", "/nowhere.whl"], "no such file"),
         (["mycluster", "2", "--secondary-workers", "few"], "--secondary-workers 'few'"),
         (["mycluster", "2", "--preemptible", "yes"], "--preemptible 'yes'"),
@@ -443,7 +508,9 @@ def test_shellcheck_finds_nothing_and_no_script_traces() -> None:
 def _words(argv: list[str]) -> str:
     """A command without its flags, and without paths of this machine."""
     own = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
-    return " ".join(word for word in own if not word.startswith(("--", "/", "gs://mycluster/cluster")))
+    return " ".join(
+        word for word in own if not word.startswith(("--", "/", "gs://mycluster/cluster", "gs://mycluster-boot/"))
+    )
 
 
 @functools.cache
@@ -469,7 +536,7 @@ def _flags_exist(calls: list[list[str]]) -> None:
         own = argv[: argv.index("--")] if "--" in argv else argv
         if own[:2] == ["config", "get-value"]:
             continue
-        depth = 2 if own[1] in ("cp", "ls", "rm", "ssh") or own[0] == "services" else 3
+        depth = 2 if own[1] in ("cat", "cp", "ls", "rm", "ssh") or own[0] in ("services", "secrets") else 3
         if own[:3] == ["compute", "networks", "subnets"]:
             depth = 4
         flags = {word.split("=")[0] for word in own if word.startswith("--")}

@@ -35,6 +35,8 @@ from tests.syntax_patches import (
 ROOT = Path(__file__).resolve().parent.parent
 STORIES = ("tests/property/test_rename_stories.py", "tests/property/test_attempt_stories.py")
 MACHINE = ("tests/property/test_outcomes.py",)
+TURNS = ("tests/unit/runs/test_first_node.py",)
+VIEWS = ("tests/unit/luigi_run/test_run_view.py", "tests/unit/luigi_run/test_worker_watch.py")
 RUN_TIMEOUT_SECONDS = 600.0  # for one run of the tests
 
 
@@ -167,6 +169,14 @@ MUTANTS = (
         "Reconciler._node_failed",
         (keyword("_record", "always", None),),
     ),
+    Mutant("nobody joins", "_turn_to_join", (call("_doubled", "0"),), TURNS),
+    Mutant("everybody joins, whatever there is to do", "_turn_to_join", (call("_doubled", "len(nodes)"),), TURNS),
+    Mutant("everybody begins at once", "_turn_to_begin", (call("_doubled", "len(nodes)"),), TURNS),
+    Mutant("a first node that never comes is waited for", "_turn_to_begin", (call("_doubled", "1"),), TURNS),
+    Mutant("a node without the labels is waited for", "Turns._of", (call("issuperset", "True"),), TURNS),
+    Mutant("a node that is draining is waited for", "Turns._of", (attribute("taking", "True"),), TURNS),
+    Mutant("a node that died may be first", "_view", (attribute("enabled", "True"),), VIEWS),
+    Mutant("a worker that lives and is silent is robbed", "WorkerWatch._look_after", (call("_speak", "None"),), VIEWS),
 )
 CHOSEN = (MUTANTS[0], MUTANTS[1], MUTANTS[4])
 """Those that every run of the suite tries."""

@@ -58,19 +58,37 @@ def turn(node: str, nodes: list[str], view: RunView, ready_at: float, now: float
     """The turn of `node` among `nodes` (in order, itself included). It is ready since `ready_at`; `view` is what it
     sees of the run at `now`, all by one clock."""
     if view.working - {node}:
-        rested = [each for each in nodes if each not in view.working]
-        candidates = sorted(rested, key=view.failed.__contains__)  # in order, those that failed last
-        allowed = _doubled(view.wanted, now - max(view.wanted_since, ready_at))
-        if node not in candidates or candidates.index(node) < allowed:
-            return Turn(joins=True)
-        text = f"{_named(sorted(view.working))} at work on it, with no task left for this node"
-        return Turn(text, joins=True, root=view.root)
+        return _turn_to_join(node, nodes, view, now - max(view.wanted_since, ready_at))
+    return _turn_to_begin(node, nodes, view, now - max(view.silent_since, ready_at))
+
+
+def _turn_to_join(node: str, nodes: list[str], view: RunView, wanted_for: float) -> Turn:
+    rested = [each for each in nodes if each not in view.working]
+    candidates = sorted(rested, key=view.failed.__contains__)  # in order, those that failed last
+    if node not in candidates or candidates.index(node) < _doubled(view.wanted, wanted_for):
+        return Turn(joins=True)
+    text = f"{_named(sorted(view.working))} at work on it, with no task left for this node"
+    return Turn(text, joins=True, root=view.root)
+
+
+def _turn_to_begin(node: str, nodes: list[str], view: RunView, late: float) -> Turn:
+    """`late` is less than 0 where the next look for external data is not due."""
     candidates = [each for each in nodes if each == node or each not in view.failed]
     place = candidates.index(node)
-    late = now - max(view.silent_since, ready_at)
     if place == 0 or (late >= 0 and place < _doubled(1, late, len(view.failed - {node}))):
         return Turn()
     return Turn(f"{candidates[0]} {'looks for its data' if late < 0 else 'begins it'}")
+
+
+def _doubled(count: int, seconds: float, more: int = 0) -> int:
+    times = more + max(0, int(seconds // LATE_SECONDS))
+    return count << min(times, MAX_DOUBLINGS)
+
+
+def _named(nodes: list[str]) -> str:
+    named = ", ".join(nodes[:3])
+    more = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
+    return f"{named}{more} {'is' if len(nodes) == 1 else 'are'}"
 
 
 class Turns:
@@ -120,22 +138,13 @@ class Turns:
     def _of(self, run: Run, live: Iterable[NodeRecord]) -> Turn:
         assert self._watch is not None
         assert run.ready_at is not None
-        wanted = set(run.nodes)
-        others = [node.node for node in live if node.taking and wanted <= set(node.labels)]
+        others = [node.node for node in live if node.taking and set(node.labels).issuperset(run.nodes)]
         if not others:
             return Turn(alone=True)
         nodes = order([self._node, *others], run.name)
         now = self._watch.now()
         view = self._watch.view(run.worker_part) or RunView(silent_since=now)
-        return turn(self._node, nodes, view, run.ready_at, now)
-
-
-def _doubled(count: int, seconds: float, more: int = 0) -> int:
-    times = more + max(0, int(seconds // LATE_SECONDS))
-    return count << min(times, MAX_DOUBLINGS)
-
-
-def _named(nodes: list[str]) -> str:
-    named = ", ".join(nodes[:3])
-    more = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
-    return f"{named}{more} {'is' if len(nodes) == 1 else 'are'}"
+        found = turn(self._node, nodes, view, run.ready_at, now)
+        if found.joins and not found.waits_for and now < run.rests_until:
+            return replace(found, waits_for="others are at work on it, and had no task for this node just now")
+        return found

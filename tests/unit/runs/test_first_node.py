@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
+from poltergust.base.reasons import Reason
+from poltergust.base.stopping import Stopping
+from poltergust.luigi_run import GraphStatus
+from poltergust.luigi_run.notes import Note, NoteState
 from poltergust.luigi_run.run_view import RunView
-from poltergust.runs.first_node import LATE_SECONDS, Turn, order, turn
+from poltergust.path.layout import WatchedPath
+from poltergust.path.outcome import Config
+from poltergust.path.records import NodeRecord, RunRecord
+from poltergust.path.state import PathState
+from poltergust.runs.context import RunContext, SharedScheduler
+from poltergust.runs.first_node import LATE_SECONDS, Turn, Turns, order, turn
+from poltergust.runs.run import Run
+from poltergust.runs.settings import RunSettings
+from tests.emulators.memory import Bucket, MemoryStore
 
 NODES = ["a", "b", "c", "d", "e", "f", "g", "h"]
 
@@ -57,3 +72,99 @@ def test_nobody_is_late_before_the_next_look_for_data_is() -> None:
     assert starters(due, 99.0) == "a"
     assert starters(due, 100.0 + LATE_SECONDS) == "ab"
     assert turn("b", NODES, due, 0.0, 50.0).waits_for == "a looks for its data"
+
+
+PATH = WatchedPath("gs://bucket/pipeline")
+
+
+class Watch:
+    """Shows what a test says, and remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: RunView | None = RunView()
+        self.time = 100.0
+        self.told: list[tuple[str, Note]] = []
+
+    def view(self, part: str) -> RunView | None:
+        return self.seen
+
+    def now(self) -> float:
+        return self.time
+
+    def tell(self, worker_id: str, note: Note) -> None:
+        self.told.append((worker_id, note))
+
+
+class Ready:
+    """A run whose environment is ready on `second`, which is not the first of two nodes."""
+
+    def __init__(self, *, taking: bool = True, labels: tuple[str, ...] = ()) -> None:
+        bucket = Bucket(time.time)
+        first, self.node = order(["one", "two"], "x")
+        for node in (first, self.node):
+            state = PathState(MemoryStore(bucket, lambda call: None), PATH, node, "i")
+            state.records.save_node(NodeRecord(node, "i", "1", "h", 1, "", False, taking, "ready", labels=labels))
+        self.watch = Watch()
+        url, unused = "http://head:8082", Path("unused")
+        scheduler = SharedScheduler(url, url, lambda root: GraphStatus(0, True), watch=self.watch)
+        context = RunContext(RunSettings(), state, scheduler, Stopping(), unused, unused)
+        self.turns = Turns(context)
+        self.run = Run(Config("x", "1", b""), RunRecord("x", "1", self.node, attempts=1), began=0.0)
+        self.first = first
+
+
+def test_a_node_waits_for_the_first_one_until_its_turn_comes() -> None:
+    ready = Ready()
+    assert not ready.turns.has_come(ready.run), "its environment is not ready"
+    assert ready.turns.of(ready.run).waits_for == f"{ready.first} begins it"
+    assert not ready.turns.has_come(ready.run)
+    assert ready.turns.is_about_to_come(ready.run), "the first one may say any moment what there is to do"
+    ready.watch.time += LATE_SECONDS
+    assert ready.turns.has_come(ready.run)
+    assert not ready.turns.is_about_to_come(ready.run)
+    assert ready.turns.of(ready.run) == Turn()
+
+
+def test_before_the_first_look_at_the_scheduler_nobody_is_late() -> None:
+    ready = Ready()
+    ready.watch.seen = None
+    assert ready.turns.of(ready.run).waits_for
+    ready.watch.time += LATE_SECONDS
+    assert ready.turns.of(ready.run).waits_for
+
+
+@pytest.mark.parametrize("other", [{"taking": False, "labels": ("gpu",)}, {"labels": ("cpu",)}])
+def test_nobody_waits_for_a_node_that_takes_nothing_or_does_not_match(other: dict[str, object]) -> None:
+    ready = Ready(**other)  # type: ignore[arg-type]
+    ready.run.nodes = ("gpu",)
+    assert ready.turns.of(ready.run) == Turn(alone=True)
+
+
+def test_what_failed_here_is_tried_again_whoever_is_at_it() -> None:
+    ready = Ready()
+    ready.watch.seen = RunView(working=frozenset({ready.first}))
+    assert ready.turns.of(ready.run).waits_for
+    ready.run.record = RunRecord("x", "1", ready.node, attempts=2)
+    assert ready.turns.of(ready.run) == Turn(joins=True)
+
+
+def test_the_others_are_told_why_it_stopped_here() -> None:
+    ready = Ready()
+    ready.turns.of(ready.run)
+    ready.turns.stopped(ready.run, Reason.OTHERS_RUN, again=5.0)
+    assert not ready.watch.told, "Luigi never started"
+    ready.turns.stopped(ready.run, Reason.INSTALL_FAILED, again=5.0)
+    ready.run.in_luigi = True
+    for reason in (Reason.OTHERS_RUN, Reason.DATA_MISSING, Reason.CONFIG_GONE, Reason.DRAINED):
+        ready.turns.stopped(ready.run, reason, again=5.0)
+    assert [note for _, note in ready.watch.told] == [
+        Note(NoteState.CANNOT),
+        Note(NoteState.ENDED),
+        Note(NoteState.ENDED, again=5.0),
+        Note(NoteState.CANNOT),
+    ]
+    ready.watch.seen = RunView(working=frozenset({ready.first}), wanted=1)
+    assert not ready.turns.has_come(ready.run), "it found nothing here, and rests"
+    assert ready.turns.of(ready.run).waits_for, "also when a scan brings it back"
+    ready.watch.time += 5.0
+    assert ready.turns.has_come(ready.run)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from poltergust.base.text import shown
-from poltergust.stores import Denied
+from poltergust.stores import Denied, Unavailable
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -22,10 +22,16 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 def opened_folder(base: str, folder: str, *, make: bool = False) -> Iterator[int]:
     """A descriptor of `folder`, which is `base` or below it; links are followed up to `base` and not beyond.
 
-    With `make` what is missing is made, and a link on the way is `Denied`; without, such a folder does not exist
-    (`OSError`), and so is one of which a component is no folder.
+    With `make` what is missing below `base` is made, a link on the way is `Denied`, and without `base` nothing can be
+    made (`Unavailable`: it may be mounted again); without, such a folder does not exist (`OSError`), and so is one of
+    which a component is no folder.
     """
-    descriptor = os.open(base, _FLAGS)
+    try:
+        descriptor = os.open(base, _FLAGS)
+    except FileNotFoundError as error:
+        if make:
+            raise Unavailable(f"{shown(folder)}: the folder {shown(base)} is gone") from error
+        raise
     try:
         for name in os.path.relpath(folder, base).split("/"):
             if name != ".":

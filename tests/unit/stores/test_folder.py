@@ -130,6 +130,15 @@ def test_what_is_no_file_does_not_exist(store: FolderStore, path: Path, config: 
     assert listed(store, path) == ["x.config.yaml"]
 
 
+def test_nothing_is_written_beside_a_path_whose_folder_is_gone(store: FolderStore, side: Path, path: Path) -> None:
+    """Unmounted, or removed by somebody: the write says so, and does not wait for the folder to come back."""
+    path.rmdir()
+    path.parent.rename(path.parent.with_name("elsewhere"))
+    for write in (store.write, store.append):
+        with pytest.raises(Unavailable, match="is gone"):
+            write(f"{side}/nodes/n.json", b"{}")
+
+
 def test_links_are_read_but_neither_listed_nor_renamed(store: FolderStore, path: Path, tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()

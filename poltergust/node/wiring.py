@@ -39,6 +39,7 @@ from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
 from poltergust.path.state import PathState
 from poltergust.processes.child import spawn
+from poltergust.processes.memory import few_arenas
 from poltergust.processes.orphans import become_reaper
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
@@ -110,6 +111,7 @@ def wire(settings: Settings, stopping: Stopping, parts: Parts) -> Agent:
 def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
     """A real node's agent, ready to `run`, with its embedded scheduler up if it needs one; cleaned up after on the way
     out."""
+    few_arenas()
     become_reaper()
     _raise_descriptor_limit()
     cache_folder.prepare(settings.cache)

@@ -1,5 +1,5 @@
 """How often the kernel killed a process for want of memory: the one trace that an out-of-memory kill leaves us. And
-how much is left before it does.
+how much is left before it does, and how little of it this process takes.
 
 The counters know nothing of single processes. A command counts as killed for memory when it died by a SIGKILL that we
 did not send (or ended with 137, as shells and Luigi report such a death of their own child) and the counter rose while
@@ -13,8 +13,11 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from pathlib import Path
 
+_M_ARENA_MAX = -8  # malloc.h
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -30,6 +33,17 @@ def memory_left(meminfo: Path = Path("/proc/meminfo")) -> float:
         return int(sizes["MemAvailable"]) / int(sizes["MemTotal"])
     except (OSError, KeyError, IndexError, ValueError, ZeroDivisionError):
         return 1.0
+
+
+def few_arenas() -> None:
+    """Keep glibc from giving threads heaps of their own, eight for each core (mallopt(3), M_ARENA_MAX).
+
+    What is free in one is of no use to the others, so that an agent grew by a tenth over its first hundred runs, each
+    with threads of its own. With the interpreter lock two are enough. To be called before threads are started; does
+    nothing where the C library is another.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _counters(cgroup_file: Path) -> list[Path]:

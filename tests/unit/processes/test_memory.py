@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +35,32 @@ def test_nothing_readable_is_zero(tmp_path: Path) -> None:
 
 def test_this_machine_can_be_asked() -> None:
     assert oom_kills() >= 0
+
+
+ARENAS = """
+import sys, threading
+from poltergust.processes.memory import few_arenas
+if sys.argv[1] == "few":
+    few_arenas()
+kept, step = [], threading.Barrier(9)
+def work():
+    kept.append(bytes(100_000))
+    step.wait()
+    step.wait()
+for _ in range(8):
+    threading.Thread(target=work).start()
+step.wait()
+with open("/proc/self/maps") as file:
+    ends = [int(line.partition("-")[2].split()[0], 16) for line in file if "---p" in line]
+print(sum(end % (64 << 20) == 0 for end in ends))  # an arena reserves 64 MB, aligned
+step.wait()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_their_heaps() -> None:
+    def arenas(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", ARENAS, how], capture_output=True, check=True, timeout=60)
+        return int(done.stdout)
+
+    assert arenas("few") <= 1 < arenas("usual")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
+from poltergust.luigi_run import Request
 from poltergust.luigi_run.launch import INSIDE
 from tests.emulators.servers import free_port, port_open, running, wait_until
 from tests.integration.luigi_run.conftest import HERE, LUIGID, Node
@@ -180,21 +182,7 @@ def test_without_an_agent_the_process_ends(node: Node, drained_first: bool) -> N
         "POLTERGUST_CONTROL_FD": str(control[0]),
         "POLTERGUST_RESULT_FD": str(result[1]),
     }
-    request: dict[str, object] = {
-        "module": "pipeline",
-        "task": "Deaf",
-        "arguments": [],
-        "scheduler_url": node.scheduler_url,
-    }
-    request |= {
-        "worker": node.shared.name,
-        "budget": 1,
-        "preload": [],
-        "reset_failures": False,
-        "dead_workers": [],
-        "run": "",
-        "idle": 8,
-    }
+    request = Request("pipeline", "Deaf", (), node.scheduler_url, node.shared.name, budget=1)
     process = subprocess.Popen(
         [str(node.python), str(INSIDE)],
         env=env,
@@ -206,7 +194,7 @@ def test_without_an_agent_the_process_ends(node: Node, drained_first: bool) -> N
         start_new_session=True,
     )
     try:
-        os.write(control[1], (json.dumps({"request": request}) + "\n").encode())
+        os.write(control[1], (json.dumps({"request": dataclasses.asdict(request)}) + "\n").encode())
         wait_until((node.shared / "held").exists, "the task to run")
         if drained_first:
             os.write(control[1], b'{"drain": true}\n')

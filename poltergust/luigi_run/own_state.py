@@ -39,7 +39,7 @@ def own_password_file(environ: Mapping[str, str]) -> Path:
 
 def own_password(path: Path) -> Credentials:
     """From `own_password_file`, which is made if it is not there. Raises `UsageError`."""
-    if not path.exists():
+    if not os.path.exists(path):  # nor where it may not be looked for, which `_make` says
         _make(path)
     return read_passwords(path)[0]
 

@@ -11,6 +11,7 @@ import pytest
 from poltergust.base.errors import UsageError
 from poltergust.environments import resolve
 from poltergust.environments.lines import read_text
+from poltergust.luigi_run.own_state import own_password
 from poltergust.node.private_cache import make_private
 from tests.security.users import NOBODY, acting_as, needs_root
 
@@ -58,3 +59,11 @@ def test_no_credential_is_published_in_a_lock(at: str) -> None:
     resolved = f"{line}\nbeta==1.0 --hash=sha256:{'0' * 64}\nsneaky @ https://a:b@c/d.whl\n"
     lock = resolve.pins(resolve.choices(resolved, lines), lines)
     assert lock == f"beta==1.0 --hash=sha256:{'0' * 64}\n"
+
+
+@needs_root
+def test_a_folder_for_the_password_that_is_somebody_elses_is_one_line(common: Path) -> None:
+    """`XDG_STATE_HOME` of another user, as `su` and `sudo` leave it."""
+    (common / "closed").mkdir(mode=0o700)
+    with acting_as(NOBODY), pytest.raises(UsageError, match="Permission denied; set XDG_STATE_HOME to a folder"):
+        own_password(common / "closed" / "poltergust" / "scheduler-password")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -188,7 +188,9 @@ class Records:
         self._node = at.node
         self._instance = at.instance
         self._clock = clock
-        self._heartbeats: dict[Entry, Seen[NodeRecord] | None] = {}  # as read at the latest listing; replaced whole
+        self._heartbeats: dict[
+            str, tuple[Entry, Seen[NodeRecord] | None]
+        ] = {}  # by URL, as listed last; replaced whole
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
     def save_run(self, record: RunRecord) -> float | None:
@@ -243,14 +245,18 @@ class Records:
             log.warning("cannot remove what this node wrote while it waited for its name: %s", error)
 
     def nodes(self) -> Iterator[Seen[NodeRecord]]:
-        """Every heartbeat that stands beside the path. One is read again only when the listing says that it changed.
-        Raises `Unavailable`."""
-        found: dict[Entry, Seen[NodeRecord] | None] = {}
+        """Every heartbeat that stands beside the path. One is read again only when the listing says that it changed:
+        most are written each minute and say the same. Raises `Unavailable`."""
+        known, found = self._heartbeats, {}
         for entry in self._store.list(self._path.nodes, suffix=".json"):
-            known = self._heartbeats
-            found[entry] = known[entry] if entry in known else self._load(entry.url, NodeRecord)
+            before, seen = known.get(entry.url, (None, None))
+            if before is None or (before != entry and (not entry.digest or before.digest != entry.digest)):
+                seen = self._load(entry.url, NodeRecord)
+            elif seen is not None:
+                seen = replace(seen, updated=entry.updated)
+            found[entry.url] = (entry, seen)
         self._heartbeats = found
-        return (seen for seen in found.values() if seen is not None)
+        return (seen for _, seen in found.values() if seen is not None)
 
     def live_nodes(self) -> list[Seen[NodeRecord]]:
         """The other nodes whose heartbeat is fresh. Empty if the server's time is not known yet. Raises

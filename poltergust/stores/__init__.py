@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -62,11 +62,13 @@ class NameTooLong(StoreError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a listing. `size` in bytes, `updated` in seconds since the epoch by the server's clock."""
+    """One object of a listing. `size` in bytes, `updated` in seconds since the epoch by the server's clock. Two of one
+    `digest` have the same content; empty where the listing says nothing of it."""
 
     url: str
     size: int
     updated: float
+    digest: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

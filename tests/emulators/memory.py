@@ -7,6 +7,7 @@ Everything happens in one process; each effect is one step.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ class MemoryStore:
 
 
 def _entry(url: str, version: Version) -> Entry:
-    return Entry(url, len(version.data), version.updated)
+    return Entry(url, len(version.data), version.updated, hashlib.sha256(version.data).hexdigest())
 
 
 def _before(fault: Fault | None, url: str) -> None:

@@ -69,7 +69,7 @@ class GsStore:
             bucket,
             prefix=start,  # always: an IAM condition on objectListPrefix refuses a listing without it
             match_glob=glob,  # only saves traffic: servers that do not know it send all, hence the test below
-            fields="items(name,size,updated),nextPageToken",  # without the token the listing ends after one page
+            fields="items(name,size,updated,md5Hash),nextPageToken",  # else it ends after one page
             page_size=_PAGE,
             timeout=TIMEOUT,
             retry=POLICY,
@@ -258,7 +258,7 @@ class GsStore:
 
 
 def _entry(url: str, blob: Any) -> Entry:
-    return Entry(url, int(blob.size or 0), blob.updated.timestamp())
+    return Entry(url, int(blob.size or 0), blob.updated.timestamp(), blob.md5_hash or "")
 
 
 def _seconds(header: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from poltergust.base.progress import Progress, TaskFailure
 from poltergust.path.layout import WatchedPath
-from poltergust.path.records import NodeRecord, PhaseTimings, RunEnvironment, RunRecord, State
+from poltergust.path.records import NodeRecord, PhaseTimings, Records, RunEnvironment, RunRecord, State
 from poltergust.path.state import PathState
+from tests.emulators.memory import Bucket, Call, MemoryStore
 from tests.stored_records import record_of
 
 RUN = RunRecord(
@@ -172,3 +174,27 @@ def test_a_field_of_a_wrong_type_makes_the_record_a_damaged_one_and_is_named(
 def test_phases_of_all_attempts_add_up() -> None:
     timings = PhaseTimings().plus(environment=0.25).plus(luigi=17.5).plus(environment=0.0104).plus(luigi=0.4)
     assert timings == PhaseTimings(0.26, 17.9)
+
+
+def test_a_heartbeat_that_says_the_same_is_not_read_again() -> None:
+    """Of three hundred nodes each writes one a minute."""
+    bucket, read = Bucket(time.time), []
+
+    def gate(call: Call) -> None:
+        read.extend([call.url] if call.operation == "read" else [])
+
+    def records(node: str) -> Records:
+        return PathState(MemoryStore(bucket, gate), WatchedPath("gs://b/p"), node, "i").records
+
+    looks, other = records("looks"), records("other")
+    beat = NodeRecord("other", "i", "1", "h", 1, "", False, True, "ready")
+    first = other.save_node(beat)
+    looks.save_node(replace(beat, node="looks"))
+    assert [seen.record for seen in looks.live_nodes()] == [beat]
+    read.clear()
+    again = other.save_node(beat)
+    assert [seen.updated for seen in looks.live_nodes()] == [again]
+    assert again != first
+    assert not read
+    other.save_node(replace(beat, state="draining"))
+    assert [seen.record.state for seen in looks.live_nodes()] == ["draining"]

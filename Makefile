@@ -7,13 +7,14 @@ READY := $(VENV)/.ready
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format schemas setup clean requirements
+.PHONY: help demo test coverage bench check format schemas setup clean requirements
 
 help:
 	@echo "make demo    see Poltergust run a pipeline on this machine"
 	@echo "make test    run every test (what is missing on this machine is skipped, with how to get it)"
 	@echo "make check   ruff, mypy, import-linter, vermin, vulture, deptry, shellcheck, terraform fmt"
 	@echo "make coverage  run every test and print which part of the package they execute"
+	@echo "make bench   compare what this machine measures with what must hold (about 10 minutes, with nothing else running)"
 	@echo "make format  let ruff and terraform format the sources"
 	@echo "make schemas write the JSON Schemas of the two files again, from the keys that the parsers know"
 	@echo "make requirements  pin what development, image and clusters install; UPGRADE=--upgrade for the newest of all"
@@ -42,6 +43,9 @@ coverage: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run --data-file=$(CURDIR)/.coverage -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
 	status=$$?; $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks --results benchmarks/RESULTS.md
 
 check: $(READY)
 	$(BIN)/ruff check .

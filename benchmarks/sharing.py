@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring import say
 from tests.e2e.nodes import node
 from tests.emulators.luigid import luigid
 from tests.emulators.servers import wait_until
@@ -111,11 +111,6 @@ def one_round(home: Path, path: Path, number: int, seconds: float) -> float:
     if len(times) != TASKS:
         raise AssertionError(f"{len(times)} of {TASKS} tasks ran")
     return max(end for _, end in times) - min(began for began, _ in times)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.measuring import say
 from tests.emulators.pubsub import pubsub_emulator
 from tests.faults.cluster import PATH, Cluster, cluster
 from tests.faults.processes import descriptors, memory
@@ -80,11 +80,6 @@ def upload(made: Cluster, number: int, every: int) -> None:
 def look(made: Cluster) -> dict[str, tuple[int, int]]:
     """Resident bytes and open descriptors of each agent."""
     return {name: (memory(node.process.pid), descriptors(node.process.pid)) for name, node in made.nodes.items()}
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import argparse
 import os
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.measuring import say
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.test_takeover import LUIGIS_OWN, processes, signal_all
 
@@ -65,11 +65,6 @@ def open_gates(made: Cluster) -> None:
         line = next((line for line in upload.data.decode().splitlines() if line.startswith("  gate: ")), "")
         if line:
             Path(line.partition(": ")[2]).touch()
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+from benchmarks.measuring import say
 from poltergust.base.redaction import Redactor
 from poltergust.documents import Argument
 from poltergust.luigi_run import Request, launch
@@ -141,11 +142,6 @@ def one_run(folder: Path, scheduler: str, inside: Path, store: CountingStore | N
     if report is None or report.progress.done != count + 1:
         raise AssertionError(f"{report}")
     return seconds
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

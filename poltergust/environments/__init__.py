@@ -6,8 +6,9 @@ runs at once, never removed while any process uses one. The cache is a folder; s
 The way through this room, one file each: `lines` reads the dependencies, `origins` finds what they name beside the
 file, `interpreters` finds the Python, `python_installs` gets one that is missing, `plan` decides and names the
 environment, `leases` guards it, `resolve` pins exact versions once for all nodes, `agreement` takes the lock of others
-as far as the file's own lines lead to it (`checked_locks`), `build` creates and installs (`virtualenv_options`, `installers`, `pip_settings`, `uv_settings`, `git_credentials`), `installer_output` reads what
-the tools print and `failures` says in one line what went wrong, `eviction` keeps the disk in bounds;
+as far as the file's own lines lead to it (`checked_locks`), `build` creates and installs (`virtualenv_options`,
+`installers`, `pip_settings`, `uv_settings`, `git_credentials`), `installer_output` reads what the tools print and
+`failures` says in one line what went wrong, `eviction` keeps the disk in bounds;
 `code` is about source that is not installed. `cache.EnvironmentCache` is the front door.
 """
 

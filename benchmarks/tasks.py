@@ -22,6 +22,7 @@ from benchmarks.measuring import say
 from poltergust.base.redaction import Redactor
 from poltergust.documents import Argument
 from poltergust.luigi_run import Request, launch
+from poltergust.path.background import Background
 from poltergust.path.tasks import MAX_FILE_BYTES, TaskLog
 from poltergust.processes.child import spawn
 from poltergust.stores.folder import FolderStore
@@ -118,12 +119,13 @@ def one_run(folder: Path, scheduler: str, inside: Path, store: CountingStore | N
         worker=f"bench-{label}",
         budget=1,
     )
+    background = Background()
     log = TaskLog(
         store or FolderStore(folder / "unused"),
         str(folder / f"{label}.tasks.jsonl"),
         redact=Redactor([{"A_TOKEN": "not-in-any-of-them"}]),
+        background=background,
         limit=MAX_FILE_BYTES,
-        spacing=0.0,
     )
     launch.INSIDE = inside
     began = time.monotonic()
@@ -138,6 +140,7 @@ def one_run(folder: Path, scheduler: str, inside: Path, store: CountingStore | N
             on_tasks=log.events if store else lambda events: None,
         )
         report = run.result(None)
+    background.flush(60)
     seconds = time.monotonic() - began
     if report is None or report.progress.done != count + 1:
         raise AssertionError(f"{report}")

@@ -135,13 +135,31 @@ MUTANTS = (
         ("tests/unit/runs/test_journal.py",),
     ),
     Mutant(
+        "of one object's calls the second does not wait for the first",
+        "Background._next",
+        (attribute("busy", "False"),),
+        ("tests/unit/path/test_background.py",),
+    ),
+    Mutant(
+        "an older state of a record is written after a newer one",
+        "Background.begin",
+        (comparison("owner", ast.NotEq, "True"),),
+        ("tests/unit/path/test_background.py",),
+    ),
+    Mutant(
+        "who does not come to clearing leaves no mark",
+        "FailureReset._release",
+        (call("write", "self._store.delete(mark.url)"),),
+        MACHINE,
+    ),
+    Mutant(
         "giving up ignores the nodes that may still succeed",
         "Reconciler._node_failed",
         (call("_nodes_still_trying", "[]"),),
     ),
     Mutant(
         "every node clears the failures",
-        "FailureReset.claim",
+        "FailureReset._claim",
         (handler("Conflict", "return True"),),
     ),
     Mutant(
@@ -167,14 +185,14 @@ MUTANTS = (
     Mutant(
         "a node that gave up says so once only",
         "Reconciler._node_failed",
-        (keyword("_record", "always", None),),
+        (call("save_run", "None"),),
     ),
     Mutant("nobody joins", "_turn_to_join", (call("_doubled", "0"),), TURNS),
     Mutant("everybody joins, whatever there is to do", "_turn_to_join", (call("_doubled", "len(nodes)"),), TURNS),
     Mutant("everybody begins at once", "_turn_to_begin", (call("_doubled", "len(nodes)"),), TURNS),
     Mutant("a first node that never comes is waited for", "_turn_to_begin", (call("_doubled", "1"),), TURNS),
-    Mutant("a node without the labels is waited for", "Turns._of", (call("issuperset", "True"),), TURNS),
-    Mutant("a node that is draining is waited for", "Turns._of", (attribute("taking", "True"),), TURNS),
+    Mutant("a node without the labels is waited for", "Turns._order", (call("issuperset", "True"),), TURNS),
+    Mutant("a node that is draining is waited for", "Turns._order", (attribute("taking", "True"),), TURNS),
     Mutant("a node that died may be first", "_view", (attribute("enabled", "True"),), VIEWS),
     Mutant("a worker that lives and is silent is robbed", "WorkerWatch._look_after", (call("_speak", "None"),), VIEWS),
 )

@@ -30,6 +30,10 @@ STOP_CHECK_SECONDS = 0.2
 """Between two checks whether an agent is to stop while it waits for the storage or for its name."""
 
 
+FLUSH_SECONDS, FLUSH_NOW_SECONDS = 10.0, 1.0
+"""For which an agent that stops waits for what it has still to write; if it is to stop now, or the storage is away."""
+
+
 class Agent:
     """Owns the threads. `run` blocks until it was asked to stop, `run_pass` until nothing is left to run."""
 
@@ -94,6 +98,7 @@ class Agent:
             for source in reversed(started):
                 source.stop()
             self._queue.drain()
+            self._flush()
             self._heartbeat.stop()
         log.info("%s has stopped", node)
 
@@ -110,7 +115,14 @@ class Agent:
         finally:
             self._scan.stop()
             self._queue.shutdown()
+            self._flush()
             self._heartbeat.stop(gone=False)  # the next pass is this node's too
+
+    def _flush(self) -> None:
+        """What is still to be written of the runs is written now."""
+        in_vain = self.context.stopping.now or bool(self._heartbeat.problem)
+        if not self.context.state.background.flush(FLUSH_NOW_SECONDS if in_vain else FLUSH_SECONDS):
+            log.warning("the storage did not take all that was to be written about the last runs")
 
     def _wait_for(self, event: threading.Event) -> bool:
         """Until it is set, or this agent is to stop; whether it goes on."""

@@ -102,7 +102,9 @@ class Actions:
         """Rename the config to `.cancelled.yaml`, as a node renames to an outcome. False: it is cancelled already."""
         config = self._read(name, Kind.CONFIG)
         if config is not None:
-            result, words = self._outcomes.finish(Config(name, config.generation, config.data), Kind.CANCELLED)
+            result, words = self._outcomes.finish(
+                Config(name, config.generation, config.data, config.updated), Kind.CANCELLED
+            )
             if result is RenameResult.WON:
                 self._note_canceller(name)
                 return True

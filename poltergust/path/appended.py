@@ -3,8 +3,6 @@
 The buffer is bounded: a writer faster than the storage is held back, for a while; where the storage does not answer at
 all, lines are dropped and the object says how many. It is cut with a notice at a size limit, its last lines kept.
 Nothing is spooled to disk and nothing is uploaded twice.
-
-One object takes about one write a second (https://cloud.google.com/storage/quotas#objects), hence the intervals.
 """
 
 from __future__ import annotations
@@ -12,12 +10,12 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
+from poltergust.path.background import Background
 from poltergust.stores import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -34,21 +32,21 @@ L = TypeVar("L", bound="AppendedLines")
 
 
 class AppendedLines:
-    """One object that grows. A context manager: leaving it writes what is left. `add` may be called from any thread."""
+    """One object that grows. A context manager: leaving it closes it. `add` may be called from any thread."""
 
     def __init__(
         self,
         store: Store,
         url: str,
         *,
+        background: Background,
         limit: int,
-        spacing: float = FIRST_INTERVAL_SECONDS,
         count: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._url = url
+        self._background = background
         self._limit = limit
-        self._spacing = spacing  # least seconds between two writes
         self._count = count
         self._changed = threading.Condition()
         self._pending = bytearray()
@@ -57,23 +55,22 @@ class AppendedLines:
         self._written = 0  # bytes taken into the log proper, pending or stored
         self._dropped = 0  # lines lost because the storage did not take them
         self._cut = 0  # bytes beyond the limit
+        self._interval = FIRST_INTERVAL_SECONDS
+        self._stored = True  # the storage took what it was given last
         self._closing = False
-        # In this thread's context: what it logs is about the same run.
-        context = contextvars.copy_context()
-        self._shipper = threading.Thread(target=context.run, args=[self._ship], name="poltergust-log", daemon=True)
+        # Of the thread that opens it: what is logged about it is about the same run.
+        self._context = contextvars.copy_context()
 
     def __enter__(self: L) -> L:
-        self._shipper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        self._shipper.join()
 
     def close(self) -> None:
-        """Nothing is added any more; what is left is written by the time the context ends."""
+        """Nothing is added any more. What is left is written now, and not waited for."""
         with self._changed:
             if self._closing:
                 return
@@ -83,7 +80,7 @@ class AppendedLines:
                 notice += f"{self._cut - len(kept)} bytes are left out here]\n"
                 self._pending += notice.encode() + kept
             self._closing = True
-            self._changed.notify_all()
+        self._ship_in(0.0)
 
     def add(self, line: str) -> None:
         """One line, without its newline, fit to be written. Holds the caller back while the buffer is full."""
@@ -97,13 +94,17 @@ class AppendedLines:
             if not self._changed.wait_for(lambda: len(self._pending) + len(data) <= BUFFER_BYTES, wait):
                 self._dropped += 1
                 return
+            first, was_full = not self._pending, self._half_full
             if self._dropped:
                 self._pending += f"[poltergust: {self._dropped} lines lost, the storage did not take them]\n".encode()
                 self._dropped = 0
             self._pending += data
             self._written += len(data)
-            if len(self._pending) > BUFFER_BYTES // 2:
-                self._changed.notify_all()  # here and not where somebody waits for room: who fills it may never wait
+            # Sooner than the interval only at the end, or when the buffer is half full and the storage answers. Said
+            # here and not where somebody waits for room: who fills it may never wait.
+            soon = self._half_full and not was_full and self._stored
+        if first or soon:
+            self._ship_in(0.0 if soon else self._interval)
 
     def _keep_tail(self, data: bytes) -> None:
         self._cut += len(data)
@@ -112,29 +113,28 @@ class AppendedLines:
         while self._tail_size > TAIL_BYTES and len(self._tail) > 1:
             self._tail_size -= len(self._tail.popleft())
 
+    @property
+    def _half_full(self) -> bool:
+        return len(self._pending) > BUFFER_BYTES // 2
+
+    def _ship_in(self, seconds: float) -> None:
+        self._background.put(self._url, lambda: self._context.run(self._ship), owner=self, delay=seconds)
+
     def _ship(self) -> None:
-        interval = FIRST_INTERVAL_SECONDS
-        last = 0.0
-        stored = True
-        while True:
-            with self._changed:
-                # Sooner than the interval only at the end, or when the buffer is half full and the storage answers.
-                self._changed.wait_for(
-                    lambda: self._closing or (stored and len(self._pending) > BUFFER_BYTES // 2),  # noqa: B023
-                    interval,
-                )
-            # Interruptible by nobody on purpose: it is at most `spacing`.
-            time.sleep(max(0.0, last + self._spacing - time.monotonic()))
-            with self._changed:
-                closing, chunk = self._closing, bytes(self._pending)
-            if chunk:
-                stored = self._append(chunk)
-                last = time.monotonic()
-                if closing and not stored:
-                    log.warning("the last %d bytes of %s could not be written", len(chunk), self._url)
-            if closing:
-                return
-            interval = min(interval * 1.5, MAX_INTERVAL_SECONDS)
+        """Append what is there. Never twice at a time: `background` makes one call for the object after the other."""
+        with self._changed:
+            closing, chunk = self._closing, bytes(self._pending)
+        if not chunk:
+            return
+        self._stored = self._append(chunk)
+        self._interval = min(self._interval * 1.5, MAX_INTERVAL_SECONDS)
+        if closing and not self._stored:
+            log.warning("the last %d bytes of %s could not be written", len(chunk), self._url)
+            return
+        with self._changed:
+            left, soon = bool(self._pending), self._closing or (self._half_full and self._stored)
+        if left:
+            self._ship_in(0.0 if soon else self._interval)
 
     def _append(self, chunk: bytes) -> bool:
         """Store `chunk` and take it off the buffer. Lines added meanwhile stay behind it."""

@@ -6,14 +6,15 @@ last: retention need not read any record to know what may go.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
+from poltergust.path.background import Background
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Conflict, StoreError
 
@@ -39,27 +40,25 @@ def content_digest(data: bytes) -> str:
 class Content:
     """Of one path. Safe to use from several threads."""
 
-    def __init__(self, at: StoredPath, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, at: StoredPath, background: Background, clock: Callable[[], float] = time.monotonic) -> None:
         self._at = at
+        self._background = background
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, float] = {}  # digest to monotonic seconds: known to stand there, and to be young enough
 
     def keep(self, texts: Iterable[bytes]) -> None:
-        """See that they stand there, all at once: one round trip, none where this node has seen to it within the day.
-        A text that cannot be written is only missing from the run's story: the log says so."""
+        """See that they stand there, soon; nothing is to be done where this node has seen to it within the day. A text
+        that cannot be written is only missing from the run's story: the log says so."""
         now = self._clock()
         with self._lock:
             if len(self._kept) > MAX_REMEMBERED:
                 self._kept.clear()
             new = {content_digest(data): data for data in texts if 0 < len(data) <= MAX_CONTENT_BYTES}
             new = {digest: data for digest, data in new.items() if self._due(digest, now)}
-        if not new:
-            return
-        with ThreadPoolExecutor(len(new), thread_name_prefix="poltergust-content") as pool:
-            written = list(pool.map(self._write, new.items()))
-        with self._lock:
-            self._kept.update({digest: now for digest, there in zip(new, written, strict=True) if there})
+        for digest, data in new.items():
+            write = functools.partial(self._write, digest, data, now)
+            self._background.put(self._at.path.content(digest), write, owner="content")
 
     def _due(self, digest: str, now: float) -> bool:
         kept = self._kept.get(digest)
@@ -72,8 +71,7 @@ class Content:
         blob = self._at.read(self._at.path.content(digest), limit=MAX_CONTENT_BYTES)
         return None if blob is None or content_digest(blob.data) != digest else blob.data
 
-    def _write(self, one: tuple[str, bytes]) -> bool:
-        digest, data = one
+    def _write(self, digest: str, data: bytes, now: float) -> None:
         url = self._at.path.content(digest)
         try:
             try:
@@ -83,8 +81,9 @@ class Content:
                 if blob is not None and blob.served is not None and blob.served - blob.updated >= RENEW_SECONDS:
                     self._at.store.write(url, data, if_generation=blob.generation)
         except Conflict:
-            return True  # another node has just written the same
+            pass  # another node has just written the same
         except StoreError as error:
             log.warning("what ran is not kept beside the path: %s", error)
-            return False
-        return True
+            return
+        with self._lock:
+            self._kept[digest] = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from poltergust.path.background import Background, Begun
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Blob, Conflict
 
@@ -15,10 +16,15 @@ class StoreLocks:
     """`environments.Locks` on a store: who creates the object first decides for everybody. A damaged one (no text, or
     far too large) is as good as missing, and replaced."""
 
-    def __init__(self, at: StoredPath) -> None:
+    def __init__(self, at: StoredPath, background: Background) -> None:
         self._at = at
+        self._background = background
         self._store = at.store
         self._path = at.path
+
+    def begin(self, key: str) -> Begun[str | None]:
+        """`get`, begun."""
+        return self._background.begin(self._path.lock(key), lambda: self.get(key))
 
     def get(self, key: str) -> str | None:
         published = self._read(key)
@@ -46,6 +52,25 @@ class StoreLocks:
 
     def _read(self, key: str) -> Blob | None:
         return self._at.read(self._path.lock(key), limit=MAX_LOCK_BYTES)
+
+
+class BegunLocks:
+    """The locks of a path for one attempt: the one that is likely to be wanted is being read already."""
+
+    def __init__(self, locks: StoreLocks, key: str) -> None:
+        self._locks = locks
+        self._key = key
+        self._begun: Begun[str | None] | None = locks.begin(key)
+
+    def get(self, key: str) -> str | None:
+        begun, self._begun = self._begun, None  # whoever asks again wants to know what stands there by then
+        return self._locks.get(key) if begun is None or key != self._key else begun.result()
+
+    def publish(self, key: str, text: str) -> str:
+        return self._locks.publish(key, text)
+
+    def replace(self, key: str, text: str) -> None:
+        self._locks.replace(key, text)
 
 
 def _text(blob: Blob) -> str | None:

@@ -7,11 +7,13 @@ open who won, and older outcomes of the same name have to go.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from dataclasses import dataclass
 from enum import Enum
 
+from poltergust.path.background import Background
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.stored import StoredPath
 from poltergust.stores import ABSENT, Conflict, Denied, NameTooLong, NotFound, StoreError
@@ -35,13 +37,15 @@ class Config:
     name: str
     generation: str
     data: bytes
+    updated: float | None = None  # when it was written, by the storage server's clock; None where that is not known
 
 
 class Outcomes:
     """Renames configs below one path as one node. Its marks name node and instance: nobody else makes the same."""
 
-    def __init__(self, at: StoredPath) -> None:
+    def __init__(self, at: StoredPath, background: Background) -> None:
         self._store = at.store
+        self._background = background
         self._path = at.path
         self._nonce = f"{at.node}/{at.instance}".encode()
 
@@ -54,7 +58,7 @@ class Outcomes:
         source = self._path.of(config.name, Kind.CONFIG)
         target = self._path.of(config.name, kind)
         try:
-            sure = self._store.move(source, config.generation, target)
+            sure = self._store.move(source, config.generation, target, since=config.updated)
         except Conflict:
             return RenameResult.NEWER, ""
         except NotFound:
@@ -121,16 +125,17 @@ class Outcomes:
 
     def _older_outcomes(self, name: str, kind: Kind) -> dict[str, str]:
         """Outcomes of an earlier run that the new one does not overwrite: URL to generation. Seen before the rename,
-        so that nothing newer can be among them."""
-        found = {}
-        for other in OUTCOMES:
-            url = self._path.of(name, other)
-            if other is not kind:
-                try:
-                    found[url] = self._store.read(url, limit=0).generation
-                except (NotFound, NameTooLong):
-                    continue
-        return found
+        so that nothing newer can be among them; side by side, because the rename waits for it."""
+        urls = [self._path.of(name, other) for other in OUTCOMES if other is not kind]
+        begun = {url: self._background.begin(url, functools.partial(self._generation, url)) for url in urls}
+        found = {url: reading.result() for url, reading in begun.items()}
+        return {url: generation for url, generation in found.items() if generation is not None}
+
+    def _generation(self, url: str) -> str | None:
+        try:
+            return self._store.read(url, limit=0).generation
+        except (NotFound, NameTooLong):
+            return None
 
     def _remove(self, name: str, older: dict[str, str]) -> None:
         for url, generation in older.items():

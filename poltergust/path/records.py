@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from poltergust.base.json_text import json_bytes, read_json
 from poltergust.base.progress import Progress, TaskFailure
+from poltergust.path.background import Background, Begun
 from poltergust.path.decoding import decode
 from poltergust.path.layout import valid_node
 from poltergust.path.liveness import LIVE_SECONDS
@@ -159,6 +160,9 @@ class NodeRecord:
         return asdict(self)
 
 
+_QUEUED = "record"
+"""Who owns the writes of run records that nobody waits for."""
+
 R = TypeVar("R", RunRecord, NodeRecord)
 
 
@@ -182,8 +186,9 @@ class Holder:
 class Records:
     """All records below one path, written as one node. Safe to use from several threads."""
 
-    def __init__(self, at: StoredPath, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, at: StoredPath, background: Background, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = at.store
+        self._background = background
         self._path = at.path
         self._node = at.node
         self._instance = at.instance
@@ -193,9 +198,23 @@ class Records:
         ] = {}  # by URL, as listed last; replaced whole
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
-    def save_run(self, record: RunRecord) -> float | None:
+    def begin_run(self, record: RunRecord) -> Begun[float | None]:
         """Write it; the server's time, or None when it could not be written."""
-        return self._save(self._path.run(record.name, record.generation, self._node), record)
+        url = self._path.run(record.name, record.generation, self._node)
+        return self._background.begin(url, lambda: self._save(url, record), instead_of=_QUEUED)
+
+    def save_run(self, record: RunRecord) -> float | None:
+        """`begin_run`, waited for."""
+        return self.begin_run(record).result()
+
+    def queue_run(self, record: RunRecord) -> None:
+        """Write it soon, instead of what waits to be written of that run. One that says that the run has ended is
+        written when its logs are whole."""
+        name, generation = record.name, record.generation
+        url = self._path.run(name, generation, self._node)
+        ended = record.state is State.ENDED
+        logs = (self._path.log(name, generation, self._node), self._path.tasks(name, generation, self._node))
+        self._background.put(url, lambda: self._save(url, record), owner=_QUEUED, after=logs if ended else ())
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
         """Every node's record of that run. Raises `Unavailable`."""

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from poltergust.base.redaction import LineRedactor, Redactor
-from poltergust.path.appended import FIRST_INTERVAL_SECONDS, AppendedLines
+from poltergust.path.appended import AppendedLines
+from poltergust.path.background import Background
 from poltergust.processes.lines import MAX_LINE_BYTES
 from poltergust.stores import Store
 
@@ -21,11 +22,11 @@ class RunLog(AppendedLines):
         url: str,
         *,
         redact: Redactor,
+        background: Background,
         limit: int,
-        spacing: float = FIRST_INTERVAL_SECONDS,
         count: Callable[[int], None] = lambda _: None,
     ) -> None:
-        super().__init__(store, url, limit=limit, spacing=spacing, count=count)
+        super().__init__(store, url, background=background, limit=limit, count=count)
         self._redact = redact
         self._lines = LineRedactor(redact, MAX_LINE_BYTES, colours=True)
         self._lines_lock = threading.Lock()

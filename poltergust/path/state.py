@@ -15,6 +15,7 @@ from functools import cached_property
 from poltergust.base.redaction import Redactor
 from poltergust.base.urls import is_cloud
 from poltergust.path.actions import Actions
+from poltergust.path.background import Background
 from poltergust.path.code import PublishedCode
 from poltergust.path.content import Content
 from poltergust.path.layout import WatchedPath
@@ -30,9 +31,8 @@ from poltergust.path.stored import StoredPath
 from poltergust.path.tasks import MAX_FILE_BYTES, TaskLog
 from poltergust.stores import Stores
 
-CLOUD_SPACING_SECONDS = 1.0
-"""Least seconds between two writes of one log. Cloud Storage takes about one write a second for one object:
-https://cloud.google.com/storage/quotas#objects. A folder has no such limit."""
+SPACING_SECONDS = 1.0
+"""Least seconds between two writes of one object that nobody waits for. A folder needs none."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,24 @@ class PathState(StoredPath):
         return cls(Stores(path.state_prefix).of(path.root), path, node, instance)
 
     @cached_property
+    def background(self) -> Background:
+        return Background(SPACING_SECONDS if is_cloud(self.path.root) else 0.0)
+
+    @cached_property
     def records(self) -> Records:
-        return Records(self, clock=self.clock)
+        return Records(self, self.background, clock=self.clock)
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        return Outcomes(self)
+        return Outcomes(self, self.background)
 
     @cached_property
     def failure_reset(self) -> FailureReset:
-        return FailureReset(self, self.records.server_time)
+        return FailureReset(self, self.background, self.records.server_time)
 
     @cached_property
     def locks(self) -> StoreLocks:
-        return StoreLocks(self)
+        return StoreLocks(self, self.background)
 
     @cached_property
     def code(self) -> PublishedCode:
@@ -68,7 +72,7 @@ class PathState(StoredPath):
 
     @cached_property
     def content(self) -> Content:
-        return Content(self, self.clock)
+        return Content(self, self.background, self.clock)
 
     @cached_property
     def actions(self) -> Actions:
@@ -85,14 +89,12 @@ class PathState(StoredPath):
     ) -> RunLog:
         """This node's log of that run, to be entered. `limit` in bytes; `count` hears how many bytes were stored."""
         url = self.path.log(name, generation, self.node)
-        spacing = CLOUD_SPACING_SECONDS if is_cloud(self.path.root) else 0.0
-        return RunLog(self.store, url, redact=redact, limit=limit, spacing=spacing, count=count)
+        return RunLog(self.store, url, redact=redact, background=self.background, limit=limit, count=count)
 
     def task_log(self, name: str, generation: str, *, redact: Redactor) -> TaskLog:
         """What the tasks of that run do on this node, to be entered."""
         url = self.path.tasks(name, generation, self.node)
-        spacing = CLOUD_SPACING_SECONDS if is_cloud(self.path.root) else 0.0
-        return TaskLog(self.store, url, redact=redact, limit=MAX_FILE_BYTES, spacing=spacing)
+        return TaskLog(self.store, url, redact=redact, background=self.background, limit=MAX_FILE_BYTES)
 
     def reader(self) -> Reader:
         """A new one, not for several threads at a time."""

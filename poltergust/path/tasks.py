@@ -19,6 +19,7 @@ from poltergust.base.progress import task_name
 from poltergust.base.redaction import KNOWN_NAMES, MASK, Redactor
 from poltergust.base.text import cut
 from poltergust.path.appended import AppendedLines
+from poltergust.path.background import Background
 from poltergust.stores import Store
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -81,8 +82,8 @@ class TaskStory:
 class TaskLog(AppendedLines):
     """Writes one node's events of one run. May be used from any thread."""
 
-    def __init__(self, store: Store, url: str, *, redact: Redactor, limit: int, spacing: float) -> None:
-        super().__init__(store, url, limit=limit, spacing=spacing)
+    def __init__(self, store: Store, url: str, *, redact: Redactor, background: Background, limit: int) -> None:
+        super().__init__(store, url, background=background, limit=limit)
         self._redact = redact
 
     def process(self, worker: str) -> None:

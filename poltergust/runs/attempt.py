@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
 from poltergust.documents import TaskFile, named_values
-from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec
+from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
 from poltergust.path.content import content_digest
+from poltergust.path.locks import BegunLocks
 from poltergust.path.records import RunEnvironment, State
 from poltergust.path.run_log import RunLog
 from poltergust.path.tasks import TaskLog, TaskTimer
@@ -41,6 +42,9 @@ STOP_GRACE_SECONDS = 10.0
 KILL_WAIT_SECONDS = 60.0
 """How long to wait for the end of a process that was killed because of an error of our own."""
 
+CLAIM_SECONDS = 20.0
+"""For which it counts that this node is to reset earlier failures: well below what makes others take over."""
+
 RESET_RETRY_SECONDS = 1.0
 """Until the next attempt while another node resets earlier failures."""
 
@@ -60,8 +64,22 @@ class Attempts:
     launch: Launch
     code: RunCode
     turns: Turns
+    lock_keys: dict[str, str] = field(default_factory=dict)  # of the latest attempts, by their environment file
 
-    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
+    def begin(self, run: Run, environment_url: str) -> Locks:
+        """What an attempt will ask of the storage, asked now: the lock of its environment, if it still is the one that
+        it was last; which nodes live; in the first attempt of the node that begins the run, whether it resets earlier
+        failures."""
+        state = self.context.state
+        if self.context.scheduler.watch is not None:
+            state.background.begin(state.path.nodes, self.turns.live_nodes.ask)
+        if run.starts == 0 and run.record.attempts_made == 1 and self.turns.is_first(run):
+            run.claim = state.failure_reset.claim(run.config)
+            run.claimed = self.context.clock.monotonic()
+        key = self.lock_keys.get(environment_url)
+        return state.locks if key is None else BegunLocks(state.locks, key)
+
+    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec, locks: Locks) -> Verdict:
         """One attempt from its start to its verdict, both in the run log. Raises what the environment raises."""
         context, config = self.context, run.config
         scheduler = {"SCHEDULER_URL": context.scheduler.url}
@@ -79,7 +97,7 @@ class Attempts:
             ) as run_log,
         ):
             run_log.note(f"attempt {run.record.attempts_made} on {context.node}: {task.module}.{task.name}")
-            attempt = Attempt(self, run, item, task, spec, run_log, task_log, StopCondition(context, run, item))
+            attempt = Attempt(self, run, item, task, spec, locks, run_log, task_log, StopCondition(context, run, item))
             try:
                 with storage_reasons(), grace(run, context.clock.monotonic):
                     verdict = redacted(attempt.execute(), redact)
@@ -105,6 +123,7 @@ class Attempt:
     item: Item
     task: TaskFile
     spec: EnvironmentSpec
+    locks: Locks
     run_log: RunLog
     task_log: TaskLog
     stop_condition: StopCondition
@@ -120,10 +139,11 @@ class Attempt:
                 node_env=context.variables,
                 on_line=self.run_log.line,
                 cancelled=lambda: self._must_stop() is not None,
-                locks=context.state.locks,
+                locks=self.locks,
             ) as environment:
                 self.run.phase_timings = self.run.phase_timings.plus(environment=environment.seconds)
                 word = "built" if environment.built else "ready"
+                self.shared.lock_keys[self.spec.url] = environment.lock.partition("@")[0]
                 self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
                 turn = self.shared.turns.of(self.run)
                 if turn.waits_for:
@@ -199,7 +219,7 @@ class Attempt:
                 luigi.stop(0)  # nobody would watch over it any more, and the next attempt would run beside it
                 luigi.result(KILL_WAIT_SECONDS)
                 raise
-        self.task_log.close()  # written beside what comes now, and not after it
+        self.task_log.close()  # written beside what comes now
         run.phase_timings = run.phase_timings.plus(luigi=context.clock.monotonic() - started)
         run.record_progress(report)
         return self._verdict(report)
@@ -224,11 +244,18 @@ class Attempt:
             run=run.worker_part,
             budget=run.budget,
             preload=self.spec.preload,
-            reset_failures=context.state.failure_reset.claim(run.config),
+            reset_failures=self._reset_failures(),
             dead_workers=(previous_worker,) if previous_worker else (),
             joins=turn.joins,
             shared=not turn.alone,
         )
+
+    def _reset_failures(self) -> bool:
+        run, context = self.run, self.shared.context
+        claim, run.claim = run.claim, None
+        if claim is None or context.clock.monotonic() - run.claimed > CLAIM_SECONDS:
+            claim = context.state.failure_reset.claim(run.config)
+        return claim.result()
 
     def _wait_for_end(self, luigi: LuigiRun) -> Report:
         """Until the process ended: by itself, or because it was told to when the attempt must stop."""

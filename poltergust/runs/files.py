@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -14,17 +15,26 @@ from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
 from poltergust.documents import MAX_BYTES, DocumentError, TaskFile, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
+from poltergust.path.background import Begun
 from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord
 from poltergust.runs.context import RunContext
 from poltergust.runs.grace import grace
 from poltergust.runs.run import Run
-from poltergust.stores import Denied, NotFound, Store
+from poltergust.stores import Blob, Denied, NotFound, Store
 
 T = TypeVar("T")
 
 UNKNOWN_HERE = frozenset({Reason.UNKNOWN_KEY, Reason.UNKNOWN_VIRTUALENV_OPTION})
 """Mistakes that may be keys of a newer version."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An environment file that is being read."""
+
+    url: str
+    begun: Begun[Blob]
 
 
 class RunFiles:
@@ -42,17 +52,23 @@ class RunFiles:
         url = self._state.path.of(run.name, Kind.CONFIG)
         return self._parsed(run, lambda: parse_task_file(run.config.data, url))
 
-    def environment_file(self, run: Run, url: str) -> EnvironmentSpec:
-        """Raises `Temporary` as well, for a minute while there is none."""
+    def begin_environment(self, url: str) -> Reading:
+        """Read the environment file at `url`, if this node allows it."""
         allowed = self._context.settings.allow_environments
         if allowed and not any(fnmatchcase(url, pattern) for pattern in allowed):
             raise Permanent(
                 Reason.ENVIRONMENT_NOT_ALLOWED,
                 f"{url} is not among the environments this node allows ({', '.join(allowed)})",
             )
+        store = self._store_of(url)
+        return Reading(url, self._state.background.begin(url, lambda: store.read(url, limit=MAX_BYTES)))
+
+    def environment_file(self, run: Run, reading: Reading) -> EnvironmentSpec:
+        """Raises `Temporary` as well, for a minute while there is none."""
+        url = reading.url
         with grace(run, self._context.clock.monotonic):
             try:
-                blob = self._store_of(url).read(url, limit=MAX_BYTES)
+                blob = reading.begun.result()
             except NotFound:
                 raise Missing(Reason.ENVIRONMENT_MISSING, f"{url}: no such environment file", url) from None
             except Denied as error:

@@ -109,6 +109,10 @@ class Turns:
         found = self._of(run, self.live_nodes.ask())
         return replace(found, waits_for="") if run.record.attempts > 1 else found
 
+    def is_first(self, run: Run) -> bool:
+        """Whether it is this node that begins the run, by what is known. Asks nobody."""
+        return self._watch is None or self._order(run, self.live_nodes.known())[0] == self._node
+
     def has_come(self, run: Run) -> bool:
         """Whether it is worth while to ask `of` about a run that waits. Asks nobody."""
         if self._watch is None or run.ready_at is None:
@@ -138,13 +142,17 @@ class Turns:
     def _of(self, run: Run, live: Iterable[NodeRecord]) -> Turn:
         assert self._watch is not None
         assert run.ready_at is not None
-        others = [node.node for node in live if node.taking and set(node.labels).issuperset(run.nodes)]
-        if not others:
+        nodes = self._order(run, live)
+        if nodes == [self._node]:
             return Turn(alone=True)
-        nodes = order([self._node, *others], run.name)
         now = self._watch.now()
         view = self._watch.view(run.worker_part) or RunView(silent_since=now)
         found = turn(self._node, nodes, view, run.ready_at, now)
         if found.joins and not found.waits_for and now < run.rests_until:
             return replace(found, waits_for="others are at work on it, and had no task for this node just now")
         return found
+
+    def _order(self, run: Run, live: Iterable[NodeRecord]) -> list[str]:
+        """The nodes that could work on it, this one included."""
+        others = [node.node for node in live if node.taking and set(node.labels).issuperset(run.nodes)]
+        return order([self._node, *others], run.name)

@@ -19,7 +19,7 @@ from poltergust.base.errors import RunError, Temporary, UsageError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import all_of, one_line, plural
-from poltergust.documents import MAX_BYTES
+from poltergust.documents import MAX_BYTES, TaskFile
 from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
@@ -84,7 +84,7 @@ class Reconciler:
             known = self._runs.get(item.name)
             if known is not None and known.config.generation != blob.generation:
                 self._retry_policy.forget(item.name)
-            run = self._runs.of(Config(item.name, blob.generation, blob.data))
+            run = self._runs.of(Config(item.name, blob.generation, blob.data, blob.updated))
             verdict = (
                 run.verdict if run.verdict is not None else self._or_verdict(run.name, lambda: self._attempt(run, item))
             )
@@ -148,15 +148,28 @@ class Reconciler:
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         record = replace(run.record, attempts=run.record.attempts + 1, attempts_made=run.record.attempts_made + 1)
         record = replace(record, state=State.PREPARING, reason=None, text="", retry_at=None)
-        run.save(self._records, self._journal, record)
+        run.keep(self._journal, record, self._records.server_time())
         run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
         # Once a second while a file that it names is not there yet: the first time says it.
         level = logging.DEBUG if run.logged == Reason.ENVIRONMENT_AWAITED.code else logging.INFO
         words = "%s: attempt %d (%s), generation %s"
         log.log(level, words, run.name, record.attempts_made, failed, run.config.generation)
-        spec = self._files.environment_file(run, layout.resolve(task.environment, url))
-        return self._attempts.attempt(run, item, task, spec)
+        return self._begin(run, item, task, layout.resolve(task.environment, url))
+
+    def _begin(self, run: Run, item: Item, task: TaskFile, environment_url: str) -> Verdict:
+        """What an attempt needs of the storage, all at once: for each is waited, and a storage is far away. The journal
+        has the attempt already, so that its record may fail."""
+        written = self._records.begin_run(run.record)
+        try:
+            reading = self._files.begin_environment(environment_url)
+            locks = self._attempts.begin(run, environment_url)
+            written.result()
+            return self._attempts.attempt(run, item, task, self._files.environment_file(run, reading), locks)
+        finally:
+            if run.claim is not None:
+                run.claim = None
+                self._state.failure_reset.release(run.config)
 
     def _others_may_run(self, run: Run) -> Verdict | None:
         """Of a run that is not for this node: None if a live node may run it, or another one says that none may. One
@@ -229,7 +242,8 @@ class Reconciler:
         gave_up = run.record.state is State.GAVE_UP or verdict.reason in SAME_EVERY_TIME
         if run.record.attempts < run.budget and not gave_up:
             return self._retry_later(run, verdict)
-        self._record(run, State.GAVE_UP, verdict, always=True)  # others wait for this word, and any record may be lost
+        self._record(run, State.GAVE_UP, verdict)
+        self._records.save_run(run.record)  # also if it said so before: others wait for it, and any record may be lost
         self._turns.stopped(run, verdict.reason, again=None)
         others = self._nodes_still_trying(run)
         if others:
@@ -282,6 +296,7 @@ class Reconciler:
         run.save(self._records, self._journal, replace(run.record, state=State.ENDED, renamed=won, refused=""))
         log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, result.value)
         self._context.observer.renamed(run, verdict, result)
+        self._state.failure_reset.forget(run.config)
         self._forget(run.name)
         return AT_ONCE if result is RenameResult.NEWER else NOTHING_LEFT
 
@@ -307,10 +322,8 @@ class Reconciler:
         now = self._records.server_time()
         return None if now is None or result.requeue_after is None else now + result.requeue_after
 
-    def _record(
-        self, run: Run, state: State, verdict: Verdict, *, retry_at: float | None = None, always: bool = False
-    ) -> None:
-        """Write down where the run is; `always`: also if that is what the record says already."""
+    def _record(self, run: Run, state: State, verdict: Verdict, *, retry_at: float | None = None) -> None:
+        """Write down where the run is, if that is not what the record says already."""
         attempts = run.record.attempts
         if verdict.kind is not ReasonKind.NODE and run.attempting:
             attempts -= 1  # it was not this node's failure: the attempt does not count
@@ -328,7 +341,7 @@ class Reconciler:
             level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
             log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
         run.logged = verdict.reason.code
-        if always or record != run.record:
+        if record != run.record:
             run.save(self._records, self._journal, record)
 
     def _retry(self, run: Run, verdict: Verdict) -> Result:

@@ -12,6 +12,7 @@ from poltergust.base.progress import Progress, TaskFailure
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.luigi_run import Report
+from poltergust.path.background import Begun
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
 from poltergust.path.records import PhaseTimings, Records, RunRecord, State
@@ -66,6 +67,8 @@ class Run:
     freed: threading.Event = field(default_factory=threading.Event)  # tasks that others had can run again, since asked
     phase_timings: PhaseTimings = field(default_factory=PhaseTimings)
     root_task_id: str = ""  # as the scheduler knows it: a parameter in it may be a secret, which no record holds
+    claim: Begun[bool] | None = None  # whether this node resets earlier failures, asked when the attempt began
+    claimed: float = 0.0  # then, monotonic seconds
     redact: Redactor = field(default_factory=lambda: Redactor(()))  # knows the secrets of the latest attempt's files
 
     @property
@@ -96,15 +99,17 @@ class Run:
             timings=self.phase_timings,
         )
 
+    def keep(self, journal: Journal, record: RunRecord, now: float | None) -> None:
+        """Take `record` as this run's, and keep it in the journal. `now` by the server's clock, None while that is not
+        known: the first record says when the run started, the one that says `ENDED` when it ended."""
+        ended = (record.ended or now) if record.state is State.ENDED else None
+        self.record = replace(record, started=record.started or now, ended=ended)
+        journal.keep(self.record)
+
     def save(self, records: Records, journal: Journal, record: RunRecord) -> None:
-        """Take `record` as this run's: keep it in the journal, then write it for others. The first one says when the
-        run started, by the server's clock, the one that says `ENDED` when it ended."""
-        ended = (record.ended or records.server_time()) if record.state is State.ENDED else None
-        record = self.record = replace(record, started=record.started or records.server_time(), ended=ended)
-        journal.keep(record)
-        written = records.save_run(record)
-        if record.started is None and written is not None:
-            self.record = replace(record, started=written)
+        """`keep` it, and have it written for others soon."""
+        self.keep(journal, record, records.server_time())
+        records.queue_run(self.record)
 
 
 def reason_of(code: str | None) -> Reason | None:

@@ -110,12 +110,13 @@ class Store(Protocol):
         """Add to the end, creating it if missing, without sending again what is there. One writer per object."""
         ...
 
-    def move(self, source: str, generation: str, target: str) -> bool:
+    def move(self, source: str, generation: str, target: str, *, since: float | None = None) -> bool:
         """Rename `source` to `target`, replacing it, only if `source` is still that `generation`. One atomic step
         where the server has one (see the implementations for what happens where it has not).
 
         True: this call did it. False: an answer was lost on the way, the source is gone and the target stands newly
-        made, so this call or another did it. Raises `Conflict` when another generation stands there, `NotFound` when
+        made (after `since`, by the server's clock; None: after the call began, which costs a look at it), so this call
+        or another did it. Raises `Conflict` when another generation stands there, `NotFound` when
         the source is gone.
         """
         ...

@@ -33,7 +33,7 @@ class CountedStore:
     def append(self, url: str, data: bytes) -> None:
         raise AssertionError("the page writes nothing")
 
-    def move(self, source: str, generation: str, target: str) -> bool:
+    def move(self, source: str, generation: str, target: str, *, since: float | None = None) -> bool:
         raise AssertionError("the page writes nothing")
 
     def delete(self, url: str, *, if_generation: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from poltergust.path.tasks import TaskState, TaskStory
 from poltergust.stores.folder import FolderStore
 from tests.e2e.paths import SIDE, Place
 from tests.emulators.luigid import luigid
+from tests.emulators.servers import wait_until
 
 
 def told(root: Path) -> dict[str, TaskStory]:
@@ -19,6 +21,12 @@ def told(root: Path) -> dict[str, TaskStory]:
     reader = PathState(FolderStore(Path(path.state_prefix)), path).reader()
     (run,) = reader.runs("forty")
     return {story.name: story for story in reader.tasks("forty", run.generation, run.runs)}
+
+
+def both_ended(place: Place) -> bool:
+    """A record says that its run has ended once its logs are whole."""
+    records = [key for key in place.keys(f"{SIDE}/runs/") if key.endswith(("/one.json", "/two.json"))]
+    return [json.loads(place.read(key) or b"{}").get("state") for key in records] == ["ended", "ended"]
 
 
 def test_forty_tasks_of_two_nodes_when_everything_is_dead(place: Place, shared_cache: Path, tmp_path: Path) -> None:
@@ -33,6 +41,7 @@ def test_forty_tasks_of_two_nodes_when_everything_is_dead(place: Place, shared_c
         ):
             place.put("forty", "  module: forty\n  name: Forty\n  workers: 2\n")
             place.until("forty", "error")
+            wait_until(lambda: both_ended(place), "what is written behind the outcome", timeout=60)
             for node in (one, two):
                 node.signal(signal.SIGKILL)
                 node.wait()

@@ -130,13 +130,14 @@ class MemoryStore:
             self._bucket.put(url, (standing.data if standing else b"") + data)
         _after(fault, url)
 
-    def move(self, source: str, generation: str, target: str) -> bool:
+    def move(self, source: str, generation: str, target: str, *, since: float | None = None) -> bool:
         before = self._bucket.objects.get(target)
         fault = self._gate(Call("move", source, target))
         _before(fault, source)
         with self._bucket.lock:
             # The store asked twice: gone, and a target that was not there before it asked. It, or somebody else?
-            newly_made = self._bucket.objects.get(target) not in (None, before)
+            standing = self._bucket.objects.get(target)
+            newly_made = standing is not None and (standing != before if since is None else standing.updated >= since)
             if fault is Fault.LOST and source not in self._bucket.objects and newly_made:
                 return False
             if str(self._find(source).generation) != generation:

@@ -50,17 +50,16 @@ PHASES = {
     "config-read": ("objects.download", f"{PATH}{{}}.config.yaml", 0, False),
     "first-record": ("objects.insert", "pipeline.poltergust/runs/{}/*.json", 0, False),
     "environment-read": ("objects.download", "environment/plain.yaml", 0, False),
-    "record-of-the-start": ("objects.insert", "pipeline.poltergust/runs/{}/*.json", 1, False),
-    "between-completion-and-rename": ("objects.insert", "pipeline.poltergust/runs/{}/*.json", 2, False),
+    "later-record": ("objects.insert", "pipeline.poltergust/runs/{}/*.json", 1, False),
+    "between-completion-and-rename": ("objects.download", f"{PATH}{{}}.error.yaml", 0, False),
     "during-the-rename": ("objects.move", f"{PATH}{{}}.config.yaml", 0, False),
     "renamed-without-an-answer": ("objects.move", f"{PATH}{{}}.config.yaml", 0, True),
     "mark-of-the-winner": ("objects.insert", "pipeline.poltergust/runs/{}/*.done-by", 0, False),
-    "last-record": ("objects.insert", "pipeline.poltergust/runs/{}/*.json", 3, False),
     "log": ("objects.*", "pipeline.poltergust/logs/{}/*", 0, False),
 }
 
 
-MORE = {"environment-read", "record-of-the-start", "mark-of-the-winner", "log"}
+MORE = {"environment-read", "later-record", "mark-of-the-winner", "log"}
 """Points whose neighbours are among the others: left to the long run, as each costs two starts of an agent."""
 
 

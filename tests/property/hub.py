@@ -20,9 +20,9 @@ MOST_STEPS = 20_000
 
 
 class Task:
-    """One thread's worth of work. `owner` is whom it dies with."""
+    """One thread's worth of work. `owner` is whom it dies with, `hub` the coroutine that it pauses for."""
 
-    def __init__(self, owner: object, run: Callable[[], object]) -> None:
+    def __init__(self, owner: object, run: Callable[[], object], hub: Any) -> None:
         self.owner = owner
         self.ready: Callable[[], bool] = lambda: True
         self.died = False
@@ -39,7 +39,7 @@ class Task:
             except Died:
                 self.died = True
 
-        self._greenlet: Any = greenlet.greenlet(whole)
+        self._greenlet: Any = greenlet.greenlet(whole, hub)
 
     @property
     def ended(self) -> bool:
@@ -71,9 +71,10 @@ class Hub:
         self.tasks: list[Task] = []
         self.current: Task | None = None
         self.on_death: Callable[[Task], None] = lambda task: None
+        self._coroutine: Any = greenlet.getcurrent()  # a task may be spawned by another one
 
     def spawn(self, owner: object, run: Callable[[], object]) -> None:
-        self.tasks.append(Task(owner, run))
+        self.tasks.append(Task(owner, run, self._coroutine))
 
     def pause(self, ready: Callable[[], bool] = lambda: True) -> None:
         """Called by a task: let others go first, and go on once `ready`. Nothing happens outside any task."""

@@ -132,14 +132,14 @@ class QuietState(PathState):
     """With run logs that nobody reads: the real ones have a thread and a clock of their own, and tests of their own."""
 
     def run_log(self, name: str, generation: str, **rest: Any) -> RunLog:
-        return NoLog(self.store, "", redact=Redactor(()), limit=0)
+        return NoLog(self.store, "", redact=Redactor(()), background=self.background, limit=0)
 
     @property
     def content(self) -> Content:
-        return NoContent(self)
+        return NoContent(self, self.background)
 
     def task_log(self, name: str, generation: str, **rest: Any) -> TaskLog:
-        return NoTaskLog(self.store, "", redact=Redactor(()), limit=0, spacing=0.0)
+        return NoTaskLog(self.store, "", redact=Redactor(()), background=self.background, limit=0)
 
 
 T = TypeVar("T")

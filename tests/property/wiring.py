@@ -9,6 +9,7 @@ from poltergust.base.clock import Clock
 from poltergust.base.stopping import Stopping
 from poltergust.node.agent import Agent
 from poltergust.node.wiring import Parts, wire
+from poltergust.path.background import Background
 from poltergust.runs.context import RunObserver, SharedScheduler
 from poltergust.stores import Blob, NotFound
 from poltergust.workqueue import Item, WorkQueue
@@ -37,6 +38,38 @@ class NodeStore(MemoryStore):
             raise
         self._node.has_read(url, int(blob.generation))
         return blob
+
+
+class NodeBackground(Background):
+    """Its threads are tasks of the node, which die with it and are told to go on one call at a time."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(clock=lambda: node.world.hub.now)
+        self._node = node
+
+    def bound(self, call: Callable[[], object]) -> Callable[[], object]:
+        asking = self._node.world.hub.current
+        generation = None if asking is None else asking.generation
+
+        def whole() -> None:
+            self._node.task().generation = generation
+            call()
+
+        return whole
+
+    def start(self, work: Callable[[], None]) -> None:
+        self._node.world.hub.spawn(self._node, work)
+
+    def wait(self, ready: Callable[[], bool], seconds: float | None = None) -> bool:
+        """No time passes: who would wait for some seconds waits until nothing is left."""
+        self._node.world.hub.pause(ready if seconds is None else lambda: ready() or self._empty())
+        return ready()
+
+
+class NodeState(QuietState):
+    def __init__(self, node: Node, store: NodeStore, clock: Clock) -> None:
+        super().__init__(store, node.path, node.name, str(node.life), clock=clock.monotonic)
+        object.__setattr__(self, "background", NodeBackground(node))
 
 
 class NodeQueue(WorkQueue):
@@ -81,7 +114,7 @@ def new_agent(node: Node, stopping: Stopping) -> tuple[Agent, WorkQueue]:
     clock = SimulatedClock(node.world.hub, node.offset, lambda: bool(len(queue)) or queue.stopped)
     queue = NodeQueue(clock, node.task)
     parts = Parts(
-        state=QuietState(store, node.path, node.name, str(node.life), clock=clock.monotonic),
+        state=NodeState(node, store, clock),
         store_of=lambda url: store,
         scheduler=SharedScheduler(SCHEDULER, SCHEDULER, node.graph_status),
         environments=FakeEnvironments(lambda: node.plan, node.rest, node.begins, node.environment_fails),

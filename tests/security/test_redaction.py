@@ -21,6 +21,7 @@ from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import plain
 from poltergust.documents import named_values, parse_environment_file, parse_task_file
 from poltergust.luigi_run import Report
+from poltergust.path.background import Background
 from poltergust.path.outcome import Config
 from poltergust.path.records import RunRecord
 from poltergust.path.run_log import RunLog
@@ -161,10 +162,12 @@ def test_the_run_log_holds_no_secret_that_came_in_pieces(tmp_path: Path) -> None
     store = FolderStore(tmp_path / "p.poltergust")
     url = f"{tmp_path}/p.poltergust/logs/x/1/n.log"
     splitter = LineSplitter()
-    with RunLog(store, url, redact=Redactor([{"DB_PASSWORD": SECRET}]), limit=10**7, spacing=0.0) as log:
+    background, redact = Background(), Redactor([{"DB_PASSWORD": SECRET}])
+    with RunLog(store, url, redact=redact, background=background, limit=10**7) as log:
         for line in splitter.feed(b"y" * (MAX_LINE_BYTES - 10) + SECRET.encode() + b"\nlast\n", 0.0):
             log.line(line)
             log.note("a note between")
+    assert background.flush(60)
     text = Path(url).read_text()
     assert SECRET[:10] not in text
     assert SECRET[10:] not in text

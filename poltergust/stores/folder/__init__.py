@@ -104,7 +104,7 @@ class FolderStore:
             finally:
                 os.close(descriptor)
 
-    def move(self, source: str, generation: str, target: str) -> bool:
+    def move(self, source: str, generation: str, target: str, *, since: float | None = None) -> bool:
         """Always True or an error: on a file system no answer is lost. Source and target are in one folder."""
         (where, name), (there, new) = os.path.split(source), os.path.split(target)
         if where != there:

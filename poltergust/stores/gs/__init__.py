@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -37,6 +39,9 @@ from poltergust.stores.media_types import content_type
 log = logging.getLogger(__name__)
 
 _PAGE = 1000  # the most that one answer holds, https://cloud.google.com/storage/docs/json_api/v1/objects/list
+_REMEMBERED = 1000
+"""Objects that were appended to, whose generation is known."""
+
 _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the client would start a resumable upload
 NO_MOVE_SECONDS = 600.0
 """How long objects.move is not tried after a server refused it: one strange answer is no reason to do without it."""
@@ -52,6 +57,8 @@ class GsStore:
         self._clock = clock
         self._copier = Copier(client)
         self._moves_from = float("-inf")  # by `clock`: before that, objects.move is not asked for
+        self._appended: OrderedDict[str, Any] = OrderedDict()  # what our latest appends left standing, by URL
+        self._appended_lock = threading.Lock()
 
     @classmethod
     def connect(cls) -> GsStore:
@@ -123,19 +130,19 @@ class GsStore:
 
         A part left by a crash is overwritten by the next append and matches no config, record or log. A composite
         object may be appended to without limit (https://cloud.google.com/storage/docs/composite-objects#appends);
-        each append costs four requests however long the object is.
+        the first append costs one request, each further one three, however long the object is.
         """
         for start in range(0, max(1, len(data)), _PIECE):
             self._append(url, data[start : start + _PIECE])
 
-    def move(self, source: str, generation: str, target: str) -> bool:
+    def move(self, source: str, generation: str, target: str, *, since: float | None = None) -> bool:
         if self._clock() < self._moves_from:
             return self._copier.move(source, generation, target)
         (bucket_name, old), (target_bucket, new) = split_cloud(source), split_cloud(target)
         if bucket_name != target_bucket:
             raise ValueError(f"a move stays in its bucket: {shown(source)} to {shown(target)}")
         bucket = self._client.bucket(bucket_name)
-        before = self._generation(target)
+        before = None if since is not None else self._generation(target)
         lost = Lost()
         try:
             ask(
@@ -153,7 +160,7 @@ class GsStore:
                 raise
             if standing is not None:
                 raise Conflict(f"{shown(source)} is another generation now") from error
-            if lost and self._generation(target) not in (None, before):
+            if lost and self._newly_made(target, since, before):
                 return False
             raise NotFound(f"{shown(source)} does not exist") from error
         except (Denied, Unavailable) as error:
@@ -161,6 +168,12 @@ class GsStore:
                 return self._move_without_call(source, generation, target, error)
             raise
         return True
+
+    def _newly_made(self, url: str, since: float | None, before: str | None) -> bool:
+        found = self._look(url)
+        if found is None:
+            return False
+        return str(found.generation) != before if since is None else found.updated.timestamp() >= since
 
     def delete(self, url: str, *, if_generation: str | None = None) -> None:
         condition = None if if_generation is None else int(if_generation)
@@ -203,24 +216,31 @@ class GsStore:
             raise
 
     def _append(self, url: str, piece: bytes) -> None:
-        for _ in range(3):  # one writer per object, but somebody may delete it between our requests
-            standing = self._look(url)
+        with self._appended_lock:
+            standing = self._appended.pop(url, None)
+        for _ in range(4):  # one writer per object, but somebody may delete it between our requests
             try:
                 if standing is None:
-                    self._upload(url, piece, ABSENT)
+                    standing = self._upload(url, piece, ABSENT)
                 elif piece:
-                    self._compose(url, standing, piece)
+                    standing = self._compose(url, standing, piece)
             except (Conflict, NotFound):
+                standing = self._look(url)
                 continue
+            with self._appended_lock:
+                self._appended[url] = standing
+                while len(self._appended) > _REMEMBERED:
+                    self._appended.popitem(last=False)
             return
         raise Unavailable(f"{shown(url)} changes while it is appended to")
 
-    def _compose(self, url: str, standing: Any, piece: bytes) -> None:
+    def _compose(self, url: str, standing: Any, piece: bytes) -> Any:
+        """The object as it stands then."""
         part_url = f"{url}.part"
         part = self._upload(part_url, piece, None)
         lost = Lost()
 
-        def request() -> None:
+        def request() -> Any:
             whole = self._blob(url)
             whole.content_type = content_type(url)
             whole.compose(
@@ -230,13 +250,15 @@ class GsStore:
                 timeout=TIMEOUT,
                 retry=None,
             )
+            return whole
 
         try:
-            ask(request, url, lost)
+            return ask(request, url, lost)
         except (Conflict, NotFound):  # 404: the generation to append to was replaced, perhaps by the lost answer's
             now = self._look(url) if lost else None
             if now is None or now.size != standing.size + len(piece):
                 raise
+            return now
         finally:
             try:
                 self.delete(part_url, if_generation=str(part.generation))

@@ -184,6 +184,10 @@ class StrictGcs:
         """Answer 429 to writes of one object less than `interval` seconds apart by the server's clock; 0 ends it."""
         self._service.state.write_interval = interval
 
+    def add_latency(self, seconds: float) -> None:
+        """Every call takes so much longer from now on, calls at the same time side by side; 0 ends it."""
+        self._service.latency = seconds
+
     def notification_copies(self, copies: int) -> None:
         """How often each later change is told: 0 loses notifications, 2 duplicates them."""
         self._service.publisher.copies = copies

@@ -61,6 +61,8 @@ class Service:
     def __init__(self, pubsub: str | None = None) -> None:
         self.offset = 0.0
         """Seconds the server's clock is ahead of this machine's."""
+        self.latency = 0.0
+        """Seconds by which each call takes effect later than it arrives, as if the server were so far away."""
         self.base = ""
         self.faults = Faults()
         self.publisher = Publisher(pubsub)
@@ -83,6 +85,7 @@ class Service:
 
     def reset(self) -> None:
         """Empty of everything: buckets, sessions, faults, log, clock. Held calls go on."""
+        self.latency = 0.0
         self.faults.clear()
         self.state.clear()
         self.uploads.clear()
@@ -112,6 +115,8 @@ class Service:
         )
         with self._lock:
             self._records.append(record)
+        if self.latency:
+            time.sleep(self.latency)
         fault = self.faults.find(call, request, name)
         record.fault = fault.how if fault else None
         response = self._guarded(request, route, names, fault)

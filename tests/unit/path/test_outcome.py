@@ -91,7 +91,7 @@ def test_a_refusal_is_an_ending_with_the_storages_words(
 ) -> None:
     config = put(store, path)
 
-    def refuse(source: str, generation: str, target: str) -> bool:
+    def refuse(source: str, generation: str, target: str, *, since: float | None) -> bool:
         raise Denied("retention policy not met")
 
     monkeypatch.setattr(store, "move", refuse)
@@ -105,7 +105,7 @@ def test_an_unsure_move_is_won_by_who_marks_first(
     config = put(store, path)
     move = store.move
 
-    def answer_lost(source: str, generation: str, target: str) -> bool:
+    def answer_lost(source: str, generation: str, target: str, *, since: float | None) -> bool:
         if os.path.exists(source):
             move(source, generation, target)
         return False

@@ -4,12 +4,15 @@ that fits the buffer."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from poltergust.base.redaction import MASK, Redactor
 from poltergust.path import appended
+from poltergust.path.background import Background
 from poltergust.path.run_log import RunLog
 from poltergust.stores import Unavailable
 from poltergust.stores.folder import FolderStore
@@ -42,8 +45,14 @@ def url(tmp_path: Path) -> str:
     return str(tmp_path / "logs" / "x.log")
 
 
-def opened(store: Flaky, url: str, limit: int = 10_000_000) -> RunLog:
-    return RunLog(store, url, redact=Redactor([{"MY_TOKEN": "s3cr3t-value"}]), limit=limit, spacing=0.0)
+@contextmanager
+def opened(store: Flaky, url: str, limit: int = 10_000_000) -> Iterator[RunLog]:
+    """All of it is in the store afterwards."""
+    background = Background()
+    redact = Redactor([{"MY_TOKEN": "s3cr3t-value"}])
+    with RunLog(store, url, redact=redact, background=background, limit=limit) as log:
+        yield log
+    assert background.flush(60)
 
 
 def say(log: RunLog, line: str, times: int) -> None:

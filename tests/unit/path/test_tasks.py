@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from poltergust.base.redaction import MASK, Redactor
+from poltergust.path.background import Background
 from poltergust.path.tasks import TaskLog, TaskState, TaskStory, TaskTimer, by_interest, stories
 from poltergust.stores.folder import FolderStore
 
@@ -104,7 +105,8 @@ def test_lines_that_are_no_events_change_nothing_else(damaged: bytes) -> None:
 def test_what_is_written_is_redacted_and_read_again(tmp_path: Path) -> None:
     store, url = FolderStore(tmp_path), str(tmp_path / "runs" / "n.tasks.jsonl")
     redact = Redactor([{"MY_TOKEN": "s3cr3t-value"}])
-    with TaskLog(store, url, redact=redact, limit=10_000_000, spacing=0.0) as log:
+    background = Background()
+    with TaskLog(store, url, redact=redact, background=background, limit=10_000_000) as log:
         log.process("w")
         log.events(
             [
@@ -115,6 +117,7 @@ def test_what_is_written_is_redacted_and_read_again(tmp_path: Path) -> None:
                 {"event": "started"},
             ]
         )
+    assert background.flush(60)
     assert "s3cr3t-value" not in Path(url).read_text()
     found = story({"n": Path(url).read_bytes()})
     assert found.parameters == {"where": MASK, "db_password": MASK, "text": "caf\\udce9"}

@@ -94,9 +94,10 @@ class Attempted:
         run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
         self.error: Exception | None = None
         try:
-            attempts.attempt(run, Item(WorkQueue(), "x", time.monotonic()), TASK, spec)
+            attempts.attempt(run, Item(WorkQueue(), "x", time.monotonic()), TASK, spec, context.state.locks)
         except (RunError, RuntimeError) as raised:
             self.error = raised
+        assert context.state.background.flush(60)
 
 
 def test_no_process_is_left_alone_by_an_error_of_our_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,15 +42,27 @@ class Luigi:
         return None
 
 
+class Written(ProgressReporter):
+    """Whose records are written when it returns."""
+
+    def __init__(self, run: Run, state: PathState, luigi: Luigi, clock: Callable[[], float]) -> None:
+        self._background = state.background
+        super().__init__(run, state.records, Journal(), luigi, clock)
+
+    def report(self) -> None:
+        super().report()
+        assert self._background.flush(60)
+
+
 @pytest.fixture
 def reporting(tmp_path: Path) -> Reporting:
     (tmp_path / "p").mkdir()
     path = WatchedPath(str(tmp_path / "p"))
-    records = PathState(Stores(path.state_prefix).of(path.root), path, "node-1").records
+    state = PathState(Stores(path.state_prefix).of(path.root), path, "node-1")
     now = [100.0]
     run = Run(Config("x", "1", b""), RunRecord("x", "1", "node-1"), began=0.0)
     luigi = Luigi()
-    return luigi, ProgressReporter(run, records, Journal(), luigi, lambda: now[0]), records, now
+    return luigi, Written(run, state, luigi, lambda: now[0]), state.records, now
 
 
 def test_nothing_is_written_before_there_are_counts(

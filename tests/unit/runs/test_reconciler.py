@@ -50,7 +50,10 @@ class Scripted:
         self.meanwhile: Callable[[Run], None] = lambda run: None
         self.made = 0
 
-    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec) -> Verdict:
+    def begin(self, run: Run, environment_url: str) -> None:
+        """Nothing to ask for."""
+
+    def attempt(self, run: Run, item: Item, task: TaskFile, spec: EnvironmentSpec, locks: None) -> Verdict:
         self.made += 1
         self.meanwhile(run)
         if self.error is not None:
@@ -96,7 +99,7 @@ class Node:
         self.away = False  # the storage does not answer
         store = MemoryStore(bucket, self._gate)
         self.attempts, self.observer = Scripted(), Observer()
-        state = PathState(store, PATH, name, "i")
+        self._state = state = PathState(store, PATH, name, "i")
         self.records = state.records
         scheduler = SharedScheduler(URL, URL, lambda root: GraphStatus(running=1, runnable=False))
         unused = Path("unused")
@@ -134,6 +137,7 @@ class Node:
             return self.reconciler.reconcile(item).requeue_after
         finally:
             self._queue.done(item)
+            assert self._state.background.flush(60)
 
     def record(self, generation: str, name: str = "x") -> RunRecord:
         record = record_of(self.records, name, generation, self._name)

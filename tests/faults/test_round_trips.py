@@ -1,0 +1,81 @@
+"""How often a run waits for the storage, counted: what is not on the way to user code or to the outcome is held by the
+server for as long as the run lasts, and what is on the way is held until all of its neighbours have arrived."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from tests.emulators.gcs.faults import Fault
+from tests.faults.cluster import PATH, Cluster
+
+SIDE = "pipeline.poltergust/"
+FIRST = ("objects.download", PATH + "{}.config.yaml")
+START = [
+    ("objects.insert", SIDE + "runs/{}/*/node-1.json"),
+    ("objects.insert", SIDE + "runs/{}/*/.first"),
+    ("objects.download", "environment/plain.yaml"),
+    ("objects.download", SIDE + "locks/*"),
+]
+"""Before user code, all at once."""
+
+END = [("objects.download", PATH + "{}.error.yaml"), ("objects.download", PATH + "{}.cancelled.yaml")]
+"""Before the rename, all at once."""
+
+LAST = ("objects.move", PATH + "{}.config.yaml")
+NOT_WAITED_FOR = [
+    ("objects.*", SIDE + "logs/*", 0),
+    ("objects.*", SIDE + "runs/{}/*/node-1.tasks.jsonl*", 0),
+    ("objects.*", SIDE + "content/*", 0),
+    ("objects.*", SIDE + "nodes/*", 0),
+    ("objects.insert", SIDE + "runs/{}/*/node-1.json", 1),
+    ("objects.insert", SIDE + "runs/{}/*/.first", 1),
+]
+"""With how many of them pass."""
+
+
+def hold(cluster: Cluster, name: str, call: str, pattern: str, *, skip: int = 0, times: int | None = 1) -> Fault:
+    return cluster.storage.fail(call, how="hold", object=pattern.format(name), skip=skip, times=times)
+
+
+def test_two_round_trips_to_user_code_and_two_to_the_outcome(told: Cluster) -> None:
+    told.start("node-1")
+    for name in ("builds", "warm"):
+        told.upload(name=name)
+        told.wait_settled(name)
+    told.check()
+    counted = "counted"
+    for call, pattern, skip in NOT_WAITED_FOR:
+        hold(told, counted, call, pattern, skip=skip, times=None)
+    start, end = ([hold(told, counted, call, pattern) for call, pattern in group] for group in (START, END))
+    told.upload(name=counted)
+    for fault in start:
+        fault.wait_reached()
+    assert not told.started(counted)
+    for fault in start:
+        fault.release()
+    for fault in end:
+        fault.wait_reached(120)
+    assert len(told.started(counted)) == 1
+    for fault in end:
+        fault.release()
+    told.wait_settled(counted)
+    waited: list[tuple[str, str]] = []
+    for request in told.storage.requests:
+        made = (request.call, request.object)
+        if not held_until_the_end(made, counted, waited.count(made)):
+            waited.append(made)
+        if made == (LAST[0], LAST[1].format(counted)):
+            break
+    expected = [(call, pattern.format(counted)) for call, pattern in (FIRST, *START, *END, LAST)]
+    assert len(waited) == len(expected), waited
+    for made in waited:
+        assert any(made[0] == call and fnmatchcase(made[1], pattern) for call, pattern in expected), made
+    told.check()
+
+
+def held_until_the_end(made: tuple[str, str], name: str, before: int) -> bool:
+    """Whether nothing can have waited for that call, of whose kind so many had come before."""
+    return any(
+        fnmatchcase(made[0], call) and fnmatchcase(made[1], pattern.format(name)) and before >= skip
+        for call, pattern, skip in NOT_WAITED_FOR
+    )

@@ -24,11 +24,12 @@ from poltergust.path.layout import Kind, WatchedPath
 from poltergust.path.records import RunEnvironment, RunRecord, State
 
 TASK_FILE = b"environment: ../environment/plain.yaml\ntask:\n  module: reports\n  name: Nightly\n"
-BEGIN = 1_790_000_000.0  # of the first run, in seconds since 1970
 
 
 def fill(path: WatchedPath, configs: int, runs: int) -> None:
-    """Every config is done; the records of all runs of one are one file under many names, which costs no disk."""
+    """Every config ran each hour until now, and is done; the records of all runs of one are one file under many names,
+    which costs no disk."""
+    begin = time.time() - 3600 * (runs - 1) - 60
     for number in range(configs):
         name = f"config-{number:05}"
         Path(path.of(name, Kind.DONE)).write_bytes(TASK_FILE)
@@ -41,13 +42,13 @@ def fill(path: WatchedPath, configs: int, runs: int) -> None:
             "complete",
             "the root task is complete",
             renamed=True,
-            started=BEGIN,
-            ended=BEGIN + 20,
+            started=begin,
+            ended=begin + 20,
             environment=RunEnvironment("e.yaml", "py3.11-1", "3.11.7", "lock"),
         )
         first = ""
         for run in range(runs):
-            file = Path(path.run(name, str(int((BEGIN + 3600 * run) * 1e6)), "node-1"))
+            file = Path(path.run(name, str(int((begin + 3600 * run) * 1e6)), "node-1"))
             file.parent.mkdir(parents=True)
             if first:
                 os.link(first, file)

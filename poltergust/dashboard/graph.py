@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from poltergust.base.text import plural
 from poltergust.dashboard.tasks import TaskView
 from poltergust.path.tasks import TaskState
 
@@ -60,7 +61,7 @@ def families(tasks: Sequence[TaskView]) -> Boxes:
     }
     shown = sorted(found, key=lambda family: (_rank(found[family]), family))[:MAX_BOXES]
     boxes = tuple(
-        Box(family, family, f"{sum(found[family].values())} tasks", _worst(found[family]), found[family], True)
+        Box(family, family, plural(sum(found[family].values()), "task"), _worst(found[family]), found[family], True)
         for family in shown
     )
     return Boxes(boxes, tuple(sorted(edge for edge in edges if set(edge) <= set(shown))), len(found) - len(shown))

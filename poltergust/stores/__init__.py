@@ -86,8 +86,9 @@ class Blob:
 class Store(Protocol):
     """Six operations; every one may raise `Denied` and `Unavailable`. Safe to use from several threads."""
 
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
-        """Every object whose URL starts with `prefix` (text, matched to the letter) and ends with `suffix`, by URL.
+    def list(self, prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
+        """Every object whose URL starts with `prefix` (text, matched to the letter) and ends with `suffix`, by URL;
+        only those from the URL `since` on, so that what stands before it costs nothing.
 
         A missing folder or an empty bucket is an empty listing. Folders: regular files only, recursively, names that
         are not valid Unicode skipped; symbolic links to directories are not followed.

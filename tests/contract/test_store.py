@@ -184,6 +184,22 @@ def test_a_suffix_is_text_too(place: Place) -> None:
     assert [entry.url for entry in place.store.list(f"{place.root}/", suffix="[x]*")] == []
 
 
+def test_lists_from_a_url_on(place: Place) -> None:
+    for name in ("p/a/1", "p/a/2", "p/a/21/x", "p/a-/y", "p/b/1", "p/c"):
+        place.store.write(place.url(name), b"")
+    cut = len(place.root) + 1
+
+    def names(since: str) -> list[str]:
+        found = place.store.list(place.url("p/"), suffix="", since=place.url(since))
+        return [entry.url[cut:] for entry in found]
+
+    assert names("p/a/2") == ["p/a/2", "p/a/21/x", "p/b/1", "p/c"]
+    assert names("p/a/21") == ["p/a/21/x", "p/b/1", "p/c"]
+    assert names("p/a0") == ["p/b/1", "p/c"]
+    assert names("p/") == ["p/a-/y", "p/a/1", "p/a/2", "p/a/21/x", "p/b/1", "p/c"]
+    assert names("q") == []
+
+
 def test_lists_more_than_one_page(place: Place) -> None:
     names = [f"n{number:04}" for number in range(1005)]
     with ThreadPoolExecutor(16) as pool:

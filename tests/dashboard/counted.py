@@ -19,9 +19,9 @@ class CountedStore:
     def total(self) -> int:
         return sum(self.calls.values())
 
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
         self.calls["list"] += 1
-        return self._store.list(prefix, suffix=suffix)
+        return self._store.list(prefix, suffix=suffix, since=since)
 
     def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         self.calls["read"] += 1

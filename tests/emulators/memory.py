@@ -95,11 +95,12 @@ class MemoryStore:
         self._bucket = bucket
         self._gate = gate
 
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
         def entries() -> Iterator[Entry]:
             _before(self._gate(Call("list", prefix)), prefix)
             with self._bucket.lock:
                 standing = sorted(self._bucket.objects.items())
+            standing = [(url, at) for url, at in standing if url >= since]
             yield from [_entry(url, at) for url, at in standing if url.startswith(prefix) and url.endswith(suffix)]
 
         return entries()

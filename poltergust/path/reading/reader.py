@@ -43,6 +43,11 @@ A = TypeVar("A")
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
+_MOMENT = re.compile(r"[12][0-9]{15,18}(?![0-9])")
+
+RECENT_SECONDS = 7200
+"""How long before an outcome its upload is looked for first."""
+
 PARALLEL_READS = 16
 """Requests side by side: a path of a hundred configs is read in a moment."""
 
@@ -230,17 +235,32 @@ class Reader:
         blob: Blob | None = None,
         parallel: int = 1,
     ) -> ConfigView:
-        prefix = self.path.runs_of(name)
-        found: dict[str, list[Entry]] = {}
-        for one, record in _by_generation(prefix, self._store.list(prefix, suffix=".json")):
-            found.setdefault(one, []).append(record)
         if kind is Kind.CONFIG:
             generation = self._generation(entry) if blob is None else blob.generation
+            entries = [] if generation is None else self._records_of(name, generation)
         else:
-            generation = max(found, key=lambda one: _upload_order(one, found[one]), default=None)
-        entries = [] if generation is None else found.get(generation, [])
+            generation, entries = self._latest_run(name, entry.updated)
         views = self._views(name, generation or "", entries, nodes, parallel)
         return summary.config(name, entry.url, entry.updated, self.now(), kind=kind, generation=generation, found=views)
+
+    def _records_of(self, name: str, generation: str) -> list[Entry]:
+        """What nodes wrote about that run."""
+        listed = self._store.list(self.path.runs(name, generation), suffix=".json")
+        return [entry for one, entry in _by_generation(self.path.runs_of(name), listed) if one == generation]
+
+    def _latest_run(self, name: str, ended: float) -> tuple[str | None, list[Entry]]:
+        """The latest run of that name that left records, with them; None if there is none. `ended` is when its outcome
+        was last written: most runs were uploaded shortly before, and the many earlier ones are not listed then."""
+        prefix = self.path.runs_of(name)
+        for since in (f"{prefix}{int(ended - RECENT_SECONDS)}", ""):
+            found: dict[str, list[Entry]] = {}
+            for generation, entry in _by_generation(prefix, self._store.list(prefix, suffix=".json", since=since)):
+                found.setdefault(generation, []).append(entry)
+            # Only numbers of microseconds or finer since 1970 stand in a listing by when they were made.
+            if found and (not since or all(_MOMENT.match(generation) for generation in found)):
+                latest = max(found, key=lambda generation: _upload_order(generation, found[generation]))
+                return latest, found[latest]
+        return None, []
 
     def _generation(self, entry: Entry) -> str | None:
         """Of the config as it was listed: asked once, until a listing says that it changed."""

@@ -58,10 +58,10 @@ class FolderStore:
         self._recovers = recovers
         self._lock = FolderLock(side / "lock")
 
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
         folder = prefix[: prefix.rfind("/") + 1]
         with translated(folder):
-            yield from self._walk(folder, prefix, suffix, top=True)
+            yield from self._walk(folder, prefix, suffix, since, top=True)
 
     def read(self, url: str, *, start: int = 0, limit: int | None = None) -> Blob:
         with translated(url):
@@ -201,13 +201,15 @@ class FolderStore:
         elif _exists(claim, folder):
             raise Unavailable(f"{shown(name)}: a rename of it was interrupted, which an agent of the path finishes")
 
-    def _walk(self, folder: str, prefix: str, suffix: str, *, top: bool = False) -> Iterator[Entry]:
+    def _walk(self, folder: str, prefix: str, suffix: str, since: str, *, top: bool = False) -> Iterator[Entry]:
         for key, found in self._scan(folder, prefix, suffix, top):
             url = folder + key
+            if url < since and not (found is None and since.startswith(url)):
+                continue
             if found is not None:
                 yield Entry(url, found.st_size, found.st_ctime_ns / 1e9)  # as `read` has it, to the last bit
             else:
-                yield from self._walk(url, prefix, suffix)
+                yield from self._walk(url, prefix, suffix, since)
 
     def _scan(self, folder: str, prefix: str, suffix: str, top: bool) -> _Keyed:
         """What is to be listed: files, and without a status folders (their key ends with a slash, so that sorting gives

@@ -69,12 +69,13 @@ class GsStore:
         """Close the connections; the store is not used any more."""
         self._client.close()
 
-    def list(self, prefix: str, *, suffix: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
         bucket, start = split_cloud(prefix)
         glob = f"**{suffix}" if suffix and not _GLOB & set(suffix) else None  # "**" crosses slashes
         pages = self._client.list_blobs(
             bucket,
             prefix=start,  # always: an IAM condition on objectListPrefix refuses a listing without it
+            start_offset=since and split_cloud(since)[1],
             match_glob=glob,  # only saves traffic: servers that do not know it send all, hence the test below
             fields="items(name,size,updated,md5Hash),nextPageToken",  # else it ends after one page
             page_size=_PAGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path as Folder
 
 import pytest
@@ -15,6 +16,7 @@ from poltergust.path.reading.reader import Reader, digest
 from poltergust.path.reading.waiting import Awaited, Conclusion, outcomes
 from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
+from poltergust.stores import Entry
 
 TASK = b"environment: e.yaml\ntask: {module: m, name: T}\n"
 
@@ -83,6 +85,38 @@ def test_records_are_those_of_the_generation_that_stands(place: Place) -> None:
     view = place.reader.config("x")
     assert view is not None
     assert (view.state, view.runs) == (ConfigState.QUEUED, ())
+
+
+def test_the_many_runs_before_the_latest_are_not_listed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("x", layout.Kind.DONE)
+    ended = place.store.read(place.path.of("x", layout.Kind.DONE)).updated
+    for days in range(40):
+        generation = f"{int((ended - 60 - 86400 * days) * 1e6)}-a"
+        place.run("x", generation, "a", State.ENDED, outcome="done", text=f"{days} days ago", renamed=True)
+    listed: list[str] = []
+    list_all = place.store.list
+
+    def counted(prefix: str, *, suffix: str = "", since: str = "") -> Iterator[Entry]:
+        for entry in list_all(prefix, suffix=suffix, since=since):
+            listed.append(entry.url)
+            yield entry
+
+    monkeypatch.setattr(place.store, "list", counted)
+    view = place.reader.config("x")
+    assert view is not None
+    assert view.text == "0 days ago"
+    assert len([url for url in listed if url.startswith(place.path.runs_of("x"))]) == 1
+
+
+def test_one_whose_upload_lies_long_before_its_outcome_has_its_records_too(place: Place) -> None:
+    place.put("x", layout.Kind.DONE)
+    ended = place.store.read(place.path.of("x", layout.Kind.DONE)).updated
+    for days, text in ((9, "the earlier"), (8, "the later")):
+        generation = f"{int((ended - 86400 * days) * 1e6)}-a"
+        place.run("x", generation, "a", State.ENDED, outcome="done", text=text, renamed=True)
+    view = place.reader.config("x")
+    assert view is not None
+    assert view.text == "the later"
 
 
 def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:

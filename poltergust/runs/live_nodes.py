@@ -21,11 +21,11 @@ class LiveNodes:
         self._known: tuple[NodeRecord, ...] = ()
         self._asked: float | None = None  # monotonic seconds
 
-    def ask(self) -> tuple[NodeRecord, ...]:
-        """At most `FRESH_SECONDS` old. Raises `Unavailable`."""
+    def ask(self, max_age: float = FRESH_SECONDS) -> tuple[NodeRecord, ...]:
+        """At most so many seconds old; 0.0: as they are now. Raises `Unavailable`."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._asked is None or now - self._asked > FRESH_SECONDS:
+            if self._asked is None or now - self._asked >= max_age:
                 self._known = tuple(seen.record for seen in self._records.live_nodes())
                 self._asked = now
             return self._known

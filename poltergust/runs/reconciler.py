@@ -10,7 +10,7 @@ sleeps.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config, RenameResult
-from poltergust.path.records import State
+from poltergust.path.records import NodeRecord, State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext
 from poltergust.runs.files import RunFiles
@@ -174,8 +174,10 @@ class Reconciler:
     def _others_may_run(self, run: Run) -> Verdict | None:
         """Of a run that is not for this node: None if a live node may run it, or another one says that none may. One
         node says it, the first by name, so that a config without nodes costs one record."""
-        live = [node for node in self._turns.live_nodes.ask() if node.taking]
-        if any(set(run.nodes) <= set(node.labels) for node in live):
+        if run.deadline is None and _any_takes(run, self._turns.live_nodes.ask()):
+            return None  # many configs ask: that a node has just gone is seen at the next scan
+        live = [node for node in self._turns.live_nodes.ask(max_age=0.0) if node.taking]
+        if _any_takes(run, live):
             return None
         if any(node.node < self._context.node for node in live) and run.record.reason != Reason.NO_MATCHING_NODE.code:
             return None
@@ -355,3 +357,7 @@ class Reconciler:
             self._journal.forget(name, run.config.generation)
         self._runs.forget(name)
         self._retry_policy.forget(name)
+
+
+def _any_takes(run: Run, nodes: Iterable[NodeRecord]) -> bool:
+    return any(node.taking and set(run.nodes) <= set(node.labels) for node in nodes)

@@ -285,7 +285,8 @@ class Reconciler:
                 text=verdict.text,
                 failures=verdict.failures,
             )
-            run.save(self._records, self._journal, finished)
+            run.keep(self._journal, finished, self._records.server_time())
+            self._records.begin_run(run.record)  # beside the rename, so that who sees the outcome finds its reason
         result, words = self._state.outcomes.finish(run.config, kind)
         if result is RenameResult.REFUSED:
             refusal = one_line(self._redact(words))

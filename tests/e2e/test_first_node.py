@@ -79,8 +79,8 @@ def test_a_first_node_that_hangs_does_not_hold_the_others_up(place: Place, trio:
     place.until("hangs", "done", timeout=120)
     begun = starts(trio, "hangs")
     assert (place.scratch / "hangs.hanging").read_text() == begun[0]
-    (winner,) = [node for node, record in place.records("hangs").items() if record["renamed"]]
-    assert winner != begun[0]
+    winner = place.until_records("hangs", "the winner's record", renamed=True)
+    assert winner["node"] != begun[0]
 
 
 def test_a_first_node_that_is_killed_before_it_is_known_to_the_scheduler_is_followed(

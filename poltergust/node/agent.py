@@ -104,6 +104,7 @@ class Agent:
 
     def run_pass(self) -> None:
         """Reconcile every config there is, run what is to be run, return when nothing runs any more."""
+        self._turns.waits = False
         self._heartbeat.start()
         try:
             if self._wait_for(self._heartbeat.admitted):

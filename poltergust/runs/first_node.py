@@ -98,12 +98,15 @@ class Turns:
         self._node, self._instance = context.node, context.state.instance
         self._watch = context.scheduler.watch
         self.live_nodes = LiveNodes(context.state.records, context.clock)
+        self.waits = True  # False: a polling pass, which is over before its turn comes, and starts what there is
 
     def of(self, run: Run) -> Turn:
         """For a run whose environment is ready here. One that failed here is tried again as often as it may, whoever
         else is at it. Raises `Unavailable`."""
         if self._watch is None:
             return Turn(alone=True)
+        if not self.waits:
+            return Turn()
         if run.ready_at is None:
             run.ready_at = self._watch.now()
         found = self._of(run, self.live_nodes.ask())

@@ -140,6 +140,13 @@ def test_nobody_waits_for_a_node_that_takes_nothing_or_does_not_match(other: dic
     assert ready.turns.of(ready.run) == Turn(alone=True)
 
 
+def test_a_polling_pass_waits_for_nobody() -> None:
+    ready = Ready()
+    ready.turns.waits = False
+    assert ready.turns.of(ready.run) == Turn()
+    assert not ready.turns.has_come(ready.run)
+
+
 def test_what_failed_here_is_tried_again_whoever_is_at_it() -> None:
     ready = Ready()
     ready.watch.seen = RunView(working=frozenset({ready.first}))

@@ -182,7 +182,7 @@ def test_names_texts_logs_and_files_harm_nobody(browser: Browser, page: Served) 
             hrefs = seen.page.evaluate(LINKS)
             assert not [href for href in hrefs if href.startswith("javascript")], path
         seen.open("/")
-        expect(seen.page.get_by_role("link", name=HOSTILE, exact=True)).to_be_visible()
+        expect(seen.page.locator("a.name", has_text=HOSTILE)).to_be_visible()
 
 
 def test_without_scripts_the_pages_are_all_there(browser: Browser, page: Served) -> None:

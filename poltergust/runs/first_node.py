@@ -63,9 +63,9 @@ def turn(node: str, nodes: list[str], view: RunView, ready_at: float, now: float
 
 
 def _turn_to_join(node: str, nodes: list[str], view: RunView, wanted_for: float) -> Turn:
-    rested = [each for each in nodes if each not in view.working]
+    rested = [each for each in nodes if each == node or each not in view.working]  # its own worker has ended
     candidates = sorted(rested, key=view.failed.__contains__)  # in order, those that failed last
-    if node not in candidates or candidates.index(node) < _doubled(view.wanted, wanted_for):
+    if candidates.index(node) < _doubled(view.wanted, wanted_for):
         return Turn(joins=True)
     text = f"{_named(sorted(view.working))} at work on it, with no task left for this node"
     return Turn(text, joins=True, root=view.root)

@@ -187,6 +187,8 @@ class Reconciler:
         """Whether, by one cheap question to the scheduler, there is still nothing here to start a process for."""
         if run.record.state is not State.WAITING:
             return None
+        if run.record.reason == Reason.DATA_MISSING.code and self._context.clock.monotonic() < run.look_due:
+            return Verdict(Reason.DATA_MISSING, run.record.text)
         known = run.root_task_id or run.record.root_task_id
         if run.ready_at is not None:
             turn = self._turns.of(run)
@@ -229,9 +231,13 @@ class Reconciler:
             self._forget(run.name, goes_on=verdict.reason is Reason.DRAINED)
             return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
         if verdict.kind is ReasonKind.WAITING:
+            now = self._context.clock.monotonic()
             if verdict.reason is Reason.DATA_MISSING:
+                if now < run.look_due:
+                    return Result(run.look_due - now)
                 verdict = replace(verdict, delay=self._between_looks(run))
             result = self._retry(run, verdict)
+            run.look_due = now + (result.requeue_after or 0.0) if verdict.reason is Reason.DATA_MISSING else 0.0
             looks_at = self._server_time(result) if verdict.reason is Reason.DATA_MISSING else None
             self._record(run, State.WAITING, verdict, retry_at=looks_at)
             self._turns.stopped(run, verdict.reason, result.requeue_after)

@@ -60,6 +60,7 @@ class Run:
     deadline: float | None = None  # monotonic seconds; from the task file's `timeout`
     ready_at: float | None = None  # its environment was ready here first then, by the clock of `RunWatch`
     rests_until: float = 0.0  # by the same clock: it was found to have nothing for this node
+    look_due: float = 0.0  # monotonic seconds; the next look for external data, whoever brings the name back before
     nodes: tuple[str, ...] = ()  # labels that a node must have, from the task file
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     verdict: Verdict | None = None  # the outcome is known, only the rename is left

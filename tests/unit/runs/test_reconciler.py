@@ -463,3 +463,10 @@ def test_the_more_configs_wait_for_data_the_rarer_each_is_looked_at(bucket: Buck
     assert record.retry_at is not None
     assert now is not None
     assert record.retry_at == pytest.approx(now + share, abs=5.0), "people see when the next look is due"
+    made = node.attempts.made
+    delay = node.reconcile()
+    assert (delay or 0.0) < share, "a scan brings the name back, and no look"
+    assert node.attempts.made == made
+    node.clock.seconds += share
+    node.reconcile()
+    assert node.attempts.made == made + 1

@@ -82,7 +82,7 @@ def test_task_without_memory(node: Cluster) -> None:
 
 def test_supervisor_killed(each: Cluster) -> None:
     """The process between agent and Luigi: the agent does its work, nothing is left, the run starts again."""
-    gate = each.folder / "supervisor"
+    gate = each.folder / f"supervisor-{os.urandom(4).hex()}"  # of this variant alone
     name = each.upload("Gate", gate=gate)
     each.runs_on(name)
     supervisor = parent(int(each.started(name)[0][1]))
@@ -96,7 +96,7 @@ def test_supervisor_killed(each: Cluster) -> None:
 
 def test_agent_and_supervisors_killed_together(each: Cluster) -> None:
     """Nobody is left to end what they ran: Luigi and its tasks notice by themselves."""
-    gate = each.folder / "together"
+    gate = each.folder / f"together-{os.urandom(4).hex()}"  # of this variant alone
     name = each.upload("Gate", gate=gate, workers=2)
     luigi, _task = luigi_and_task(each, name)
     agent, supervisor = each.nodes["node-1"].process.pid, parent(luigi)

@@ -113,8 +113,10 @@ class Turns:
         return replace(found, waits_for="") if run.record.attempts > 1 else found
 
     def is_first(self, run: Run) -> bool:
-        """Whether it is this node that begins the run, by what is known. Asks nobody."""
-        return self._watch is None or self._order(run, self.live_nodes.known())[0] == self._node
+        """Whether it is certain that this node begins the run. Asks nobody."""
+        if self._watch is None:
+            return True
+        return self.live_nodes.fresh() and self._order(run, self.live_nodes.known())[0] == self._node
 
     def has_come(self, run: Run) -> bool:
         """Whether it is worth while to ask `of` about a run that waits. Asks nobody."""

@@ -30,6 +30,10 @@ class LiveNodes:
                 self._asked = now
             return self._known
 
+    def fresh(self) -> bool:
+        """Whether `ask` would give the latest answer once more, and ask nobody."""
+        return self._asked is not None and self._clock.monotonic() - self._asked < FRESH_SECONDS
+
     def known(self) -> tuple[NodeRecord, ...]:
         """The latest answer, however old it is."""
         return self._known

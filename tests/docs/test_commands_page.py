@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,12 +95,14 @@ CHANGE_NOTHING = ("status", "history", "diff", "logs", "env list")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with strict_gcs() as storage, luigid(tmp_path) as scheduler, contextlib.ExitStack() as nodes:
-        storage.create_bucket("mybucket")
-        storage.put("mybucket", "environment/reports.yaml", b"dependencies: []\n")
-        home = str(tmp_path)
-        yield World(Cloud(storage, scheduler, tmp_path, tmp_path / "cache", PIPELINES, home), nodes)
+def world() -> Iterator[World]:
+    """In a folder with a short name: the tables cut a long one."""
+    with tempfile.TemporaryDirectory(prefix="docs-") as name, strict_gcs() as storage:
+        folder = Path(name)
+        with luigid(folder) as scheduler, contextlib.ExitStack() as nodes:
+            storage.create_bucket("mybucket")
+            storage.put("mybucket", "environment/reports.yaml", b"dependencies: []\n")
+            yield World(Cloud(storage, scheduler, folder, folder / "cache", PIPELINES, home=name), nodes)
 
 
 def changes(screen: str) -> tuple[str, set[str], str]:

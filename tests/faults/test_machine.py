@@ -195,6 +195,8 @@ def test_log_of_a_gigabyte(node: Cluster) -> None:
     name = node.upload("Noise", bytes=size)
     node.wait_settled(name, timeout=900)
     limit = 64 * MEGABYTE
+    # The outcome does not wait for the end of the log.
+    node.wait(lambda: "was reached" in node.log(name)[-70_000:], "the end of the log")
     text = node.log(name)
     assert limit * 0.95 < len(text) < limit + 2 * MEGABYTE
     assert "limit of 67108864 bytes was reached" in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
 import pytest
 
 from tests.emulators.gcs.faults import Fault, How
@@ -27,6 +30,9 @@ CALLS = {
     "look-at-outcomes": ("objects.*", PATH + "{}.error.yaml"),
 }
 
+SECOND_PIECE = ("log", "log-delete")
+"""Calls of a log that is longer than what is written at once."""
+
 
 @pytest.fixture
 def node(calm: Cluster) -> Cluster:
@@ -40,18 +46,26 @@ def test_every_call_fails(node: Cluster, kind: str) -> None:
     """Twice each: the second time is what the retry of the first meets."""
     how, status, seconds = FAULTS[kind]
     faults: dict[str, Fault] = {}
-    for call, pattern in CALLS.values():
+    gates: dict[str, Path] = {}
+    for key, (call, pattern) in CALLS.items():
         name = f"{kind}-{call}-{len(faults)}".replace(".", "-").replace("*", "any")
         times = 1 if kind == "stall" else 2
         object = pattern.format(name)
         faults[object] = node.storage.fail(
             call, how=how, status=status or 503, times=times, object=object, seconds=seconds
         )
-        node.upload(name=name)
+        if key in SECOND_PIECE:
+            gates[name] = node.folder / f"gate-{name}"
+            node.upload("Gate", name=name, gate=gates[name])
+        else:
+            node.upload(name=name)
     faults["list"] = node.storage.fail("objects.list", how=how, status=status or 503, times=1, seconds=seconds)
     faults["plain"] = node.storage.fail(
         "objects.download", how=how, status=status or 503, object="environment/plain.yaml", seconds=seconds
     )
+    for name, gate in gates.items():
+        node.wait(functools.partial(node.log, name), f"the log of {name} to be begun")
+        gate.touch()
     node.wait_settled(timeout=180)
     wait_until(lambda: all(fault.hits for fault in faults.values()), "each fault to have struck")
     node.check()

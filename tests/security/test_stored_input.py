@@ -40,7 +40,7 @@ def look_at_everything(state: PathState) -> None:
     state.records.live_nodes()
     config = Config("x", "1", b"")
     state.failure_reset.is_done(config)
-    state.failure_reset.claim(config)
+    state.failure_reset.claim(config).result()
     reader = state.reader()
     list(reader.nodes())
     reader.overview()

@@ -48,7 +48,6 @@ class Request:
     dead_workers: tuple[str, ...] = ()  # what they ran goes back to all nodes first, uncharged
     run: str = ""  # what the worker ids of this run have in common on all nodes
     joins: bool = False  # other nodes work on it: announce to the scheduler only what this one needs
-    shared: bool = False  # say at the scheduler how much other nodes could take
     idle: float = 8.0  # seconds to stay with nothing to run here while other nodes' tasks may still free some
 
 

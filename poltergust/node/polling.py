@@ -41,8 +41,7 @@ class RunTasks(luigi.Task):
     scheduler_password_file = luigi.Parameter(
         default="",
         significant=False,
-        description="the password of luigi's scheduler, as for poltergust listen; "
-        "POLTERGUST_SCHEDULER_PASSWORD_FILE by default",
+        description="the file with the password of Luigi's scheduler; POLTERGUST_SCHEDULER_PASSWORD_FILE by default",
     )
 
     _ran = False

@@ -247,7 +247,6 @@ class Attempt:
             reset_failures=self._reset_failures(),
             dead_workers=(previous_worker,) if previous_worker else (),
             joins=turn.joins,
-            shared=not turn.alone,
         )
 
     def _reset_failures(self) -> bool:

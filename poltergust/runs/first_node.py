@@ -45,13 +45,12 @@ def order(nodes: Iterable[str], name: str) -> list[str]:
 @dataclass(frozen=True)
 class Turn:
     """Whether this node may start Luigi now: `waits_for` says in one line what has to come first, empty if it may.
-    `joins`: others work on it, and this node announces to the scheduler only what it needs. `alone`: no other node
-    could work on it. `root`: the id of the root task, where others work on it."""
+    `joins`: others work on it, and this node announces to the scheduler only what it needs. `root`: the id of the
+    root task, where others work on it."""
 
     waits_for: str = ""
     root: str = ""
     joins: bool = False
-    alone: bool = False
 
 
 def turn(node: str, nodes: list[str], view: RunView, ready_at: float, now: float) -> Turn:
@@ -104,7 +103,7 @@ class Turns:
         """For a run whose environment is ready here. One that failed here is tried again as often as it may, whoever
         else is at it. Raises `Unavailable`."""
         if self._watch is None:
-            return Turn(alone=True)
+            return Turn()
         if not self.waits:
             return Turn()
         if run.ready_at is None:
@@ -149,7 +148,7 @@ class Turns:
         assert run.ready_at is not None
         nodes = self._order(run, live)
         if nodes == [self._node]:
-            return Turn(alone=True)
+            return Turn()
         now = self._watch.now()
         view = self._watch.view(run.worker_part) or RunView(silent_since=now)
         found = turn(self._node, nodes, view, run.ready_at, now)

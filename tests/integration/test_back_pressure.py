@@ -18,6 +18,7 @@ from poltergust.luigi_run import GraphStatus, Request
 from poltergust.node.settings import Settings
 from poltergust.node.wiring import Parts, wire
 from poltergust.path import layout
+from poltergust.path.background import MAX_THREADS
 from poltergust.path.layout import Kind
 from poltergust.runs.context import SharedScheduler
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
@@ -116,7 +117,8 @@ def test_ten_thousand_configs_at_once(bucket: Bucket, node: Node) -> None:
 
     wait_until(done, "all to be done", 300)
     assert node.launches.most_at_once == PARALLEL
-    assert node.launches.threads <= threads
+    # Those of the storage calls beside the runs are made as there are calls, and are bounded as well.
+    assert node.launches.threads <= threads + MAX_THREADS
     assert most_known <= PARALLEL
     assert node.agent.runs.all() == []
     # In order, but for what the machine's own scheduling of eight threads does to it.

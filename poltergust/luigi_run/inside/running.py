@@ -270,7 +270,7 @@ class PipelineRun:
             try:
                 with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
                     standing = GraphState(remote.graph(self.root.task_id), self.root.task_id)
-                    if announced and self.request["shared"]:
+                    if announced:
                         self.tell_others(remote, standing)
             except RPCError:
                 continue

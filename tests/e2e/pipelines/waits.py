@@ -9,7 +9,7 @@ import urllib.request
 import luigi
 
 
-def wait_for(path, timeout=120):
+def wait_for(path, timeout=600):
     """Until the test makes that file."""
     end = time.monotonic() + timeout
     while not os.path.exists(path):

@@ -137,7 +137,7 @@ def test_before_the_first_look_at_the_scheduler_nobody_is_late() -> None:
 def test_nobody_waits_for_a_node_that_takes_nothing_or_does_not_match(other: dict[str, object]) -> None:
     ready = Ready(**other)  # type: ignore[arg-type]
     ready.run.nodes = ("gpu",)
-    assert ready.turns.of(ready.run) == Turn(alone=True)
+    assert ready.turns.of(ready.run) == Turn()
 
 
 def test_a_polling_pass_waits_for_nobody() -> None:

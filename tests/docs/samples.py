@@ -21,6 +21,7 @@ _VOLATILE = (
     (r"\d{13,}(?:-[0-9a-f]+)?", "GENERATION"),
     (r"\d+(?:\.\d+)? (?:[KMG]B|GiB)\b", "SIZE"),
     (r"\d+ min \d+ s|\d+ h \d+ min|\d+(?:\.\d+)? s\b|\b\d+(?:\.\d+)?[smhd]\b", "DURATION"),
+    (r"DURATION → DURATION\b", "DURATION"),  # of two runs; once where they took as long
     (r"\d+(?:\.\d+)+\b", "VERSION"),
     (r"\bnode-\d(?: \+\d|(?:, node-\d)+)?", "NODES"),
     (r" (?:-|\d+(?:, \d+)*)(?= +(?:gs://|~/))", " USERS"),

@@ -28,8 +28,8 @@ def run_of(worker_id: str) -> tuple[str, str] | None:
 
 
 @dataclass(frozen=True)
-class RunView:
-    """One run. Times are seconds of the clock that `RunViews` is told.
+class WorkView:
+    """One run. Times are seconds of the clock that `WorkViews` is told.
 
     `working` are the nodes with a worker of it. `wanted` is how many more nodes those could use; it is not 0 since
     `wanted_since`. `failed` are the nodes that could not run it, or died while they did, and have not worked on it
@@ -45,14 +45,14 @@ class RunView:
     silent_since: float = 0.0
 
 
-class RunViews:
+class WorkViews:
     """The views of all runs that this node works on or waits for. Usable from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._views: dict[str, RunView] = {}
+        self._views: dict[str, WorkView] = {}
 
-    def of(self, part: str) -> RunView | None:
+    def of(self, part: str) -> WorkView | None:
         """None before the first look at that run."""
         with self._lock:
             return self._views.get(part)
@@ -69,7 +69,7 @@ class RunViews:
             self._views = {part: _view(before.get(part), workers.get(part, ()), now) for part in work}
 
 
-def _view(before: RunView | None, workers: Collection[tuple[str, HeardWorker]], now: float) -> RunView:
+def _view(before: WorkView | None, workers: Collection[tuple[str, HeardWorker]], now: float) -> WorkView:
     if before is not None and not workers and not before.working:
         return before
     working = frozenset(node for node, worker in workers if works(worker))
@@ -82,9 +82,9 @@ def _view(before: RunView | None, workers: Collection[tuple[str, HeardWorker]], 
         wanted = max(0, ready - coming)
         since = before.wanted_since if before is not None and before.wanted and wanted else now
         root = next((worker.root for _, worker in workers if works(worker) and worker.root), "")
-        return RunView(root, working, wanted, since, failed)
+        return WorkView(root, working, wanted, since, failed)
     quiet = now if before is None or before.working else before.silent_since
-    return RunView(failed=failed, silent_since=max([quiet, *(_data_due(worker, now) for _, worker in workers)]))
+    return WorkView(failed=failed, silent_since=max([quiet, *(_data_due(worker, now) for _, worker in workers)]))
 
 
 def works(worker: HeardWorker) -> bool:

@@ -8,6 +8,7 @@ right stands in `inside/fresh.py`, what it cannot in `START_VARIABLES`.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import logging
 import os
 import threading
@@ -69,7 +70,7 @@ _Key = tuple[str, int, int, tuple[str, ...], frozenset[tuple[str, str]]]
 
 
 @dataclass
-class _Kept:
+class _KeptServer:
     """A server, or None where there is to be none until `until` (monotonic seconds)."""
 
     server: ForkServer | None
@@ -85,7 +86,7 @@ class WarmStarts:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._left = left
         self._lock = threading.Lock()
-        self._kept: dict[_Key, _Kept] = {}
+        self._kept: dict[_Key, _KeptServer] = {}
         self._said: set[str] = set()
         self._stopped = False
         self._loop = Loop("warm-starts", self.retire, clock=self._clock)
@@ -126,8 +127,8 @@ class WarmStarts:
             on_exit: Callable[[], None] | None = None,
             last_word: LastWord | None = None,
         ) -> Child:
-            def fork(server: ForkServer) -> Child:
-                return spawn(
+            def by(starter: Callable[..., Child]) -> Child:
+                return starter(
                     argv,
                     env=env,
                     cwd=cwd,
@@ -135,21 +136,10 @@ class WarmStarts:
                     on_message=on_message,
                     on_exit=on_exit,
                     last_word=last_word,
-                    fork_server=server,
                 )
 
-            child = self._warm(shared, argv, env, fork)
-            if child is not None:
-                return child
-            return plain(
-                argv,
-                env=env,
-                cwd=cwd,
-                on_line=on_line,
-                on_message=on_message,
-                on_exit=on_exit,
-                last_word=last_word,
-            )
+            forked = self._warm(shared, argv, env, lambda server: by(functools.partial(spawn, fork_server=server)))
+            return by(plain) if forked is None else forked
 
         return start
 
@@ -186,7 +176,7 @@ class WarmStarts:
             kept.runs += 1
         return child
 
-    def _for(self, shared: SharedStart, argv: Sequence[str]) -> _Kept | None:
+    def _for(self, shared: SharedStart, argv: Sequence[str]) -> _KeptServer | None:
         """What is kept for such a start, made if there is nothing; None where none can be had now."""
         try:
             found = os.lstat(shared.python)  # another one, if the environment was built again
@@ -209,8 +199,8 @@ class WarmStarts:
             server.close()
         return kept
 
-    def _new(self, shared: SharedStart, argv: Sequence[str], env: Mapping[str, str], now: float) -> _Kept:
-        kept = _Kept(None, used=now)
+    def _new(self, shared: SharedStart, argv: Sequence[str], env: Mapping[str, str], now: float) -> _KeptServer:
+        kept = _KeptServer(None, used=now)
 
         def ended() -> None:
             if not server.closed:
@@ -233,7 +223,7 @@ class WarmStarts:
         server = self._kept.pop(key).server
         return [] if server is None else [server]
 
-    def _failed(self, kept: _Kept, shared: SharedStart, why: str) -> None:
+    def _failed(self, kept: _KeptServer, shared: SharedStart, why: str) -> None:
         """Its starts are plain for a while."""
         with self._lock:
             server, kept.server = kept.server, None

@@ -23,7 +23,7 @@ from poltergust.base.errors import Temporary
 from poltergust.base.loops import Loop
 from poltergust.luigi_run.give_back import give_back
 from poltergust.luigi_run.notes import NOTE, Note
-from poltergust.luigi_run.run_view import RunView, RunViews, run_of, works
+from poltergust.luigi_run.run_view import WorkView, WorkViews, run_of, works
 from poltergust.luigi_run.scheduler import HeardWorker, SchedulerClient
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class WorkerWatch:
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self._looked = looked
-        self._views = RunViews()
+        self._views = WorkViews()
         self._took = 0.0  # seconds, the latest look
         self._client = client
         self._work = work
@@ -127,7 +127,7 @@ class WorkerWatch:
         with self._lock:
             self._own.pop(worker, None)
 
-    def view(self, part: str) -> RunView | None:
+    def view(self, part: str) -> WorkView | None:
         """What the latest look showed of that run; None if there was none yet, and then one follows at once."""
         view = self._views.of(part)
         if view is None:

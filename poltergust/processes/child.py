@@ -34,7 +34,7 @@ from poltergust.processes.lines import LineSplitter, MessageSplitter
 from poltergust.processes.memory import oom_kills
 from poltergust.processes.orphans import MARK, collect_if_ours, end_orphans
 from poltergust.processes.pipes import Outbox, Pipes
-from poltergust.processes.start import Begun, Supervisor, begin, check, failed, spared
+from poltergust.processes.start import RunningCommand, SupervisorProcess, begin, check, failed, spared
 from poltergust.processes.supervisor import CONTROL_FD, RESULT_FD, encode
 
 _READ_BYTES = 65536
@@ -67,7 +67,7 @@ def spawn(
     mark = uuid.uuid4().hex
     kills = oom_kills()
     pipes: Pipes | None = None
-    supervisor: Supervisor | None = None
+    supervisor: SupervisorProcess | None = None
     try:
         pipes = Pipes(messages=on_message is not None)
         full = {**env, MARK: mark}
@@ -76,7 +76,7 @@ def spawn(
         word = () if last_word is None else (last_word.text, *last_word.argv)
         request = encode(argv, full, folder, word)
         if fork_server is None:
-            supervisor = Supervisor(pipes)
+            supervisor = SupervisorProcess(pipes)
         else:
             fork_server.supervise(pipes)
         pipes.close_far_ends()
@@ -99,8 +99,8 @@ class SupervisedChild:
 
     def __init__(
         self,
-        supervisor: Supervisor | None,
-        begun: Begun,
+        supervisor: SupervisorProcess | None,
+        begun: RunningCommand,
         mark: str,
         kills: int,
         pipes: Pipes,

@@ -53,7 +53,7 @@ def check(argv: Sequence[str], env: Mapping[str, str]) -> None:
             raise failed(argv[0], f"the value of the environment variable {name} contains a NUL character")
 
 
-class Supervisor:
+class SupervisorProcess:
     """A supervisor of the agent's own interpreter, serving `pipes`. It inherits the agent's environment (an interpreter
     may need its LD_LIBRARY_PATH)."""
 
@@ -92,7 +92,7 @@ def spared() -> frozenset[int]:
 
 
 @dataclass(frozen=True)
-class Begun:
+class RunningCommand:
     """A command that runs, its supervisor, and what that sent since."""
 
     pid: int
@@ -100,7 +100,7 @@ class Begun:
     status: bytes
 
 
-def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> Begun:
+def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> RunningCommand:
     """Hand over the command and wait until it runs."""
     end = time.monotonic() + _START_SECONDS
     _write(name, pipes, request, end)
@@ -115,7 +115,7 @@ def begin(name: str, cwd: str, pipes: Pipes, request: bytes) -> Begun:
     line, _, rest = answer.partition(b"\n")
     what, *values = line.decode().split()
     if what == "started":
-        return Begun(int(values[0]), int(values[1]), rest)
+        return RunningCommand(int(values[0]), int(values[1]), rest)
     if values[0] == "unlike":
         raise NotAlike(Reason.START_FAILED, " ".join(values[1:]))
     stage, number = values[0], int(values[1])

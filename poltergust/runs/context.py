@@ -14,7 +14,7 @@ from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
 from poltergust.luigi_run.notes import Note
-from poltergust.luigi_run.run_view import RunView
+from poltergust.luigi_run.run_view import WorkView
 from poltergust.path.outcome import RenameResult
 from poltergust.path.state import PathState
 from poltergust.runs.journal import Journal
@@ -47,7 +47,7 @@ class RunObserver:
 class RunWatch(Protocol):
     """Sees at the scheduler who works on the runs of this node."""
 
-    def view(self, part: str) -> RunView | None:
+    def view(self, part: str) -> WorkView | None:
         """Of the run whose worker ids have `part` in common, at the latest look; None before the first."""
         ...
 

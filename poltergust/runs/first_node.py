@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run.notes import Note, NoteState
-from poltergust.luigi_run.run_view import RunView
+from poltergust.luigi_run.run_view import WorkView
 from poltergust.path.records import NodeRecord
 from poltergust.runs.context import RunContext
 from poltergust.runs.live_nodes import LiveNodes
@@ -53,7 +53,7 @@ class Turn:
     joins: bool = False
 
 
-def turn(node: str, nodes: list[str], view: RunView, ready_at: float, now: float) -> Turn:
+def turn(node: str, nodes: list[str], view: WorkView, ready_at: float, now: float) -> Turn:
     """The turn of `node` among `nodes` (in order, itself included). It is ready since `ready_at`; `view` is what it
     sees of the run at `now`, all by one clock."""
     if view.working - {node}:
@@ -61,7 +61,7 @@ def turn(node: str, nodes: list[str], view: RunView, ready_at: float, now: float
     return _turn_to_begin(node, nodes, view, now - max(view.silent_since, ready_at))
 
 
-def _turn_to_join(node: str, nodes: list[str], view: RunView, wanted_for: float) -> Turn:
+def _turn_to_join(node: str, nodes: list[str], view: WorkView, wanted_for: float) -> Turn:
     rested = [each for each in nodes if each == node or each not in view.working]  # its own worker has ended
     candidates = sorted(rested, key=view.failed.__contains__)  # in order, those that failed last
     if candidates.index(node) < _doubled(view.wanted, wanted_for):
@@ -70,7 +70,7 @@ def _turn_to_join(node: str, nodes: list[str], view: RunView, wanted_for: float)
     return Turn(text, joins=True, root=view.root)
 
 
-def _turn_to_begin(node: str, nodes: list[str], view: RunView, late: float) -> Turn:
+def _turn_to_begin(node: str, nodes: list[str], view: WorkView, late: float) -> Turn:
     """`late` is less than 0 where the next look for external data is not due."""
     candidates = [each for each in nodes if each == node or each not in view.failed]
     place = candidates.index(node)
@@ -150,7 +150,7 @@ class Turns:
         if nodes == [self._node]:
             return Turn()
         now = self._watch.now()
-        view = self._watch.view(run.worker_part) or RunView(silent_since=now)
+        view = self._watch.view(run.worker_part) or WorkView(silent_since=now)
         found = turn(self._node, nodes, view, run.ready_at, now)
         if found.joins and not found.waits_for and now < run.rests_until:
             return replace(found, waits_for="others are at work on it, and had no task for this node just now")

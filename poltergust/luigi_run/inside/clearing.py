@@ -42,7 +42,7 @@ def converse(channel: Channel, request: Dict[str, Any], family: str, known: List
     """`known` are tasks by their records, for those that others yield while they run: ``{"task_id", "family",
     "parameters", "dependencies"}``."""
     try:
-        graph = Graph(load_root(request)[0], known)
+        graph = PipelineGraph(load_root(request)[0], known)
         chosen = graph.above(family)
         standing = graph.standing(chosen)
         channel.send({"standing": [output.shown() for output in standing[:MAX_OUTPUTS]]})
@@ -90,7 +90,7 @@ def says_complete(task: Any) -> bool:
         return False
 
 
-class Graph:
+class PipelineGraph:
     """All tasks below the root, by id, and what each requires. Those of `known` that nothing requires statically are
     made again from their records when they are needed."""
 

@@ -35,7 +35,7 @@ THREADS_END_SECONDS = 2.0  # for those that a library ends before a fork
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # for the agent, which ends the server
 
 
-class Refused(Exception):
+class CannotServe(Exception):
     """No run can be forked from this process."""
 
 
@@ -52,7 +52,7 @@ def main() -> int:
         import_all(orders["preload"])
         check_single(supervisor)
         before.modules_loaded()
-    except Refused as why:
+    except CannotServe as why:
         agent.sendall(json.dumps({"refused": str(why)}).encode("ascii") + b"\n")
         for pid in supervisor.descendants([os.getpid()], supervisor.parents()):
             os.kill(pid, signal.SIGKILL)
@@ -110,9 +110,9 @@ def import_all(names: List[str]) -> None:
                 if installed(name.partition(".")[0]):
                     finding.load_module(name)
     except Ended as error:
-        raise Refused(error.detail) from None
+        raise CannotServe(error.detail) from None
     except BaseException as error:
-        raise Refused("importing Luigi failed: " + describe(error)) from error
+        raise CannotServe("importing Luigi failed: " + describe(error)) from error
 
 
 def installed(name: str) -> bool:
@@ -130,10 +130,10 @@ def check_single(supervisor: Any) -> None:
     end = time.monotonic() + THREADS_END_SECONDS
     while len(os.listdir("/proc/self/task")) > 1:
         if time.monotonic() > end:
-            raise Refused("a module of preload started a thread")
+            raise CannotServe("a module of preload started a thread")
         time.sleep(0.01)
     if supervisor.descendants([os.getpid()], supervisor.parents()):
-        raise Refused("a module of preload started a process")
+        raise CannotServe("a module of preload started a process")
 
 
 def serve(

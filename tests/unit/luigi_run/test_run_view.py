@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from poltergust.luigi_run.notes import Note, NoteState
-from poltergust.luigi_run.run_view import LATE_SECONDS, RunView, RunViews, run_of
+from poltergust.luigi_run.run_view import LATE_SECONDS, WorkView, WorkViews, run_of
 from poltergust.luigi_run.scheduler import HeardWorker
 
 RUN = "-0a1b2c3d-"
@@ -17,9 +17,9 @@ def works(ready: int) -> Note:
     return Note(NoteState.WORKS, ready=ready)
 
 
-def seen(*looks: list[HeardWorker]) -> RunView:
+def seen(*looks: list[HeardWorker]) -> WorkView:
     """The run after these looks, a second apart."""
-    views = RunViews()
+    views = WorkViews()
     for number, heard in enumerate(looks):
         views.update(heard, [RUN], float(number))
     view = views.of(RUN)
@@ -34,7 +34,7 @@ def test_a_worker_id_names_its_node_and_its_run() -> None:
 
 
 def test_tasks_that_nobody_has_taken_are_wanted_less_those_of_who_is_about_to_take_some() -> None:
-    assert seen([worker("a")]) == RunView("Root_1", frozenset("a"), 0, 0.0)
+    assert seen([worker("a")]) == WorkView("Root_1", frozenset("a"), 0, 0.0)
     assert seen([worker("a", works(5))]).wanted == 5
     assert seen([worker("a", works(5)), worker("b")]).wanted == 4
     assert seen([worker("a", works(5)), worker("b", works(2))]).wanted == 5

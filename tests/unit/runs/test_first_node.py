@@ -11,7 +11,7 @@ from poltergust.base.reasons import Reason
 from poltergust.base.stopping import Stopping
 from poltergust.luigi_run import GraphStatus
 from poltergust.luigi_run.notes import Note, NoteState
-from poltergust.luigi_run.run_view import RunView
+from poltergust.luigi_run.run_view import WorkView
 from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
 from poltergust.path.records import NodeRecord, RunRecord
@@ -25,7 +25,7 @@ from tests.emulators.memory import Bucket, MemoryStore
 NODES = ["a", "b", "c", "d", "e", "f", "g", "h"]
 
 
-def starters(view: RunView, seconds: float = 0.0, nodes: list[str] = NODES) -> str:
+def starters(view: WorkView, seconds: float = 0.0, nodes: list[str] = NODES) -> str:
     """The nodes whose turn it is, `seconds` after all became ready and the run was seen so."""
     return "".join(node for node in nodes if not turn(node, nodes, view, 0.0, seconds).waits_for)
 
@@ -42,33 +42,33 @@ def test_the_order_is_one_for_all_and_moves_only_those_who_come_or_go() -> None:
     ("late", "who"), [(0.0, "a"), (0.99, "a"), (1.0, "ab"), (2.0, "abcd"), (3.0, "abcdefgh"), (99.0, "abcdefgh")]
 )
 def test_twice_as_many_begin_for_each_time_that_nothing_is_heard(late: float, who: str) -> None:
-    assert starters(RunView(), late * LATE_SECONDS) == who
+    assert starters(WorkView(), late * LATE_SECONDS) == who
 
 
 def test_a_node_that_was_ready_late_gives_the_first_its_time() -> None:
-    late = turn("b", NODES, RunView(), ready_at=100.0, now=100.0 + LATE_SECONDS - 1)
+    late = turn("b", NODES, WorkView(), ready_at=100.0, now=100.0 + LATE_SECONDS - 1)
     assert late.waits_for == "a begins it"
 
 
 def test_nodes_that_could_not_are_passed_and_more_others_begin_at_once() -> None:
-    assert starters(RunView(failed=frozenset("a"))) == "abc", "its own retries are its own affair"
-    assert starters(RunView(failed=frozenset("ab"))) == "abcdef"
+    assert starters(WorkView(failed=frozenset("a"))) == "abc", "its own retries are its own affair"
+    assert starters(WorkView(failed=frozenset("ab"))) == "abcdef"
 
 
 def test_others_join_one_for_each_task_that_nobody_has_taken() -> None:
     working = frozenset("a")
-    assert starters(RunView(working=working)) == "a"
-    assert starters(RunView(working=working, wanted=3)) == "abcd"
-    assert starters(RunView(working=working, wanted=100)) == "abcdefgh"
-    assert starters(RunView(working=working, wanted=2, failed=frozenset("b"))) == "acd", "who failed comes last"
-    assert turn("b", NODES, RunView(working=working, wanted=1), 0.0, 0.0) == Turn(joins=True)
-    assert starters(RunView(working=working, wanted=1), LATE_SECONDS) == "abc", (
+    assert starters(WorkView(working=working)) == "a"
+    assert starters(WorkView(working=working, wanted=3)) == "abcd"
+    assert starters(WorkView(working=working, wanted=100)) == "abcdefgh"
+    assert starters(WorkView(working=working, wanted=2, failed=frozenset("b"))) == "acd", "who failed comes last"
+    assert turn("b", NODES, WorkView(working=working, wanted=1), 0.0, 0.0) == Turn(joins=True)
+    assert starters(WorkView(working=working, wanted=1), LATE_SECONDS) == "abc", (
         "who is wanted and does not come is passed"
     )
 
 
 def test_nobody_is_late_before_the_next_look_for_data_is() -> None:
-    due = RunView(silent_since=100.0)
+    due = WorkView(silent_since=100.0)
     assert starters(due, 99.0) == "a"
     assert starters(due, 100.0 + LATE_SECONDS) == "ab"
     assert turn("b", NODES, due, 0.0, 50.0).waits_for == "a looks for its data"
@@ -81,11 +81,11 @@ class Watch:
     """Shows what a test says, and remembers what it is told."""
 
     def __init__(self) -> None:
-        self.seen: RunView | None = RunView()
+        self.seen: WorkView | None = WorkView()
         self.time = 100.0
         self.told: list[tuple[str, Note]] = []
 
-    def view(self, part: str) -> RunView | None:
+    def view(self, part: str) -> WorkView | None:
         return self.seen
 
     def now(self) -> float:
@@ -149,7 +149,7 @@ def test_a_polling_pass_waits_for_nobody() -> None:
 
 def test_what_failed_here_is_tried_again_whoever_is_at_it() -> None:
     ready = Ready()
-    ready.watch.seen = RunView(working=frozenset({ready.first}))
+    ready.watch.seen = WorkView(working=frozenset({ready.first}))
     assert ready.turns.of(ready.run).waits_for
     ready.run.record = RunRecord("x", "1", ready.node, attempts=2)
     assert ready.turns.of(ready.run) == Turn(joins=True)
@@ -170,7 +170,7 @@ def test_the_others_are_told_why_it_stopped_here() -> None:
         Note(NoteState.ENDED, again=5.0),
         Note(NoteState.CANNOT),
     ]
-    ready.watch.seen = RunView(working=frozenset({ready.first}), wanted=1)
+    ready.watch.seen = WorkView(working=frozenset({ready.first}), wanted=1)
     assert not ready.turns.has_come(ready.run), "it found nothing here, and rests"
     assert ready.turns.of(ready.run).waits_for, "also when a scan brings it back"
     ready.watch.time += 5.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TypeVar
 
 from packaging.version import InvalidVersion, Version
@@ -13,15 +14,16 @@ from poltergust import __version__
 from poltergust.base.errors import Missing, NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
+from poltergust.base.urls import is_cloud
 from poltergust.documents import MAX_BYTES, DocumentError, TaskFile, parse_environment_file, parse_task_file
 from poltergust.environments import EnvironmentSpec
 from poltergust.path.background import Begun
 from poltergust.path.layout import Kind
 from poltergust.path.records import NodeRecord
 from poltergust.runs.context import RunContext
-from poltergust.runs.grace import grace
+from poltergust.runs.grace import MISSING_GRACE_SECONDS, awaited, grace
 from poltergust.runs.run import Run
-from poltergust.stores import Blob, Denied, NotFound, Store
+from poltergust.stores import Blob, Denied, NotFound, Store, StoreError
 
 T = TypeVar("T")
 
@@ -76,6 +78,23 @@ class RunFiles:
         run.absent_since.pop(url, None)
         run.environment_file = blob.data
         return self._parsed(run, lambda: parse_environment_file(blob.data, url))
+
+    def await_missing(self, run: Run) -> None:
+        """Raises `Temporary` while what was missing in the latest attempt still is and may be. One question: an attempt
+        each second would write that it begins over the record that says what it waits for."""
+        what, now = run.awaited, self._context.clock.monotonic()
+        if what and now - run.absent_since[what] < MISSING_GRACE_SECONDS and not self._is_there(what):
+            raise awaited(what)
+        run.awaited = ""
+
+    def _is_there(self, where: str) -> bool:
+        """Whether anything is; a file or a folder. True where that cannot be said."""
+        if not is_cloud(where):
+            return Path(where).exists()
+        try:
+            return any(True for _ in self._store_of(where).list(where))
+        except StoreError:
+            return True
 
     def _parsed(self, run: Run, parse: Callable[[], T]) -> T:
         """What `parse` returns. The record has room for the first mistake of a file: the run log has all of several."""

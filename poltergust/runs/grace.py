@@ -27,5 +27,9 @@ def grace(run: Run, clock: Callable[[], float]) -> Iterator[None]:
         if now - run.absent_since.setdefault(error.what, now) >= MISSING_GRACE_SECONDS:
             text = f"{error}, {MISSING_GRACE_SECONDS:g} s after the config was seen"
             raise Permanent(error.reason, text) from error
-        text = f"waiting for {error.what}"
-        raise Temporary(Reason.ENVIRONMENT_AWAITED, text, delay=RETRY_SECONDS) from error
+        run.awaited = error.what
+        raise awaited(error.what) from error
+
+
+def awaited(what: str) -> Temporary:
+    return Temporary(Reason.ENVIRONMENT_AWAITED, f"waiting for {what}", delay=RETRY_SECONDS)

@@ -138,6 +138,7 @@ class Reconciler:
             return self._others_may_run(run)
         if problem := self._context.scheduler.problem():
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, f"waiting for the scheduler: {problem}")
+        self._files.await_missing(run)
         run.freed.clear()
         waiting = self._still_waiting(run)
         if waiting is not None:
@@ -151,10 +152,8 @@ class Reconciler:
         run.keep(self._journal, record, self._records.server_time())
         run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
-        # Once a second while a file that it names is not there yet: the first time says it.
-        level = logging.DEBUG if run.logged == Reason.ENVIRONMENT_AWAITED.code else logging.INFO
         words = "%s: attempt %d (%s), generation %s"
-        log.log(level, words, run.name, record.attempts_made, failed, run.config.generation)
+        log.info(words, run.name, record.attempts_made, failed, run.config.generation)
         return self._begin(run, item, task, layout.resolve(task.environment, url))
 
     def _begin(self, run: Run, item: Item, task: TaskFile, environment_url: str) -> Verdict:
@@ -313,8 +312,8 @@ class Reconciler:
         """Something failed and is tried again: when, stands in the record."""
         result = self._retry(run, verdict)
         retry_at = self._server_time(result)
-        if verdict.reason is Reason.SCHEDULER_UNREACHABLE:
-            retry_at = None  # as soon as it answers; nothing is written meanwhile
+        if verdict.reason in (Reason.SCHEDULER_UNREACHABLE, Reason.ENVIRONMENT_AWAITED):
+            retry_at = None  # as soon as it is there; nothing is written meanwhile
         self._record(run, State.RETRYING, verdict, retry_at=retry_at)
         self._turns.stopped(run, verdict.reason, result.requeue_after)
         return result
@@ -345,13 +344,11 @@ class Reconciler:
             attempts=attempts,
             retry_at=retry_at,
         )
-        repeated = verdict.reason is Reason.ENVIRONMENT_AWAITED and run.logged == verdict.reason.code
-        if record != run.record and not repeated:
-            level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
-            log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
-        run.logged = verdict.reason.code
-        if record != run.record:
-            run.save(self._records, self._journal, record)
+        if record == run.record:
+            return
+        level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
+        log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
+        run.save(self._records, self._journal, record)
 
     def _retry(self, run: Run, verdict: Verdict) -> Result:
         left = None if run.deadline is None else run.deadline - self._context.clock.monotonic()

@@ -51,7 +51,6 @@ class Run:
     config: Config
     record: RunRecord
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
-    logged: str = ""  # the code of the reason that was logged last
     starts: int = 0  # Luigi processes started for it by this agent
     in_luigi: bool = False  # the latest attempt started Luigi
     attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
@@ -63,6 +62,7 @@ class Run:
     look_due: float = 0.0  # monotonic seconds; the next look for external data, whoever brings the name back before
     nodes: tuple[str, ...] = ()  # labels that a node must have, from the task file
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
+    awaited: str = ""  # the object that was missing in the latest attempt
     verdict: Verdict | None = None  # the outcome is known, only the rename is left
     progress: Callable[[], Progress] = Progress
     freed: threading.Event = field(default_factory=threading.Event)  # tasks that others had can run again, since asked

@@ -92,6 +92,8 @@ def test_source_may_land_after_the_config(place: Place, agents: tuple[Node, Node
     Path(f"{target}.gate").touch()
     place.write("environment/late.py", PIPELINE.replace("import words", "").replace("words.word", "'it is'").encode())
     place.until("late", "done")
+    # What waits is not an attempt each second.
+    assert max(each["attempts_made"] for each in place.records("late").values()) <= 3
 
 
 def test_a_hostile_archive_is_an_error_that_names_it(place: Place, agents: tuple[Node, Node]) -> None:

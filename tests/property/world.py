@@ -34,6 +34,12 @@ class Watched(Bucket):
         super().__init__(lambda: SERVER_EPOCH + world.hub.now)
         self._world = world
 
+    def put(self, url: str, data: bytes) -> Version:
+        made = super().put(url, data)
+        if url.endswith(".first") and b'"done": true' in data:
+            self._world.cleared(url)
+        return made
+
     def move(self, source: str, target: str) -> Version:
         self._world.node_renames(source, target)
         made = super().move(source, target)
@@ -131,6 +137,13 @@ class World:
             if url.endswith((".first", "-by")):
                 self.referee.marks_touched.add(generation)
 
+    def cleared(self, mark: str) -> None:
+        """It stands beside the path that the earlier failures of a run are cleared: until then, whoever dies clears
+        again."""
+        for generation, upload in self.referee.uploads.items():
+            if mark.startswith(PATH.runs(upload.name, str(generation))):
+                self.referee.forgiven.add(generation)
+
     # Fate
 
     def notify(self, url: str) -> None:
@@ -149,12 +162,7 @@ class World:
         node = next(node for node in self.nodes if run in node.runs)
         if run.request.reset_failures and not run.cleared:
             run.cleared = True
-
-            def say() -> None:
-                run.on_reset()
-                self.referee.forgiven.add(run.generation)
-
-            self.hub.spawn(node, say)
+            self.hub.spawn(node, run.on_reset)
 
     def _on_death(self, task: Task) -> None:
         """A fault killed one thread of a node in the middle of a call: its process is gone."""

@@ -65,7 +65,7 @@ def compare(node: Node, warm: WarmStarts, env: Mapping[str, str]) -> None:
         more = set(other.pop("modules")) - set(modules)
         assert {each for each in more if not each.startswith("poltergust_inside.")} <= ONLY_WARM
         differing = [what for what in plain if other[what] != plain[what]]
-        assert not differing, [(what, plain[what], other[what]) for what in differing]
+        assert not differing, "\n".join(f"{what}: {plain[what]}\nwarm: {other[what]}" for what in differing)
     own = [each["differs"] for each in found.values()]
     for what in own[0]:
         assert len({str(each[what]) for each in own}) == 3, what

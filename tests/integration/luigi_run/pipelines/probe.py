@@ -116,14 +116,25 @@ def umask() -> int:
 
 
 def descriptors() -> dict:
+    """All but connections to the scheduler: other threads of a Luigi process open and close them at any time."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:
             kind, where = stat.S_IFMT(os.fstat(int(name)).st_mode), os.readlink("/proc/self/fd/" + name)
         except OSError:
             continue  # of the listing itself
+        if stat.S_ISSOCK(kind) and is_internet(int(name)):
+            continue
         found[name] = [kind, re.sub(r"\d+", "N", where), os.get_inheritable(int(name)), os.get_blocking(int(name))]
     return found
+
+
+def is_internet(descriptor: int) -> bool:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as each:
+            return each.family in (socket.AF_INET, socket.AF_INET6)
+    except OSError:
+        return True  # closed since
 
 
 def status() -> dict:

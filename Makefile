@@ -35,13 +35,13 @@ demo: $(READY)
 
 test: $(READY)
 	@mkdir -p .pytest_cache
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS); \
 	status=$$?; echo $$status >.pytest_cache/exit-status; exit $$status
 
 # Agents and commands that tests start count as well: see [tool.coverage.run] in pyproject.toml.
 coverage: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run --data-file=$(CURDIR)/.coverage -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS); \
+	$(BIN)/coverage run --data-file=$(CURDIR)/.coverage -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS); \
 	status=$$?; $(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 bench: $(READY)

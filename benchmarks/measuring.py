@@ -34,14 +34,14 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def config(environment: str, target: Path) -> str:
-    return f"environment: {environment}\ntask:\n  module: no_op\n  name: NoOp\n  target: {target}\n"
+def config(environment: str, target: Path, module: str = "no_op") -> str:
+    return f"environment: {environment}\ntask:\n  module: {module}\n  name: NoOp\n  target: {target}\n"
 
 
-def bare(python: Path, scheduler: str, code: Path, target: Path) -> None:
+def bare(python: Path, scheduler: str, code: Path, target: Path, module: str = "no_op") -> None:
     """What a person types."""
     port = scheduler.rpartition(":")[2]
-    argv = [str(python.with_name("luigi")), "--module", "no_op", "NoOp", "--target", str(target), "--no-lock"]
+    argv = [str(python.with_name("luigi")), "--module", module, "NoOp", "--target", str(target), "--no-lock"]
     argv += ["--scheduler-host", "127.0.0.1", "--scheduler-port", port]
     env = {**os.environ, "PYTHONPATH": str(code)}
     subprocess.run(argv, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)

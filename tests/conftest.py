@@ -11,6 +11,33 @@ from collections.abc import Iterator
 
 import pytest
 
+MINUTES = (
+    "tests/clusters/test_scripts.py",
+    "tests/e2e/test_observability.py",
+    "tests/clusters/test_initactions.py",
+    "tests/e2e/test_main_job.py",
+    "tests/faults/test_repetitions.py",
+    "tests/e2e/test_first_node.py",
+    "tests/docs/test_commands_page.py",
+    "tests/faults/test_machine.py",
+    "tests/faults/test_takeover.py",
+    "tests/terraform/test_module.py",
+    "tests/faults/test_kills.py",
+    "tests/faults/test_comings_and_goings.py",
+    "tests/integration/test_back_pressure.py",
+    "tests/e2e/test_history_commands.py",
+    "tests/faults/test_random.py",
+    "tests/faults/test_storage.py",
+    "tests/dashboard/test_browser_pages.py",
+)
+"""Files that take a minute and more. They are begun first, so that at the end no core waits for one of them: that needs
+xdist's ``--no-loadscope-reorder``, which `make test` gives."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    place = {config.rootpath / name: number for number, name in enumerate(MINUTES)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
 
 def pytest_configure() -> None:
     """The password of embedded schedulers is kept in the user's own state: these tests' in a folder of theirs.

@@ -136,7 +136,7 @@ MUTANTS = (
     ),
     Mutant(
         "of one object's calls the second does not wait for the first",
-        "Background._next",
+        "Background._enter",
         (attribute("busy", "False"),),
         ("tests/unit/path/test_background.py",),
     ),

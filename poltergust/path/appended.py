@@ -106,6 +106,12 @@ class AppendedLines:
         if first or soon:
             self._ship_in(0.0 if soon else self._interval)
 
+    def drop_pending(self) -> None:
+        """Nothing that was added and is not stored yet is written."""
+        with self._changed:
+            self._pending.clear()
+            self._changed.notify_all()
+
     def _keep_tail(self, data: bytes) -> None:
         self._cut += len(data)
         self._tail.append(data)

@@ -163,6 +163,9 @@ class NodeRecord:
 _QUEUED = "record"
 """Who owns the writes of run records that nobody waits for."""
 
+QUIET_SECONDS = 2.0
+"""For so long nothing is written of a run that another node is likely to begin and end."""
+
 R = TypeVar("R", RunRecord, NodeRecord)
 
 
@@ -196,6 +199,7 @@ class Records:
         self._heartbeats: dict[
             str, tuple[Entry, Seen[NodeRecord] | None]
         ] = {}  # by URL, as listed last; replaced whole
+        self._standing: set[str] = set()  # URLs of the run records that this agent wrote and that have not ended
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
     def begin_run(self, record: RunRecord) -> Begun[float | None]:
@@ -207,14 +211,21 @@ class Records:
         """`begin_run`, waited for."""
         return self.begin_run(record).result()
 
-    def queue_run(self, record: RunRecord) -> None:
+    def queue_run(self, record: RunRecord, *, quiet: bool = False) -> None:
         """Write it soon, instead of what waits to be written of that run. One that says that the run has ended is
-        written when its logs are whole."""
+        written when its logs are whole. `quiet`: there is little to say, so it has `QUIET_SECONDS`, and if the run has
+        ended by then nothing is written."""
         name, generation = record.name, record.generation
         url = self._path.run(name, generation, self._node)
         ended = record.state is State.ENDED
         logs = (self._path.log(name, generation, self._node), self._path.tasks(name, generation, self._node))
-        self._background.put(url, lambda: self._save(url, record), owner=_QUEUED, after=logs if ended else ())
+
+        def save() -> None:
+            if not (quiet and ended) or url in self._standing:
+                self._save(url, record)
+
+        delay = QUIET_SECONDS if quiet else 0.0
+        self._background.put(url, save, owner=_QUEUED, delay=delay, after=logs if ended else ())
 
     def runs(self, name: str, generation: str) -> Iterator[Seen[RunRecord]]:
         """Every node's record of that run. Raises `Unavailable`."""
@@ -302,6 +313,8 @@ class Records:
     def _write(self, url: str, record: RunRecord | NodeRecord, generation: str | None = None) -> float:
         data = json_bytes({"format": 1, **record.content()}, indent=1)
         entry = self._store.write(url, data, if_generation=generation)
+        if isinstance(record, RunRecord):
+            (self._standing.discard if record.state is State.ENDED else self._standing.add)(url)
         self._server = (entry.updated, self._clock())
         return entry.updated
 

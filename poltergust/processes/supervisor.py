@@ -313,7 +313,7 @@ class Supervisor:
         return self._agent_is_gone() or b"kill" in self._orders
 
     def _agent_is_gone(self) -> bool:
-        """Asked anew: a command that sees the death of its agent by itself may have ended before we saw it."""
+        """Asked again: a command that sees the death of its agent by itself may have ended before we saw it."""
         while not self._agent_gone and select.select([self._order], [], [], 0)[0]:
             try:
                 self._orders += self._read_order()

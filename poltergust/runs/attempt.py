@@ -108,6 +108,8 @@ class Attempts:
                 run_log.note(f"{error.reason.code}: {error}")
                 raise
             run_log.note(f"{verdict.reason.code}: {verdict.text}")
+            if verdict.reason is Reason.OTHERS_RUN and not run.in_luigi:
+                run_log.forget()
             for failure in verdict.failures:
                 for line in (f"failed: {failure.name or failure.task_id}", *failure.error.splitlines()):
                     run_log.line(line)

@@ -84,7 +84,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _kept_in_memory(self) -> Iterator[None]:
-        """What the disk refuses is said once, and is no error of the run's. The next line begins the file anew."""
+        """What the disk refuses is said once, and is no error of the run's. The next line writes the whole file."""
         try:
             yield
         except OSError as error:
@@ -106,7 +106,7 @@ class Journal:
             os.fdatasync(self._descriptor)
 
     def _rewrite(self) -> None:
-        """The file anew, in one step, with what holds now and nothing else."""
+        """The whole file, in one step, with what holds now and nothing else."""
         if self._file is None:
             return
         self._close()

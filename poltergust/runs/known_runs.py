@@ -54,11 +54,10 @@ class Runs:
         that lost its journal is a new node, and makes its own attempts."""
         context = self._context
         now = context.clock.monotonic()
-        record = context.journal.load(config.name, config.generation)
-        if record is None:
-            record = RunRecord(config.name, config.generation, context.node)
+        known = context.journal.load(config.name, config.generation)
+        record = known or RunRecord(config.name, config.generation, context.node)
         record = replace(record, node=context.node, scheduler=context.scheduler.shown_url)
-        run = Run(config, record, began=now, phase_timings=record.timings)
+        run = Run(config, record, began=now, restored=known is not None, phase_timings=record.timings)
         server_time = context.state.records.server_time()
         if record.started is not None and server_time is not None:
             run.began -= max(0.0, server_time - record.started)

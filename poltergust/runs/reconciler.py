@@ -159,11 +159,16 @@ class Reconciler:
     def _begin(self, run: Run, item: Item, task: TaskFile, environment_url: str) -> Verdict:
         """What an attempt needs of the storage, all at once: for each is waited, and a storage is far away. The journal
         has the attempt already, so that its record may fail."""
-        written = self._records.begin_run(run.record)
+        written = None
+        if self._turns.is_first(run):
+            written = self._records.begin_run(run.record)
+        else:
+            self._records.queue_run(run.record, quiet=run.untouched)
         try:
             reading = self._files.begin_environment(environment_url)
             locks = self._attempts.begin(run, environment_url)
-            written.result()
+            if written is not None:
+                written.result()
             return self._attempts.attempt(run, item, task, self._files.environment_file(run, reading), locks)
         finally:
             if run.claim is not None:
@@ -348,7 +353,9 @@ class Reconciler:
             return
         level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
         log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
-        run.save(self._records, self._journal, record)
+        # Of fifty nodes most have nothing to say of a run: another one begins it and ends it.
+        quiet = run.untouched and verdict.reason in (Reason.OTHERS_RUN, Reason.CONFIG_GONE)
+        run.save(self._records, self._journal, record, quiet=quiet)
 
     def _retry(self, run: Run, verdict: Verdict) -> Result:
         left = None if run.deadline is None else run.deadline - self._context.clock.monotonic()

@@ -51,6 +51,7 @@ class Run:
     config: Config
     record: RunRecord
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
+    restored: bool = False  # from the journal: an earlier agent of this name had it
     starts: int = 0  # Luigi processes started for it by this agent
     in_luigi: bool = False  # the latest attempt started Luigi
     attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
@@ -75,6 +76,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.config.name
+
+    @property
+    def untouched(self) -> bool:
+        """Whether this node has not started anything for it, in an earlier life neither."""
+        return self.starts == 0 and not self.restored
 
     @cached_property
     def worker_part(self) -> str:
@@ -107,10 +113,10 @@ class Run:
         self.record = replace(record, started=record.started or now, ended=ended)
         journal.keep(self.record)
 
-    def save(self, records: Records, journal: Journal, record: RunRecord) -> None:
-        """`keep` it, and have it written for others soon."""
+    def save(self, records: Records, journal: Journal, record: RunRecord, *, quiet: bool = False) -> None:
+        """`keep` it, and have it written for others soon; `quiet` as in `Records.queue_run`."""
         self.keep(journal, record, records.server_time())
-        records.queue_run(self.record)
+        records.queue_run(self.record, quiet=quiet)
 
 
 def reason_of(code: str | None) -> Reason | None:

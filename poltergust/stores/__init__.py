@@ -1,7 +1,7 @@
 """The store: where configs, outcomes and records live. One small interface over Cloud Storage and local folders.
 
 Objects are addressed by URL text: ``gs://bucket/key`` or an absolute file path (``/data/pipeline/x.config.yaml``).
-A *generation* is opaque text that is safe as one path component and differs whenever the object was written anew:
+A *generation* is opaque text that is safe as one path component and differs whenever the object was written again:
 Cloud Storage's generation number, or for files one made of the inode change time and a digest of the content. Times
 are seconds since the epoch by the *storage server's* clock, so that ages compare without trusting nodes' clocks.
 

@@ -93,7 +93,7 @@ def secret_manager(secrets: Mapping[str, str]) -> Iterator[str]:
 
 
 class Machine:
-    """A machine of the cluster: an overlay whose changes are in `upper`, entered anew for each command."""
+    """A machine of the cluster: an overlay whose changes are in `upper`, entered for each command."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name, self.folder = name, folder

@@ -17,7 +17,7 @@ from tests.emulators.servers import wait_until
 ONCE = "  module: outcomes\n  name: Once\n  target: {0}/{1}.target\n  mark: {0}/{1}.mark\n"
 WIDE = "  module: wide\n  name: Wide\n  folder: {0}\n  leaves: {1}\n"
 DATA = "  module: outcomes\n  name: NeedsData\n  target: {0}/data.target\n  data: {0}/data.data\n"
-HANGS = "  module: hangs\n  name: Target\n  target: {0}/{1}.target\nvariables:\n  HANGING: {0}/{1}.hanging\n"
+HANGS = "  module: hangs\n  name: Touch\n  target: {0}/{1}.target\nvariables:\n  HANGING: {0}/{1}.hanging\n"
 
 
 @contextlib.contextmanager

@@ -104,7 +104,7 @@ def test_a_rename_by_copy_and_delete_has_ten_seconds(place: Place, agent: Node) 
 
 
 def test_a_config_put_back_within_the_grace_goes_on(place: Place, agent: Node) -> None:
-    """On a folder the same file comes back as the same generation; on a bucket it is a newer one, and runs anew."""
+    """On a folder the same file comes back as the same generation; on a bucket it is a newer one, and runs again."""
     run = Gated(place, "back")
     run.running()
     place.rename(run.config, f"elsewhere-{run.name}" if isinstance(place, Bucket) else "scratch/aside")
@@ -130,7 +130,7 @@ def test_uploaded_again_the_same_bytes_are_a_newer_generation(place: Place, agen
     run.running()
     said = Path(f"{run.target}.running")
     place.write(run.config, run.data)
-    wait_until(lambda: len(said.read_text().split()) == 2, "it to run anew")
+    wait_until(lambda: len(said.read_text().split()) == 2, "it to run again")
     run.gate.touch()
     place.until(run.name, "done")
 

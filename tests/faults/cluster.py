@@ -58,6 +58,7 @@ class Cluster:
     luigid: Luigid
     pubsub: str | None
     options: tuple[str, ...] = ()
+    own_subscriptions: bool = False
     nodes: dict[str, Node] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: f"faults-{uuid.uuid4().hex}")
     uploads: dict[str, Upload] = field(default_factory=dict)
@@ -78,7 +79,9 @@ class Cluster:
         """An agent; again under the same name after it ended. `command` stands before poltergust's."""
         arguments = ["listen", "--path", f"gs://{BUCKET}/{PATH.rstrip('/')}", "--node", name]
         arguments += ["--scheduler-url", self.luigid.url, "--cache-dir", str(self.cache)]
-        if self.pubsub is not None:
+        if self.pubsub is not None and self.own_subscriptions:
+            arguments += ["--topic", TOPIC, "--project", PROJECT]
+        elif self.pubsub is not None:
             if pubsub.subscription(self.pubsub, PROJECT, name) is None:
                 pubsub.create_subscription(self.pubsub, PROJECT, name, TOPIC)
             arguments += ["--subscription", name, "--project", PROJECT]
@@ -231,10 +234,16 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster(
-    folder: Path, cache: Path, *options: str, emulator: str | None = None, luigid: str = QUICK
+    folder: Path,
+    cache: Path,
+    *options: str,
+    emulator: str | None = None,
+    own_subscriptions: bool = False,
+    luigid: str = QUICK,
 ) -> Iterator[Cluster]:
     """Storage and luigid, without any agent yet. `options` go to each agent; `emulator` is a Pub/Sub emulator's address
-    (without: reconcile only); `luigid` its configuration. At the end no process may be left."""
+    (without: reconcile only), whose subscriptions are made for the agents or by them; `luigid` its configuration. No
+    process may be left at the end."""
     with contextlib.ExitStack() as stack:
         storage = stack.enter_context(strict_gcs(pubsub=emulator))
         storage.create_bucket(BUCKET)
@@ -246,7 +255,7 @@ def cluster(
         scheduler = Luigid(folder, luigid)
         stack.callback(scheduler.close)
         scheduler.start()
-        made = Cluster(folder, cache, storage, scheduler, emulator, options)
+        made = Cluster(folder, cache, storage, scheduler, emulator, options, own_subscriptions)
         stack.callback(made.close)
         yield made
     wait_until(lambda: not marked(made.mark), "every process to be gone", timeout=60)

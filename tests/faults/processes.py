@@ -53,6 +53,19 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def connections(pid: int) -> int:
+    """How many of its descriptors are TCP sockets: proc_pid_net(5)."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    sockets = {f"socket:[{line.split()[9]}]" for line in lines}
+    found = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += os.readlink(each) in sockets
+        except OSError:
+            continue  # closed meanwhile
+    return found
+
+
 def memory(pid: int, field: str = "VmRSS") -> int:
     """Bytes: `VmRSS` is resident now, `VmHWM` was so at most."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

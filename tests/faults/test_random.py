@@ -192,7 +192,7 @@ def test_everything_at_random(tmp_path: Path, cache: Path, seed: int) -> None:
             while time.monotonic() < end:
                 chaos.step()
                 time.sleep(chaos.random.uniform(0, 0.8))
-                if len(made.uploads) > 60:  # judge what there is, and begin anew
+                if len(made.uploads) > 60:  # judge what there is, and begin again
                     chaos.calm_down()
                     settle(made)
             chaos.calm_down()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from fnmatch import fnmatchcase
 
+from poltergust.runs.first_node import order
 from tests.emulators.gcs.faults import Fault
 from tests.faults.cluster import PATH, Cluster
 
@@ -93,3 +94,32 @@ def held_until_the_end(made: tuple[str, str], name: str, before: int) -> bool:
         fnmatchcase(made[0], call) and fnmatchcase(made[1], pattern.format(name)) and before >= skip
         for call, pattern, skip in NOT_WAITED_FOR
     )
+
+
+def test_a_node_that_has_nothing_to_do_asks_four_times(told: Cluster) -> None:
+    """Another node begins the run and ends it. Left are the config, its environment's file and lock, and once more the
+    config, which is gone. Nothing is written."""
+    if "node-1" not in told.nodes:
+        told.start("node-1")
+    told.start("node-2", env={"STORAGE_EMULATOR_HOST": told.storage.url.replace("127.0.0.1", "localhost")})
+    names = [f"quick-{number}" for number in range(40)]
+    names = [name for name in names if order(["node-1", "node-2"], name)[0] == "node-1"][:6]
+    for name in names:
+        if name == names[1]:  # the environment is ready, and each knows the other
+            told.storage.forget_requests()
+        told.upload(name=name)
+        told.wait_settled(name)
+        config = f"{PATH}{name}.config.yaml"
+        told.wait(
+            lambda config=config: asked(told).count(("objects.download", config)) >= 2, "the other to see it gone"
+        )
+    made = [each for each in asked(told) if not each[1].startswith(SIDE + "nodes/")]
+    assert len(made) <= 4 * len(names[1:]), "\n".join(map(str, made))
+    told.stop("node-2")
+    told.check()
+
+
+def asked(told: Cluster) -> list[tuple[str, str]]:
+    """By the node that knows the server as localhost, of single objects."""
+    requests = (each for each in told.storage.requests if "localhost" in each.base)
+    return [(each.call, each.object) for each in requests if each.call != "objects.list"]

@@ -23,7 +23,7 @@ def two(calm: Cluster) -> Cluster:
 
 @pytest.mark.parametrize("state", ["kept", "lost"])
 def test_luigid_killed_in_the_middle_of_tasks(two: Cluster, state: str) -> None:
-    """With the state of an earlier clean stop, and with none: the workers announce everything anew."""
+    """With the state of an earlier clean stop, and with none: the workers announce everything again."""
     two.wait_settled(two.upload("Tree", leaves=3, seconds=0.1))
     two.luigid.stop()
     two.luigid.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ class NodeBackground(Background):
     def start(self, work: Callable[[], None]) -> None:
         self._node.world.hub.spawn(self._node, work)
 
-    def wait(self, ready: Callable[[], bool], seconds: float | None = None) -> bool:
+    def wait(self, ready: Callable[[], bool], seconds: float | None = None, *, of: threading.Condition) -> bool:
         """No time passes: who would wait for some seconds waits until nothing is left."""
         self._node.world.hub.pause(ready if seconds is None else lambda: ready() or self._empty())
         return ready()

@@ -99,7 +99,7 @@ def watch_for_its_end(agent: socket.socket, on: bool) -> None:
 
 def import_all(names: List[str]) -> None:
     """Luigi, what a run needs later, and of `names` what the environment holds: modules that stand elsewhere are the
-    user's own code, which each run reads anew."""
+    user's own code, which each run reads for itself."""
     try:
         luigi_import.import_luigi()
         for name in NEEDED_LATER:

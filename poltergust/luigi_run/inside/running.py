@@ -284,9 +284,9 @@ class PipelineRun:
                 self.channel.send({"progress": sent, "root_task_id": str(self.root.task_id)})
 
     def tell_others(self, remote: Any, standing: Any) -> None:
-        """How many tasks could run that nobody has taken: the agents read it (`luigi_run/notes.py`). None where this
-        worker itself is given none: then they wait for resources."""
-        ready = 0 if self.worker.idle else len(standing.runnable)
+        """How many tasks could run that nobody has taken, nor is about to take here: the agents read it
+        (`luigi_run/notes.py`). None where this worker itself is given none: then they wait for resources."""
+        ready = 0 if self.worker.idle else max(0, len(standing.runnable) - self.worker.about_to_take)
         if ready != self.left_to_others:
             remote.add_worker(self.request["worker"], {"poltergust": {"state": "works", "ready": ready}})
             self.left_to_others = ready

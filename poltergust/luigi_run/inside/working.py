@@ -104,6 +104,11 @@ class SharedWorker(Worker):
         return bool(self._idle_from) and not self._running_tasks
 
     @property
+    def about_to_take(self) -> int:
+        """At most so many tasks, the next time it asks."""
+        return 0 if self._stop_requesting_work else max(0, self.worker_processes - len(self._running_tasks))
+
+    @property
     def tasks(self) -> Dict[str, Any]:
         """Every task that was scheduled here, by its id."""
         return dict(self._scheduled_tasks)

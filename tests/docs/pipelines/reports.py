@@ -1,4 +1,4 @@
-"""The pipeline whose screens docs/commands.md shows: Load, then Report, then Nightly."""
+"""The pipeline whose screens docs/commands.md shows: Load, then Report and Audit side by side, then Nightly."""
 
 import os
 import time
@@ -17,8 +17,8 @@ class Load(luigi.Task):
             file.write("amount")
 
 
-class Report(Load):
-    """Waits while `closed` exists, and fails while `broken` does."""
+class Audit(Load):
+    """Waits while `closed` exists."""
 
     def requires(self):
         return Load(folder=self.folder)
@@ -27,11 +27,19 @@ class Report(Load):
         time.sleep(2.5)
         while os.path.exists(os.path.join(self.folder, "closed")):
             time.sleep(0.05)
+        super().run()
+
+
+class Report(Audit):
+    """Fails while `broken` exists."""
+
+    def run(self):
         if os.path.exists(os.path.join(self.folder, "broken")):
+            time.sleep(2.5)
             raise KeyError("amount")
         super().run()
 
 
 class Nightly(Load):
     def requires(self):
-        return Report(folder=self.folder)
+        return [Report(folder=self.folder), Audit(folder=self.folder)]

@@ -43,6 +43,8 @@ class Record:
     """The object's name where the call is about one (the source, for copies and moves)."""
     time: float
     """Seconds since the epoch by this machine's clock."""
+    base: str
+    """The server as the client wrote it: who calls it by a name of its own is told apart."""
     status: int | None = None
     fault: str | None = None
 
@@ -112,6 +114,7 @@ class Service:
             request.token,
             name,
             time.time(),
+            request.base,
         )
         with self._lock:
             self._records.append(record)

@@ -134,7 +134,7 @@ class State:
         """Change metadata; with `whole` what is not named is reset (update instead of patch).
 
         https://cloud.google.com/storage/docs/json_api/v1/objects/patch: the metageneration grows by one, the generation
-        stays. Releasing an event-based hold starts the retention period anew:
+        stays. Releasing an event-based hold starts the retention period again:
         https://cloud.google.com/storage/docs/object-holds
         """
         with self.bucket(bucket_name) as bucket:

@@ -107,6 +107,21 @@ def test_between_two_writes_of_an_object_there_is_time_but_not_at_the_end(calls:
     assert calls.began == ["first", "second", "third"]
 
 
+def test_one_that_is_due_sooner_than_those_before_is_made_then(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_module, "IDLE_SECONDS", 3600.0)
+    background = Background()
+    background.begin("x", calls.noted("now")).result()
+    for number in range(3):  # threads that wait for what is due much later
+        background.put(f"late {number}", calls.noted("late"), owner="o", delay=3600.0)
+    background.put("soon", calls.noted("soon"), owner="o", delay=0.2)
+    background.put("sooner", calls.noted("sooner"), owner="o", delay=0.1)
+    calls.wait_for("now", "sooner", "soon")
+    assert calls.began == ["now", "sooner", "soon"]
+    background.drop("late 0")
+    assert background.flush(LIMIT_SECONDS)
+    assert calls.began[3:] == ["late", "late"]
+
+
 def test_one_may_come_after_all_for_another_object(calls: Calls) -> None:
     background = Background()
     background.put("log", calls.held("log"), owner="log")

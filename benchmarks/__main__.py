@@ -63,6 +63,22 @@ BENCHMARKS = (
         ),
     ),
     Benchmark(
+        "latency",
+        ("--rounds", "9"),
+        (
+            Ratio("upload to done on a bucket, no-op, beside bare luigi", f"^warm{LAST}", at_most=0.75, target="≤ 0.5"),
+            Ratio("the same on a folder", f"^folder{LAST}", at_most=0.85),
+            Ratio(
+                "the same on a bucket, half a second of imports",
+                rf"importing(?:.|\n)*?^warm{LAST}",
+                at_most=1.0,
+                target="≤ 0.8",
+            ),
+            Ratio("storage calls waited for until the first line", f"^first line{LAST}", at_most=4.5, target="≤ 4"),
+            Ratio("storage calls waited for until done", f"^done{LAST}", at_most=6.5, target="≤ 6"),
+        ),
+    ),
+    Benchmark(
         "throughput",
         ("--configs", "200"),
         (

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ class RunTasks(luigi.Task):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Luigi makes its task before it asks its scheduler anything, the password included."""
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        # luigid gives no task out again within ten seconds after it was done (`stable_done_cooldown_secs`), and a loop
+        # makes a pass each second: the passes of a minute are tasks of their own.
+        self.task_id = f"{self.task_id}_{int(time.time()) % 60}"
         file = str(self.scheduler_password_file) or os.environ.get("POLTERGUST_SCHEDULER_PASSWORD_FILE")
         self._password: Credentials | None = None
         if file:

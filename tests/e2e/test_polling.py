@@ -39,6 +39,23 @@ def environment(project: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PIPELINES), "XDG_CACHE_HOME": str(project / "cache")}
 
 
+def test_a_pass_just_after_another_is_one(project: Path) -> None:
+    """luigid takes no task again that was done less than ten seconds ago."""
+    with luigid(project) as url:
+        for number in range(3):
+            put(project, f"config-{number}")
+            command = [str(LUIGI), "RunTasks", "--module", "poltergust", f"--path={project}/pipeline"]
+            subprocess.run(
+                [*command, f"--scheduler-url={url}"],
+                env=environment(project),
+                cwd=project,
+                capture_output=True,
+                timeout=180,
+                check=True,
+            )
+            assert f"config-{number}.done.yaml" in names(project)
+
+
 @pytest.mark.parametrize("scheduler", ["luigid", "local"])
 def test_one_pass_brings_every_config_to_its_outcome_and_ends(project: Path, scheduler: str) -> None:
     put(project, "good")

@@ -92,6 +92,9 @@ def measure(folder: Path, count: int, tasks: int, seconds: float, noops: int) ->
         url, luigid = stack.enter_context(scheduler(folder))
         nodes = [stack.enter_context(agent(folder, url, f"node-{number}")) for number in range(count)]
         put(path, "first", "Leaf", folder=folder / "done", seconds=seconds, number=0)  # builds the environment
+        for number in range(count):  # each node has run something in it
+            drop(path, f"warm-{number}", "Leaf", f"node-{number}", folder=folder / "done", seconds=seconds, number=0)
+        wait_until(lambda: not list(path.glob("*.config.yaml")), "every node to have run something", timeout=600)
         time.sleep(ALL_SEEN_SECONDS)
         for number in range(noops):
             put(path, f"noop-{number}", "Leaf", folder=folder / "done", seconds=seconds, number=0)
@@ -164,18 +167,24 @@ def pinged(url: str) -> Iterator[list[float]]:
 @contextlib.contextmanager
 def agent(folder: Path, url: str, name: str) -> Iterator[Node]:
     arguments = ["listen", "--path", str(folder / "pipeline"), "--node", name, "--scheduler-url", url]
-    arguments += ["--cache-dir", str(folder / "cache")]
+    arguments += ["--cache-dir", str(folder / "cache"), "--label", name]
     env = {"PYTHONPATH": str(folder / "code"), "NODE": name}
     with node(arguments, log=folder / f"{name}.log", cwd=folder, env=env) as running_node:
         yield running_node
 
 
-def put(path: Path, name: str, task: str, **arguments: object) -> None:
-    """Drop that config and wait until it is done."""
+def drop(path: Path, name: str, task: str, label: str = "", **arguments: object) -> None:
+    """That config, for nodes with `label` or for all."""
     lines = "".join(f"  {key}: {value}\n" for key, value in arguments.items())
+    lines += f"nodes: [{label}]\n" if label else ""
     new = path.parent / "new"
     new.write_text(f"environment: ../environment.yaml\ntask:\n  module: nodes_tasks\n  name: {task}\n{lines}")
     new.rename(path / f"{name}.config.yaml")
+
+
+def put(path: Path, name: str, task: str, **arguments: object) -> None:
+    """Drop that config and wait until it is done."""
+    drop(path, name, task, **arguments)  # type: ignore[arg-type]
     wait_until((path / f"{name}.done.yaml").exists, name, timeout=600)
 
 

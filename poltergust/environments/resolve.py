@@ -8,6 +8,7 @@ Where pip installs (see `lines.Line.for_pip`), the lock is what pip chose, witho
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -194,9 +195,10 @@ def installed(folder: Path) -> tuple[dict[str, str], set[str]]:
     return found, direct
 
 
-def _entries(text: str) -> list[str]:
-    """One entry per requirement, hashes on the same line."""
-    return [line.text for line in read_text(text, "lock")] if text.strip() else []
+@functools.lru_cache(maxsize=32)
+def _entries(text: str) -> tuple[str, ...]:
+    """One entry per requirement, hashes on the same line. Each run asks for those of the lock that it had before."""
+    return tuple(line.text for line in read_text(text, "lock")) if text.strip() else ()
 
 
 def _name(entry: str) -> NormalizedName:

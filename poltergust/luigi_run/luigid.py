@@ -168,6 +168,9 @@ class Luigid:
         self._scheduler: Any = Scheduler()
         # Luigi prunes at every question, and looks at each task it knows: with thousands it would do nothing else.
         self._scheduler.prune = Sparing(self._scheduler.prune, MAX_PRUNE_SHARE, MAX_UNPRUNED_SECONDS)
+        # luigi/server.py reads its settings of cross-origin requests for each request: a quarter of what one takes.
+        cors: Any = luigi.server.cors()
+        luigi.server.cors = lambda: cors  # type: ignore[assignment,misc]
         self._scheduler.load()
         self._turned = time.monotonic()
 

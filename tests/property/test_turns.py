@@ -103,12 +103,12 @@ class Turns(RuleBasedStateMachine):
         end = self.now + seconds
         while self.now < end:
             self.now = min(end, self.now + LOOK_SECONDS)
-            for each in self.running():
-                assert each.process is not None
-                each.process.heard = self.now
-            for each in self.processes:
-                if self.now - each.heard > GONE_SECONDS:
-                    each.enabled = False
+            for node in self.running():
+                assert node.process is not None
+                node.process.heard = self.now
+            for process in self.processes:
+                if self.now - process.heard > GONE_SECONDS:
+                    process.enabled = False
             for node in list(self.nodes.values()):
                 self.look(node)
 

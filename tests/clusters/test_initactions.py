@@ -43,14 +43,15 @@ NODES = [f"{CLUSTER}-w-0", f"{CLUSTER}-sw-k3x7"]
 PASSWORD = "a-password-of-the-tests"
 SECRET = f"projects/{PROJECT}/secrets/luigi"
 SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/poltergust-{CLUSTER}-{NODES[0]}"
-# The first task ends once workers of both machines are at the scheduler.
+# Each part ends once workers of both machines are at the scheduler: there is one for each of them.
 PIPELINE = """
 import json, os, time, urllib.request
 import luigi
 
 class Part(luigi.Task):
+    number = luigi.IntParameter()
     def output(self):
-        return luigi.LocalTarget("/tmp/shared/part")
+        return luigi.LocalTarget("/tmp/shared/part-" + str(self.number))
     def run(self):
         url, end = os.environ["SCHEDULER"] + "/api/worker_list", time.time() + 120
         asked = urllib.request.Request(url, headers={"Authorization": "Basic " + os.environ["AUTHORIZATION"]})
@@ -62,7 +63,7 @@ class Part(luigi.Task):
 
 class Whole(luigi.Task):
     def requires(self):
-        return Part()
+        return [Part(number=0), Part(number=1)]
     def output(self):
         return luigi.LocalTarget("/tmp/shared/whole")
     def run(self):

@@ -97,7 +97,10 @@ class Run:
         self.record = replace(self.record, attempts_made=self.record.attempts_made - 1)
 
     def record_progress(self, report: Report) -> None:
-        """Keep what the report says of the pipeline; written with the next `save`."""
+        """Keep what the report says of the pipeline; written with the next `save`. Nothing else of the Luigi process is
+        kept: thousands of runs may wait."""
+        progress = report.progress
+        self.progress = lambda: progress
         self.root_task_id = report.root_task_id or self.root_task_id
         self.record = replace(
             self.record,

@@ -262,8 +262,7 @@ def test_what_was_installed_runs_a_config_on_both_workers(
         storage.put(BUCKET, "pipeline/job.config.yaml", config.encode())
         wait_until(lambda: _outcomes(storage), "an outcome", timeout=240, every=0.5)
         assert _outcomes(storage) == ["pipeline/job.done.yaml"], _logs(tmp_path)
-        logs = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
-        assert {Path(name).stem for name in logs} == set(NODES)
+        wait_until(lambda: _logs_of_job(storage) == set(NODES), "a log of each node")
         wait_until(lambda: heard.count("READY=1") >= len(NODES) + 1 and "WATCHDOG=1" in heard, "READY=1 and WATCHDOG=1")
         assert len(emulator.subscriptions(host, PROJECT)) == len(NODES)
         for line in (tmp_path / f"{NODES[0]}.log").read_text().splitlines():
@@ -293,6 +292,11 @@ def notify_socket(path: Path) -> Iterator[list[str]]:
 def _hear(server: socket.socket, heard: list[str]) -> None:
     while (message := server.recv(4096)) != b"END":
         heard.extend(message.decode().splitlines())
+
+
+def _logs_of_job(storage: StrictGcs) -> set[str]:
+    names = [name for name in storage.objects(BUCKET) if name.startswith("pipeline.poltergust/logs/job/")]
+    return {Path(name).stem for name in names if name.endswith(".log")}
 
 
 def _outcomes(storage: StrictGcs) -> list[str]:

@@ -133,10 +133,10 @@ def test_no_secret_is_in_anything_that_is_written(stage: Stage) -> None:
     for name in names:
         place.until(name, "error", timeout=180)
     assert (place.scratch / "leak.mark").exists()
+    record = place.until_records("leak", "the record to end", state="ended", reason="task-failed")
     log = place.log("leak")
     assert "GITHUB_API_TOKEN=[redacted]" in log
     assert "WAREHOUSE=https://[redacted]@warehouse.example/db" in log
-    record = place.until_records("leak", "the record to end", state="ended", reason="task-failed")
     assert "[redacted]" in json.dumps(record["failures"])
     heartbeat = place.heartbeat("here")
     assert "[redacted]@127.0.0.1" in heartbeat["scheduler"] or "@" not in heartbeat["scheduler"]

@@ -152,9 +152,13 @@ def test_an_upload_runs_on_all_nodes_and_becomes_done_once(
         assert lists(stands) == before, "the upload alone started it: nobody listed the path again"
     assert stands.objects("pipeline/") == ["pipeline/my.done.yaml"]
     assert (stands.folder / "seen-0").read_text().splitlines() == [f"poltergust-{name}" for name in NODES]
-    logs = [name for name in stands.objects("pipeline.poltergust/logs/") if name.endswith(".log")]
-    assert sorted(name.rsplit("/", 1)[1] for name in logs) == [f"{name}.log" for name in NODES]
+    wait_until(lambda: logs(stands) == [f"{name}.log" for name in NODES], "a log of each node")
     assert sum("rename won" in each.log for each in stands.nodes.values()) == 1
+
+
+def logs(stands: Cloud) -> list[str]:
+    names = stands.objects("pipeline.poltergust/logs/")
+    return sorted(name.rsplit("/", 1)[1] for name in names if name.endswith(".log"))
 
 
 def over(log: str) -> bool:

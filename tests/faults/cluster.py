@@ -172,6 +172,10 @@ class Cluster:
         found = self.storage.objects(BUCKET)
         return "".join(each.data.decode() for key, each in found.items() if key.startswith(prefix))
 
+    def wait_logged(self, text: str, *names: str) -> None:
+        """Until that is in the log of one of these runs: its end is written in the background, after the outcome."""
+        self.wait(lambda: any(text in self.log(name) for name in names), f"{text!r} in the log")
+
     # Afterwards
 
     def settled(self, *names: str) -> bool:

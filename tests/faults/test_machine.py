@@ -167,7 +167,7 @@ def test_disk_full_for_good(calm: Cluster) -> None:
         fill(disk, keep=MEGABYTE)
         name = calm.upload(retries=1, outcome="error")
         calm.wait_settled(name)
-        assert "disk-full" in calm.log(name)
+        calm.wait_logged("disk-full", name)
         assert calm.names() == [f"{PATH}{name}.error.yaml"]
         calm.forget()
 
@@ -178,7 +178,7 @@ def test_disk_full_of_temporary_files(calm: Cluster) -> None:
         calm.wait_settled(calm.upload(), timeout=180)
         calm.upload("Fills", bytes=400 * MEGABYTE, retries=1, outcome="error")
         calm.wait_settled()
-        assert "No space left" in "".join(calm.log(name) for name in calm.uploads)
+        calm.wait_logged("No space left", *calm.uploads)
         calm.check()
 
 
@@ -259,7 +259,7 @@ def test_drain_lets_tasks_finish(calm: Cluster) -> None:
     calm.nodes.pop("drained")
     assert calm.settled(tree)
     assert f"{PATH}{late}.config.yaml" in calm.names()
-    assert "complete" in calm.log(tree)
+    calm.wait_logged("complete", tree)
     assert not [key for key in calm.storage.objects(BUCKET) if key.endswith("nodes/drained.json")]
     calm.start("node-1")
     calm.check()

@@ -72,5 +72,5 @@ def test_failing_tasks_are_tried_as_often_as_said_in_the_whole_cluster(two: Clus
     flaky = two.upload("Flaky")
     two.wait_settled(name, flaky, timeout=180)
     assert len(two.started(name)) == 3
-    assert "this task always fails" in two.log(name)
+    two.wait_logged("this task always fails", name)
     two.check()

@@ -56,7 +56,6 @@ class Turns(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.left = tasks  # nobody has taken them
         self.taken = 0
-        self.done = False
         self.starts = 0
         self.calm = True  # nobody died, was slow or could not
         self.nobody_since = self.now
@@ -67,15 +66,19 @@ class Turns(RuleBasedStateMachine):
         """By their heartbeats, which outlive a node."""
         return [name for name, node in self.nodes.items() if node.up or self.now - node.died < LIVE_SECONDS]
 
-    def look(self, node: Node) -> None:
-        """At the scheduler; and start Luigi if it is this node's turn."""
-        if not node.up or self.done:
-            return
+    def look(self) -> None:
+        """Every live node at the scheduler, all at the same moment; each then starts Luigi if it is its turn."""
+        looking = [node for node in self.nodes.values() if node.up]
         heard = [
             HeardWorker(each.worker, self.now - each.heard, 0.0, each.enabled, self.now, root="root", note=each.note)
             for each in self.processes
         ]
-        node.views.update(heard, [PART], self.now)
+        for node in looking:
+            node.views.update(heard, [PART], self.now)
+        for node in looking:
+            self.decide(node)
+
+    def decide(self, node: Node) -> None:
         if node.process is not None or node.attempts_left == 0:
             return
         view = node.views.of(PART)
@@ -109,8 +112,7 @@ class Turns(RuleBasedStateMachine):
             for process in self.processes:
                 if self.now - process.heard > GONE_SECONDS:
                     process.enabled = False
-            for node in list(self.nodes.values()):
-                self.look(node)
+            self.look()
 
     @precondition(lambda self: self.running())
     @rule(which=st.integers(0, 7))

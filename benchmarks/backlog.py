@@ -16,21 +16,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import os
 import re
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measuring import PIPELINE, config, pss, say
-from tests.e2e.nodes import node
-from tests.emulators.gcs import StrictGcs, strict_gcs
+from benchmarks.bucket import BenchmarkBucket, told_bucket
+from benchmarks.measuring import PIPELINE, children, processor_seconds, pss, say
 from tests.emulators.luigid import luigid
-from tests.emulators.pubsub import create_subscription, create_topic, pubsub_emulator
 from tests.emulators.servers import wait_until
 
-BUCKET, PROJECT = "backlog", "benchmark"
 EXTERNAL = """
 
 class Made(luigi.ExternalTask):
@@ -59,42 +55,32 @@ def main() -> None:
         (home / "targets").mkdir()
         (home / "no_op.py").write_text(PIPELINE + EXTERNAL)
         scheduler = stack.enter_context(luigid(home))
-        emulator = stack.enter_context(pubsub_emulator())
-        topic = create_topic(emulator, PROJECT, "uploads")
-        create_subscription(emulator, PROJECT, "backlog", "uploads")
-        storage = stack.enter_context(strict_gcs(pubsub=emulator))
-        storage.create_bucket(BUCKET)
-        storage.notify(BUCKET, topic, prefix="pipeline/", event_types=("OBJECT_FINALIZE",))
-        storage.put(BUCKET, "plain.yaml", b"dependencies: []\n")
-        arguments = ["listen", "--path", f"gs://{BUCKET}/pipeline", "--node", "backlog", "--scheduler-url", scheduler]
-        arguments += ["--cache-dir", str(home / "cache"), "--subscription", "backlog", "--project", PROJECT]
-        arguments += ["--parallel", str(chosen.parallel)]
-        env = {"PYTHONPATH": str(home), "STORAGE_EMULATOR_HOST": storage.url, "PUBSUB_EMULATOR_HOST": emulator}
-        agent = stack.enter_context(node(arguments, log=home / "log", cwd=home, env=env)).process.pid
+        bucket = stack.enter_context(told_bucket("backlog", home))
+        node = stack.enter_context(bucket.listening("backlog", scheduler, "--parallel", str(chosen.parallel)))
+        agent = node.process.pid
         say(f"{'waiting':>7} {'all wait':>9} {'a config':>9} {'memory':>9} {'idle':>7} {'new one':>9}")
         waiting = 0
         for count in [0, *chosen.configs]:
             began = time.monotonic()
             for number in range(waiting, count):
-                put(storage, home, f"waiting-{number}", "Waits")
+                bucket.put(f"waiting-{number}", target(home, f"waiting-{number}"), task="Waits")
             while len(waits(home)) < count:
                 time.sleep(0.5)
             took = time.monotonic() - began
             each = took / max(1, count - waiting)
             waiting = count
             shown = f"{count:>7} {took:>7.1f} s {each:>7.3f} s {pss(agent):>6.1f} MB"
-            say(f"{shown} {idle(agent, chosen.seconds):>7.2%} {new(storage, home, count):>7.3f} s")
-        say(f"{QUEUED} no-ops at once: {places(storage, home)} places from where they were uploaded, at most")
+            say(f"{shown} {idle(agent, chosen.seconds):>7.2%} {new(bucket, count):>7.3f} s")
+        say(f"{QUEUED} no-ops at once: {places(bucket)} places from where they were uploaded, at most")
 
 
-def put(storage: StrictGcs, home: Path, name: str, task: str = "NoOp") -> None:
-    text = config(f"gs://{BUCKET}/plain.yaml", home / "targets" / name).replace("NoOp", task)
-    storage.put(BUCKET, f"pipeline/{name}.config.yaml", text.encode())
+def target(home: Path, name: str) -> Path:
+    return home / "targets" / name
 
 
 def waits(home: Path) -> set[str]:
     """Those that have been seen to wait, by the agent's log."""
-    return set(re.findall(r"(\S+): waiting: data-missing: ", (home / "log").read_text(errors="replace")))
+    return set(re.findall(r"(\S+): waiting: data-missing: ", (home / "backlog.log").read_text(errors="replace")))
 
 
 def idle(agent: int, seconds: float) -> float:
@@ -105,43 +91,37 @@ def idle(agent: int, seconds: float) -> float:
 
 
 def with_children(pid: int) -> float:
-    """Processor seconds, those of children that ended included: proc_pid_stat(5)."""
+    """Processor seconds of a process and of all below it, those that ended included."""
     total = 0.0
     pending = [pid]
     while pending:
         each = pending.pop()
         with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-            for task in Path(f"/proc/{each}/task").iterdir():
-                pending += map(int, (task / "children").read_text().split())
+            total += processor_seconds(each, with_ended_children=True)
+            pending += children(each)
     return total
 
 
-def new(storage: StrictGcs, home: Path, waiting: int) -> float:
+def new(bucket: BenchmarkBucket, waiting: int) -> float:
     took = []
     for number in range(NEW + 1):
         name = f"new-{waiting}-{number}"
         began = time.monotonic()
-        put(storage, home, name)
-        wait_until(functools.partial(exists, storage, name), name, timeout=600)
+        bucket.put(name, target(bucket.home, name))
+        wait_until(functools.partial(bucket.is_done, name), name, timeout=600)
         if number:
             took.append(time.monotonic() - began)
         time.sleep(0.3)
     return statistics.median(took)
 
 
-def exists(storage: StrictGcs, name: str) -> bool:
-    return f"pipeline/{name}.done.yaml" in storage.objects(BUCKET)
-
-
-def places(storage: StrictGcs, home: Path) -> int:
+def places(bucket: BenchmarkBucket) -> int:
     """By how many at most a no-op ran earlier or later than its place in the order of upload."""
     names = [f"queued-{number}" for number in range(QUEUED)]
     for name in names:
-        put(storage, home, name)
-    wait_until(lambda: all(exists(storage, name) for name in names), "all to be done", timeout=600)
-    ran = sorted(names, key=lambda name: float((home / "targets" / name).read_text()))
+        bucket.put(name, target(bucket.home, name))
+    wait_until(lambda: all(bucket.is_done(name) for name in names), "all to be done", timeout=600)
+    ran = sorted(names, key=lambda name: float(target(bucket.home, name).read_text()))
     return max(abs(place - int(name.rpartition("-")[2])) for place, name in enumerate(ran))
 
 

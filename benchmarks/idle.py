@@ -17,14 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measuring import PIPELINE, children, config, processor_seconds, pss, say
-from tests.e2e.nodes import node
-from tests.emulators.gcs import StrictGcs, strict_gcs
+from benchmarks.bucket import BenchmarkBucket, told_bucket
+from benchmarks.measuring import PIPELINE, children, processor_seconds, pss, say
 from tests.emulators.luigid import luigid
-from tests.emulators.pubsub import create_subscription, create_topic, pubsub_emulator
 from tests.emulators.servers import wait_until
-
-BUCKET, PROJECT = "idle", "benchmark"
 
 
 def main() -> None:
@@ -37,31 +33,21 @@ def main() -> None:
         (home / "targets").mkdir()
         (home / "no_op.py").write_text(PIPELINE)
         scheduler = stack.enter_context(luigid(home))
-        emulator = stack.enter_context(pubsub_emulator())
-        topic = create_topic(emulator, PROJECT, "uploads")
-        create_subscription(emulator, PROJECT, "idle", "uploads")
-        storage = stack.enter_context(strict_gcs(pubsub=emulator))
-        storage.create_bucket(BUCKET)
-        storage.notify(BUCKET, topic, prefix="pipeline/", event_types=("OBJECT_FINALIZE",))
-        storage.put(BUCKET, "plain.yaml", b"dependencies: []\n")
-        arguments = ["listen", "--path", f"gs://{BUCKET}/pipeline", "--node", "idle", "--scheduler-url", scheduler]
-        arguments += ["--cache-dir", str(home / "cache"), "--subscription", "idle", "--project", PROJECT]
-        env = {"PYTHONPATH": str(home), "STORAGE_EMULATOR_HOST": storage.url, "PUBSUB_EMULATOR_HOST": emulator}
-        agent = stack.enter_context(node(arguments, log=home / "log", cwd=home, env=env)).process.pid
+        bucket = stack.enter_context(told_bucket("idle", home))
+        agent = stack.enter_context(bucket.listening("idle", scheduler)).process.pid
         say(f"{'configs':>7} {'agent':>9} {'fork server':>12} {'agent idle':>11} {'fork server idle':>17}")
         done = 0
         for count in [0, *chosen.configs]:
             for number in range(done, count):
-                text = config(f"gs://{BUCKET}/plain.yaml", home / "targets" / str(number))
-                storage.put(BUCKET, f"pipeline/config-{number}.config.yaml", text.encode())
-            wait_until(functools.partial(all_done, storage, count), "all configs", timeout=600)
+                bucket.put(f"config-{number}", home / "targets" / str(number))
+            wait_until(functools.partial(all_done, bucket, count), "all configs", timeout=600)
             done = count
             time.sleep(2.0)  # the last run's supervisor and log
             say(line(count, agent, chosen.seconds))
 
 
-def all_done(storage: StrictGcs, count: int) -> bool:
-    return sum(name.endswith(".done.yaml") for name in storage.objects(BUCKET)) == count
+def all_done(bucket: BenchmarkBucket, count: int) -> bool:
+    return sum(name.endswith(".done.yaml") for name in bucket.storage.objects(bucket.name)) == count
 
 
 def line(count: int, agent: int, seconds: float) -> str:

@@ -29,13 +29,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.bucket import BenchmarkBucket, told_bucket
 from benchmarks.measuring import PIPELINE, bare, config, say
 from tests.e2e.nodes import node
-from tests.emulators.gcs import StrictGcs, strict_gcs
+from tests.emulators.gcs import StrictGcs
 from tests.emulators.luigid import luigid
-from tests.emulators.pubsub import create_subscription, create_topic, pubsub_emulator
 
-BUCKET, PROJECT = "latency", "benchmark"
 TIMEOUT_SECONDS = 120.0
 IMPORTING = """
 import time
@@ -77,16 +76,15 @@ def main() -> None:
         for module, text in MODULES.items():
             (home / f"{module}.py").write_text(text)
         scheduler = stack.enter_context(luigid(home))
-        emulator = stack.enter_context(pubsub_emulator())
-        storage = stack.enter_context(strict_gcs(pubsub=emulator))
-        storage.create_bucket(BUCKET)
-        storage.put(BUCKET, "plain.yaml", b"dependencies: []\n")
+        bucket = stack.enter_context(told_bucket("latency", home))
+        stack.enter_context(bucket.listening("warm", scheduler, path="warm"))
+        stack.enter_context(bucket.listening("plain", scheduler, "--no-warm-starts", path="plain"))
         ways = {
             "luigi": typed(home, scheduler),
-            "warm": stack.enter_context(on_bucket(home, scheduler, storage, emulator, "warm")),
-            "plain": stack.enter_context(on_bucket(home, scheduler, storage, emulator, "plain", "--no-warm-starts")),
+            "warm": below(bucket, "warm"),
+            "plain": below(bucket, "plain"),
             "folder": stack.enter_context(on_folder(home, scheduler)),
-            "polling": stack.enter_context(polling(home, scheduler, storage)),
+            "polling": stack.enter_context(polling(bucket, scheduler)),
         }
         for module in MODULES:
             say(f"{module}: medians of {chosen.rounds}, in turns")
@@ -95,7 +93,7 @@ def main() -> None:
             alone = statistics.median(done for _, done in ways["luigi"].took)
             for name, way in ways.items():
                 say(line(name, way.took, alone))
-        by_added(home, ways["warm"], storage, chosen.added, chosen.rounds)
+        by_added(home, ways["warm"], bucket.storage, chosen.added, chosen.rounds)
 
 
 def in_turns(home: Path, module: str, ways: Mapping[str, Way], rounds: int) -> None:
@@ -151,17 +149,13 @@ def typed(home: Path, scheduler: str) -> Way:
     )
 
 
-@contextlib.contextmanager
-def on_bucket(home: Path, scheduler: str, storage: StrictGcs, emulator: str, name: str, *options: str) -> Iterator[Way]:
-    """A node of that name, whose path has its name too."""
-    topic = create_topic(emulator, PROJECT, name)
-    create_subscription(emulator, PROJECT, name, name)
-    storage.notify(BUCKET, topic, prefix=f"{name}/", event_types=("OBJECT_FINALIZE",))
-    arguments = ["listen", "--path", f"gs://{BUCKET}/{name}", "--node", name, "--scheduler-url", scheduler]
-    arguments += ["--cache-dir", str(home / name), "--subscription", name, "--project", PROJECT, *options]
-    env = {"PYTHONPATH": str(home), "STORAGE_EMULATOR_HOST": storage.url, "PUBSUB_EMULATOR_HOST": emulator}
-    with node(arguments, log=home / f"{name}.log", cwd=home, env=env):
-        yield in_bucket(storage, name)
+def below(bucket: BenchmarkBucket, path: str) -> Way:
+    """By whoever listens to that path."""
+
+    def start(module: str, name: str, target: Path) -> None:
+        bucket.put(name, target, path=path, module=module)
+
+    return Way(start, lambda name: bucket.is_done(name, path))
 
 
 @contextlib.contextmanager
@@ -180,28 +174,20 @@ def on_folder(home: Path, scheduler: str) -> Iterator[Way]:
 
 
 @contextlib.contextmanager
-def polling(home: Path, scheduler: str, storage: StrictGcs) -> Iterator[Way]:
+def polling(bucket: BenchmarkBucket, scheduler: str) -> Iterator[Way]:
     """The shell loop of docs/migrate.md."""
-    port = scheduler.rpartition(":")[2]
-    luigi = f"{Path(sys.executable).with_name('luigi')} RunTasks --module poltergust --path=gs://{BUCKET}/polling"
+    home, port = bucket.home, scheduler.rpartition(":")[2]
+    luigi = f"{Path(sys.executable).with_name('luigi')} RunTasks --module poltergust --path=gs://{bucket.name}/polling"
     script = f"while true; do {luigi} --hostname=polling --scheduler-port {port}; sleep {SLEEP_OF_THE_LOOP}; done"
-    env = {**os.environ, "PYTHONPATH": str(home), "STORAGE_EMULATOR_HOST": storage.url}
+    env = {**os.environ, "PYTHONPATH": str(home), "STORAGE_EMULATOR_HOST": bucket.storage.url}
     env["XDG_CACHE_HOME"] = str(home / "polling")
     with (home / "polling.log").open("wb") as log:
         loop = subprocess.Popen(["sh", "-c", script], cwd=home, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        yield in_bucket(storage, "polling")
+        yield below(bucket, "polling")
     finally:
         os.killpg(loop.pid, signal.SIGTERM)
         loop.wait(30)
-
-
-def in_bucket(storage: StrictGcs, path: str) -> Way:
-    def start(module: str, name: str, target: Path) -> None:
-        text = config(f"gs://{BUCKET}/plain.yaml", target, module=module)
-        storage.put(BUCKET, f"{path}/{name}.config.yaml", text.encode())
-
-    return Way(start, lambda name: f"{path}/{name}.done.yaml" in storage.objects(BUCKET))
 
 
 if __name__ == "__main__":

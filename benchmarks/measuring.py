@@ -34,8 +34,8 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def config(environment: str, target: Path, module: str = "no_op") -> str:
-    return f"environment: {environment}\ntask:\n  module: {module}\n  name: NoOp\n  target: {target}\n"
+def config(environment: str, target: Path, module: str = "no_op", task: str = "NoOp") -> str:
+    return f"environment: {environment}\ntask:\n  module: {module}\n  name: {task}\n  target: {target}\n"
 
 
 def bare(python: Path, scheduler: str, code: Path, target: Path, module: str = "no_op") -> None:
@@ -69,7 +69,7 @@ def pss(pid: int) -> float:
     raise AssertionError(f"/proc/{pid}/smaps_rollup has no Pss")
 
 
-def processor_seconds(pid: int) -> float:
-    """Of the process itself, without its children."""
+def processor_seconds(pid: int, *, with_ended_children: bool = False) -> float:
+    """Of the process itself; with those of its children that have ended and were waited for: proc_pid_stat(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / os.sysconf("SC_CLK_TCK")

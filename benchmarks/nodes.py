@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -28,6 +26,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.measuring import processor_seconds, say
 from tests.e2e.nodes import POLTERGUST, Node, node
 from tests.emulators.servers import free_port, running, wait_until
 
@@ -189,17 +188,8 @@ def put(path: Path, name: str, task: str, **arguments: object) -> None:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Of these processes, not of their children; proc_pid_stat(5)."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Of these processes, not of their children."""
+    return sum(processor_seconds(pid) for pid in pids)
 
 
 if __name__ == "__main__":

@@ -32,4 +32,5 @@ def grace(run: Run, clock: Callable[[], float]) -> Iterator[None]:
 
 
 def awaited(what: str) -> Temporary:
+    """That object is not there yet."""
     return Temporary(Reason.ENVIRONMENT_AWAITED, f"waiting for {what}", delay=RETRY_SECONDS)

@@ -11,6 +11,7 @@ from poltergust.base.redaction import MASK, Redactor
 from poltergust.path.background import Background
 from poltergust.path.tasks import TaskLog, TaskState, TaskStory, TaskTimer, by_interest, stories
 from poltergust.stores.folder import FolderStore
+from tests.task_events import announced, ended, started
 
 
 def lines(*events: object) -> bytes:
@@ -19,18 +20,6 @@ def lines(*events: object) -> bytes:
 
 def process(worker: str) -> dict[str, object]:
     return {"event": "process", "worker": worker, "format": 1}
-
-
-def announced(task: str, **more: object) -> dict[str, object]:
-    return {"event": "announced", "task": task, "family": "Part", "params": {"n": task}, **more}
-
-
-def started(task: str, at: float) -> dict[str, object]:
-    return {"event": "started", "task": task, "time": at}
-
-
-def ended(task: str, at: float, status: str = "DONE", error: str = "") -> dict[str, object]:
-    return {"event": "ended", "task": task, "time": at, "status": status, "error": error}
 
 
 def story(files: dict[str, bytes], *nodes_ended: str) -> TaskStory:

@@ -68,7 +68,7 @@ MUTANTS = (
     ),
     Mutant(
         "a success that the storage did not take at once is forgotten with its config",
-        "Reconciler._gone",
+        "Conclusions.gone",
         (comparison("verdict", ast.IsNot, "False"),),
     ),
     Mutant(
@@ -154,7 +154,7 @@ MUTANTS = (
     ),
     Mutant(
         "giving up ignores the nodes that may still succeed",
-        "Reconciler._node_failed",
+        "Conclusions._node_failed",
         (call("_nodes_still_trying", "[]"),),
     ),
     Mutant(
@@ -184,7 +184,7 @@ MUTANTS = (
     ),
     Mutant(
         "a node that gave up says so once only",
-        "Reconciler._node_failed",
+        "Conclusions._node_failed",
         (call("save_run", "None"),),
     ),
     Mutant("nobody joins", "_turn_to_join", (call("_doubled", "0"),), TURNS),

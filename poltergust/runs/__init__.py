@@ -6,7 +6,7 @@
 - `luigi_setup.py`: what the process is given: private folder, variables, luigi.cfg,
 - `stop_condition.py`: why a run under way must end,
 - `progress_reporter.py`: how far it is, for those who look on,
-- `retry_policy.py`: when a name is reconciled again,
+- `conclusions.py`: what follows from a verdict; `retry_policy.py`: when a name is reconciled again,
 - `run.py` and `known_runs.py`: what this node remembers of its runs,
 - `context.py`: what all runs of one node share; `settings.py`: what a user can set about them.
 """

@@ -72,7 +72,7 @@ class Attempts:
         failures."""
         state = self.context.state
         if self.context.scheduler.watch is not None:
-            state.background.begin(state.path.nodes, self.turns.live_nodes.ask)
+            self.turns.live_nodes.begin()
         if run.starts == 0 and run.record.attempts_made == 1 and self.turns.is_first(run):
             run.claim = state.failure_reset.claim(run.config)
             run.claimed = self.context.clock.monotonic()

@@ -96,7 +96,7 @@ class Turns:
     def __init__(self, context: RunContext) -> None:
         self._node, self._instance = context.node, context.state.instance
         self._watch = context.scheduler.watch
-        self.live_nodes = LiveNodes(context.state.records, context.clock)
+        self.live_nodes = LiveNodes(context.state, context.clock)
         self.waits = True  # False: a polling pass, which is over before its turn comes, and starts what there is
 
     def of(self, run: Run) -> Turn:

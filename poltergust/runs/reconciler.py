@@ -3,8 +3,8 @@
     read config@generation -> parse -> environment file -> attempt (environment, Luigi) -> verdict -> outcome
 
 The bucket is the truth and is read each time; what this node remembers of a run only saves it work. Errors become
-verdicts in one place, verdicts become outcomes in one place, one retry policy says when to come again, and nothing here
-sleeps.
+verdicts in one place here, verdicts become outcomes in one place (`conclusions.py`), one retry policy says when to come
+again, and nothing sleeps.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from typing import TypeVar
 
 from poltergust.base.agent_log import about
 from poltergust.base.errors import RunError, Temporary, UsageError
-from poltergust.base.reasons import Reason, ReasonKind
+from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import all_of, one_line, plural
 from poltergust.documents import MAX_BYTES, TaskFile
 from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
-from poltergust.path.outcome import Config, RenameResult
+from poltergust.path.outcome import Config
 from poltergust.path.records import NodeRecord, State
 from poltergust.runs.attempt import Attempts
+from poltergust.runs.conclusions import Conclusions
 from poltergust.runs.context import RunContext
 from poltergust.runs.files import RunFiles
 from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
-from poltergust.runs.retry_policy import AT_ONCE, NOTHING_LEFT, Result, RetryPolicy, between_looks
+from poltergust.runs.retry_policy import Result, RetryPolicy
 from poltergust.runs.run import Run, Verdict, reason_of
 from poltergust.runs.storage_reasons import storage_reasons
 from poltergust.stores import NotFound, Store
@@ -39,10 +40,6 @@ from poltergust.workqueue import Item
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-SAME_EVERY_TIME = frozenset({Reason.IMPORT_ERROR, Reason.NEWER_FILE})
-"""Reasons for which a node does not try again: the same code in the same environment fails in the same way, and a file
-that this version does not know stays so."""
 
 
 class Reconciler:
@@ -63,6 +60,7 @@ class Reconciler:
         self._files = RunFiles(context, store_of)
         self._retry_policy = RetryPolicy()
         self._redact = Redactor((context.variables,), names=context.names)
+        self._conclusions = Conclusions(context, runs, turns, self._retry_policy, self._redact)
 
     def reconcile(self, item: Item) -> Result:
         """Read the config, run what is to be run, rename what has its outcome.
@@ -79,7 +77,7 @@ class Reconciler:
         try:
             blob = self._state.store.read(self._state.path.of(item.name, Kind.CONFIG), limit=MAX_BYTES)
         except NotFound:
-            return self._gone(item.name)
+            return self._conclusions.gone(item.name)
         with about(generation=blob.generation):
             known = self._runs.get(item.name)
             if known is not None and known.config.generation != blob.generation:
@@ -89,9 +87,9 @@ class Reconciler:
                 run.verdict if run.verdict is not None else self._or_verdict(run.name, lambda: self._attempt(run, item))
             )
             if verdict is None:
-                return self._leave(run)
+                return self._conclusions.leave(run)
             self._context.observer.reconciled(verdict)
-            return self._conclude(run, verdict)
+            return self._conclusions.conclude(run, verdict)
 
     def _or_verdict(self, name: str, step: Callable[[], T]) -> T | Verdict:
         """What `step` returns, or what it raised as a verdict: the only place where errors become verdicts."""
@@ -108,19 +106,6 @@ class Reconciler:
             log.exception("%s: unexpected; please report this", name)
             text = f"{type(error).__name__} in Poltergust itself; the log of the agent on this node says more"
             return Verdict(Reason.INTERNAL_ERROR, text)
-
-    def _gone(self, name: str) -> Result:
-        """No config: nothing to run. A success not yet written down because the storage did not answer or refused
-        still is: another node's error may stand where it belongs."""
-        run = self._runs.get(name)
-        if run is not None and run.verdict is not None:
-            return self._conclude(run, run.verdict)
-        if run is not None and run.record.state not in (State.ENDED, State.GAVE_UP):
-            self._record(run, State.ENDED, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
-        self._forget(name)
-        return NOTHING_LEFT
-
-    # What happened, as a verdict
 
     def _attempt(self, run: Run, item: Item) -> Verdict | None:
         """What an attempt came to, or the question whether one is worth it; None where the run is left to others."""
@@ -221,153 +206,6 @@ class Reconciler:
             return Verdict(known, run.record.text)
         text = f"this node's agent ended {run.record.attempts} times while it ran this; its log says more"
         return Verdict(Reason.AGENT_DIED, text)
-
-    # What to do about it
-
-    def _conclude(self, run: Run, verdict: Verdict) -> Result:
-        if verdict.outcome is not None:
-            return self._finish(run, verdict, verdict.outcome)
-        if verdict.kind is ReasonKind.NODE:
-            return self._node_failed(run, verdict)
-        if verdict.kind is ReasonKind.SUPERSEDED:
-            self._record(run, State.ENDED, verdict)
-            self._turns.stopped(run, verdict.reason, again=None)
-            self._forget(run.name, goes_on=verdict.reason is Reason.DRAINED)
-            return AT_ONCE if verdict.reason is Reason.NEWER_GENERATION else NOTHING_LEFT
-        if verdict.kind is ReasonKind.WAITING:
-            now = self._context.clock.monotonic()
-            if verdict.reason is Reason.DATA_MISSING:
-                if now < run.look_due:
-                    return Result(run.look_due - now)
-                verdict = replace(verdict, delay=self._between_looks(run))
-            result = self._retry(run, verdict)
-            run.look_due = now + (result.requeue_after or 0.0) if verdict.reason is Reason.DATA_MISSING else 0.0
-            looks_at = self._server_time(result) if verdict.reason is Reason.DATA_MISSING else None
-            self._record(run, State.WAITING, verdict, retry_at=looks_at)
-            self._turns.stopped(run, verdict.reason, result.requeue_after)
-            # What this waits for may have been given back while its Luigi process still ended: nobody says it again.
-            return AT_ONCE if run.freed.is_set() else result
-        return self._retry_later(run, verdict)
-
-    def _node_failed(self, run: Run, verdict: Verdict) -> Result:
-        """Counted attempts with growing delays; then this node has given up, and the last one to do so says error."""
-        gave_up = run.record.state is State.GAVE_UP or verdict.reason in SAME_EVERY_TIME
-        if run.record.attempts < run.budget and not gave_up:
-            return self._retry_later(run, verdict)
-        self._record(run, State.GAVE_UP, verdict)
-        self._records.save_run(run.record)  # also if it said so before: others wait for it, and any record may be lost
-        self._turns.stopped(run, verdict.reason, again=None)
-        others = self._nodes_still_trying(run)
-        if others:
-            log.info("%s: this node gave up, others still try: %s", run.name, ", ".join(others))
-            return NOTHING_LEFT  # every scan brings the name back
-        text = f"no node can run it; on {self._context.node}: {verdict.reason.code}: {verdict.text}"
-        return self._finish(run, Verdict(Reason.GAVE_UP, text), Kind.ERROR)
-
-    def _nodes_still_trying(self, run: Run) -> list[str]:
-        """The other live nodes that may still bring this run to its outcome: those that match it and have not given up.
-        One that was stopped and started again has ended its run, and is about to begin another."""
-        states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
-        return [
-            node.node
-            for node in (seen.record for seen in self._records.live_nodes())
-            if node.taking and set(run.nodes) <= set(node.labels) and states.get(node.node) is not State.GAVE_UP
-        ]
-
-    def _leave(self, run: Run) -> Result:
-        """To the nodes that match. It is forgotten, and every scan brings it back; not one with a timeout, which any
-        node enforces."""
-        if run.record.reason == Reason.NO_MATCHING_NODE.code:
-            self._record(run, State.ENDED, Verdict(Reason.OTHERS_RUN, f"left to nodes with {', '.join(run.nodes)}"))
-        if run.deadline is None:
-            self._forget(run.name)
-            return NOTHING_LEFT
-        return Result(max(0.0, run.deadline - self._context.clock.monotonic()))
-
-    def _finish(self, run: Run, verdict: Verdict, kind: Kind) -> Result:
-        if run.verdict is None:
-            run.verdict = verdict
-            finished = replace(
-                run.record,
-                state=State.FINISHED,
-                outcome=kind.value,
-                reason=verdict.reason.code,
-                text=verdict.text,
-                failures=verdict.failures,
-            )
-            run.keep(self._journal, finished, self._records.server_time())
-            self._records.begin_run(run.record)  # beside the rename, so that who sees the outcome finds its reason
-        result, words = self._state.outcomes.finish(run.config, kind)
-        if result is RenameResult.REFUSED:
-            refusal = one_line(self._redact(words))
-            if run.record.refused != refusal:
-                log.error("%s is %s, but cannot be renamed: %s", run.name, kind.value, refusal)
-                run.save(self._records, self._journal, replace(run.record, refused=refusal))
-                self._context.observer.renamed(run, verdict, result)
-            return self._retry_policy.after(run.name, Verdict(Reason.RENAME_REFUSED, refusal))
-        won = result is RenameResult.WON
-        run.save(self._records, self._journal, replace(run.record, state=State.ENDED, renamed=won, refused=""))
-        log.info("%s: %s (%s: %s), rename %s", run.name, kind.value, verdict.reason.code, verdict.text, result.value)
-        self._context.observer.renamed(run, verdict, result)
-        self._state.failure_reset.forget(run.config)
-        self._forget(run.name)
-        return AT_ONCE if result is RenameResult.NEWER else NOTHING_LEFT
-
-    def _retry_later(self, run: Run, verdict: Verdict) -> Result:
-        """Something failed and is tried again: when, stands in the record."""
-        result = self._retry(run, verdict)
-        retry_at = self._server_time(result)
-        if verdict.reason in (Reason.SCHEDULER_UNREACHABLE, Reason.ENVIRONMENT_AWAITED):
-            retry_at = None  # as soon as it is there; nothing is written meanwhile
-        self._record(run, State.RETRYING, verdict, retry_at=retry_at)
-        self._turns.stopped(run, verdict.reason, result.requeue_after)
-        return result
-
-    def _between_looks(self, run: Run) -> float:
-        """Seconds until it is worth a process again to look for external data: the more configs wait for some, the
-        longer."""
-        others = [each for each in self._runs.all() if each is not run and each.record.state is State.WAITING]
-        looking = 1 + sum(each.record.reason == Reason.DATA_MISSING.code for each in others)
-        return between_looks(looking, nodes=1 + len(self._turns.live_nodes.known()))
-
-    def _server_time(self, result: Result) -> float | None:
-        """When the name is reconciled again, by the storage server's clock."""
-        now = self._records.server_time()
-        return None if now is None or result.requeue_after is None else now + result.requeue_after
-
-    def _record(self, run: Run, state: State, verdict: Verdict, *, retry_at: float | None = None) -> None:
-        """Write down where the run is, if that is not what the record says already."""
-        attempts = run.record.attempts
-        if verdict.kind is not ReasonKind.NODE and run.attempting:
-            attempts -= 1  # it was not this node's failure: the attempt does not count
-        run.attempting = False
-        record = replace(
-            run.record,
-            state=state,
-            reason=verdict.reason.code,
-            text=verdict.text,
-            attempts=attempts,
-            retry_at=retry_at,
-        )
-        if record == run.record:
-            return
-        level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
-        log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
-        # Of fifty nodes most have nothing to say of a run: another one begins it and ends it.
-        quiet = run.untouched and verdict.reason in (Reason.OTHERS_RUN, Reason.CONFIG_GONE)
-        run.save(self._records, self._journal, record, quiet=quiet)
-
-    def _retry(self, run: Run, verdict: Verdict) -> Result:
-        left = None if run.deadline is None else run.deadline - self._context.clock.monotonic()
-        return self._retry_policy.after(run.name, verdict, at_most=left)
-
-    def _forget(self, name: str, *, goes_on: bool = False) -> None:
-        """`goes_on`: in this node's next life, which knows of it what this one did."""
-        run = self._runs.get(name)
-        if run is not None and not goes_on:
-            self._journal.forget(name, run.config.generation)
-        self._runs.forget(name)
-        self._retry_policy.forget(name)
 
 
 def _any_takes(run: Run, nodes: Iterable[NodeRecord]) -> bool:

@@ -10,12 +10,13 @@ from tests.property.world import World
 
 def calm(world: World) -> None:
     """Fate stops: no faults, every node up, the scheduler and the environment there."""
-    world.refusing = world.scheduler_down = False
-    world.runnable = True
+    world.refusing = False
+    world.scheduler.up = world.runnable = True
     world.set_environment(present=True)
     for node in world.nodes:
         node.faults.clear()
         node.plan = Plan.READY
+        node.cut = False
     for run in [run for run in world.runs if run.stopped]:
         world.end(run, Reason.CHILD_DIED)
     world.settle()

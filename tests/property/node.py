@@ -20,6 +20,7 @@ from poltergust.stores import StoreError
 from tests.emulators.memory import Call, Died, Fault
 from tests.property.hub import Task
 from tests.property.parts import PATH, RETRIES, SCHEDULER, FakeRun, Plan, Planned
+from tests.property.scheduler import NodeClient
 from tests.property.wiring import new_agent
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ WORKERS = 2
 class Node:
     """Up or down; each time it comes up it is a new life of the same agent."""
 
-    def __init__(self, world: World, name: str, scratch: Path, offset: float) -> None:
-        self.world, self.name, self.offset = world, name, offset
+    def __init__(self, world: World, name: str, scratch: Path, offset: float, labels: tuple[str, ...] = ()) -> None:
+        self.world, self.name, self.offset, self.labels = world, name, offset, labels
         self.path = PATH
-        self.settings = Settings(PATH, name, SCHEDULER, runs=RunSettings(retries=RETRIES), cache=scratch)
+        runs = RunSettings(retries=RETRIES, labels=labels)
+        self.settings = Settings(PATH, name, SCHEDULER, runs=runs, cache=scratch)
         self.life = 0
         self.up = self.draining = False
+        self.cut = False  # off the scheduler, with all its processes
         self.plan = Plan.READY
         self.faults: list[Planned] = []
         self.held: set[str] = set()  # operations that wait until the test lets them go on
@@ -56,7 +59,8 @@ class Node:
         self.notified, self.runs, self.inbox, self.ran = {}, [], [], {}
         world.referee.restarts(self.name)
         self.stopping = Stopping()
-        self.agent, self.queue = new_agent(self, self.stopping)
+        self.client = NodeClient(self)
+        self.agent, self.queue, self.watch = new_agent(self, self.stopping)
         self.records = self.agent.context.state.records
         self.visible_since = None
         self.beat()
@@ -65,7 +69,16 @@ class Node:
         self.scan()
 
     def crash(self, already_dead: list[Task]) -> None:
-        """SIGKILL. What it ran is gone with it."""
+        """SIGKILL. What it ran is gone with it, and its supervisors say so at the scheduler."""
+        if not self.up:
+            return
+        if not self.cut:
+            for run in self.runs:
+                self.world.scheduler.last_word(run)
+        self.vanish(already_dead)
+
+    def vanish(self, already_dead: list[Task]) -> None:
+        """The machine is gone, with everything that could say so."""
         if not self.up:
             return
         self.up = False
@@ -132,6 +145,11 @@ class Node:
                 self.hear(url)
         except StoreError:
             pass  # the real scan tries again later, and so will this test
+
+    def look(self) -> None:
+        """At the scheduler."""
+        if self.up and self.watch is not None:
+            self.watch._turn()
 
     def check_awake(self) -> None:
         """At rest: every name it was notified of it has reconciled since, or will."""
@@ -237,9 +255,13 @@ class Node:
             on_end,
             on_reset,
             lambda run, reason: self._report(reason, stopped=run.stopped),
+            self.world.lose,
         )
         self.runs.append(run)
         self.world.runs.append(run)
+        self.world.scheduler.starts(self, run, self.world.hub.now)
+        if self.watch is not None:
+            self.watch.add(request.worker, run)
         return run
 
     def _report(self, reason: Reason, *, stopped: bool) -> None:
@@ -256,7 +278,7 @@ class Node:
 
     def graph_status(self, root_task_id: str) -> GraphStatus:
         self.world.hub.pause()
-        if self.world.scheduler_down:
+        if self.cut or not self.world.scheduler.up:
             raise Temporary(Reason.SCHEDULER_UNREACHABLE, "no answer from the scheduler")
         return GraphStatus(running=0 if self.world.runnable else 1, runnable=self.world.runnable)
 

@@ -96,13 +96,14 @@ class FakeRun:
         on_end: Callable[[], None],
         on_reset: Callable[[], None],
         reports: Callable[[FakeRun, Reason], None],
+        on_lost: Callable[[FakeRun], None] = lambda run: None,
     ) -> None:
         self.request, self.generation = request, generation
         self.on_reset = on_reset
         self.stopped = False  # it was told to end, however it ends
         self.ended = False
         self.cleared = False
-        self._on_end, self._reports = on_end, reports
+        self._on_end, self._reports, self._on_lost = on_end, reports, on_lost
         self._report: Report | None = None
 
     def end(self, reason: Reason) -> None:
@@ -115,6 +116,12 @@ class FakeRun:
 
     def stop(self, grace: float) -> None:
         self.stopped = True
+
+    def lives(self) -> bool:
+        return not self.ended
+
+    def lost(self, why: str) -> None:
+        self._on_lost(self)
 
     def progress(self) -> Progress:
         return Progress()

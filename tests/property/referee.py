@@ -30,6 +30,7 @@ class Upload:
     data: bytes
     at: float
     timeout: float | None
+    nodes: frozenset[str] = frozenset()  # labels that a node must have
     notified: dict[str, int] = field(default_factory=dict)  # node to the step in which it was told
 
 
@@ -51,6 +52,7 @@ class Referee:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.uploads: dict[int, Upload] = {}
+        self.labels: dict[str, frozenset[str]] = {}  # of each node
         self.seen: defaultdict[tuple[str, int], Seen] = defaultdict(Seen)
         self.owed: set[tuple[str, int]] = set()  # (node, generation): a success that must not be lost
         self.won: defaultdict[tuple[int, Kind], list[str]] = defaultdict(list)
@@ -76,10 +78,15 @@ class Referee:
 
     def begins(self, node: str, generation: int) -> None:
         seen = self.seen[node, generation]
+        if not self._may_run(node, self.uploads[generation]):
+            self._broken(f"{node} runs {generation}, which is for other nodes")
         if seen.charged >= self.budget:
             self._broken(f"{node} starts attempt {seen.charged + 1} of {self.budget} at {generation}")
         if seen.refused:
             self._broken(f"{node} runs {generation} again, whose rename was refused")
+
+    def _may_run(self, node: str, upload: Upload) -> bool:
+        return upload.nodes <= self.labels[node]
 
     def forgives(self, node: str, generation: int, now: float) -> None:
         """A process starts that clears what the scheduler remembers."""
@@ -194,7 +201,8 @@ class Referee:
             self._broken(f"{node} calls {ran.generation} an error and has not seen any")
             return
         for other, since in others.items():
-            if other != node and since < seen.spent_at and self.seen[other, ran.generation].spent_at is None:
+            tries = self._may_run(other, ran) and self.seen[other, ran.generation].spent_at is None
+            if other != node and since < seen.spent_at and tries:
                 self._broken(f"{node} gave {ran.generation} up for all while {other} still tries")
 
     def removes(self, node: str, generation: int | None, kind: Kind, name: str, version: Version) -> None:

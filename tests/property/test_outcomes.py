@@ -33,7 +33,7 @@ EXAMPLES = int(os.environ.get("POLTERGUST_EXAMPLES", "4000" if LONG else "200"))
 STEPS = 60
 
 NAMES = st.sampled_from(["a", "sub/b"])
-CONTENTS = st.sampled_from(["n: 1", "n: 1", "n: 2", "timeout: 2m", "wrong: key"])
+CONTENTS = st.sampled_from(["n: 1", "n: 1", "n: 2", "timeout: 2m", "wrong: key", "nodes: [gpu]"])
 ENDS = st.sampled_from(
     [
         Reason.COMPLETE,
@@ -52,7 +52,8 @@ ENDS = st.sampled_from(
 )
 WEATHER: list[tuple[str, object]] = [
     *(("plan", plan) for plan in Plan),
-    *((service, up) for service in ("environment", "refusing", "runnable", "scheduler_down") for up in (True, False)),
+    *((service, up) for service in ("environment", "refusing", "runnable", "scheduler", "cut") for up in (True, False)),
+    *(("ready", count) for count in (0, 1, 5)),
     *(("records", part) for part in ("", "/nodes/", ".json", ".first", "-by")),
 ]
 WEATHER += [("refusing", True)] * 3
@@ -75,7 +76,7 @@ NUMBERS = st.integers(0, 50)
 
 def content(kind: str) -> bytes:
     task = f"environment: {ENVIRONMENT}\ntask:\n  name: T\n  module: m\n"
-    return (task + (f"  {kind}\n" if kind.startswith("n") else f"{kind}\n")).encode()
+    return (task + (f"  {kind}\n" if kind.startswith("n:") else f"{kind}\n")).encode()
 
 
 class Outcomes(RuleBasedStateMachine):
@@ -88,10 +89,12 @@ class Outcomes(RuleBasedStateMachine):
         self.stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
 
     @initialize(
-        nodes=st.sampled_from([2, 3, 1]), last=st.sampled_from([Reason.COMPLETE, Reason.TASK_FAILED, Reason.CHILD_DIED])
+        nodes=st.sampled_from([2, 3, 1]),
+        turns=st.booleans(),
+        last=st.sampled_from([Reason.COMPLETE, Reason.TASK_FAILED, Reason.CHILD_DIED]),
     )
-    def begin(self, nodes: int, last: Reason) -> None:
-        self.world: World = self.stack.enter_context(simulated(nodes, self.scratch))
+    def begin(self, nodes: int, turns: bool, last: Reason) -> None:
+        self.world: World = self.stack.enter_context(simulated(nodes, self.scratch, turns=turns))
         self.last = last
         self.upload("a", "n: 1", at_once=True)
 
@@ -152,11 +155,13 @@ class Outcomes(RuleBasedStateMachine):
 
     # Machines and services
 
-    @rule(which=NUMBERS, what=st.sampled_from(["crash", "drain", "start", "start", "lose cache"]))
+    @rule(which=NUMBERS, what=st.sampled_from(["crash", "vanish", "drain", "start", "start", "lose cache"]))
     def machine(self, which: int, what: str) -> None:
         node = self.node(which)
         if what == "crash":
             node.crash([])
+        elif what == "vanish":
+            node.vanish([])
         elif what == "lose cache":
             node.lose_cache()
         elif what == "drain":
@@ -176,6 +181,12 @@ class Outcomes(RuleBasedStateMachine):
             self.node(which).plan = value
         elif subject == "environment":
             self.world.set_environment(present=bool(value))
+        elif subject == "scheduler":
+            self.world.scheduler.up = bool(value)
+        elif subject == "ready":
+            self.world.scheduler.ready = int(str(value))
+        elif subject == "cut":
+            self.node(which).cut = bool(value)
         elif subject == "records":
             self.world.delete_records(str(value))
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from poltergust.base.clock import Clock
 from poltergust.base.stopping import Stopping
+from poltergust.luigi_run.worker_watch import WorkerWatch
 from poltergust.node.agent import Agent
 from poltergust.node.wiring import Parts, wire
 from poltergust.path.background import Background
@@ -109,15 +110,24 @@ class NodeObserver(RunObserver):
         self._node.renamed(run, verdict, result)
 
 
-def new_agent(node: Node, stopping: Stopping) -> tuple[Agent, WorkQueue]:
-    """A new life, whose parts call the node's hooks."""
+def new_agent(node: Node, stopping: Stopping) -> tuple[Agent, WorkQueue, WorkerWatch | None]:
+    """A new life, whose parts call the node's hooks. Where no node looks at the scheduler there is no watch."""
     store = NodeStore(node)
     clock = SimulatedClock(node.world.hub, node.offset, lambda: bool(len(queue)) or queue.stopped)
     queue = NodeQueue(clock, node.task)
+    watch = None
+    if node.world.turns:
+        watch = WorkerWatch(
+            node.client,
+            work=lambda: agent.shared_work(),
+            freed=lambda part: agent.tasks_freed(part),
+            looked=lambda: agent.look_at_waiting(),
+            clock=lambda: node.world.hub.now,
+        )
     parts = Parts(
         state=NodeState(node, store, clock),
         store_of=lambda url: store,
-        scheduler=SharedScheduler(SCHEDULER, SCHEDULER, node.graph_status),
+        scheduler=SharedScheduler(SCHEDULER, SCHEDULER, node.graph_status, watch=watch),
         environments=FakeEnvironments(lambda: node.plan, node.rest, node.begins, node.environment_fails),
         launch=node.launch,
         observer=NodeObserver(node),
@@ -125,4 +135,5 @@ def new_agent(node: Node, stopping: Stopping) -> tuple[Agent, WorkQueue]:
         clock=clock,
         wait=node.wait,
     )
-    return wire(node.settings, stopping, parts), queue
+    agent = wire(node.settings, stopping, parts)
+    return agent, queue, watch

@@ -22,9 +22,11 @@ from tests.property.hub import Hub, Task
 from tests.property.node import Node
 from tests.property.parts import ENVIRONMENT, PATH, RETRIES, FakeRun
 from tests.property.referee import Referee, Upload
+from tests.property.scheduler import LOOK_SECONDS, SimulatedScheduler
 
 SERVER_EPOCH = 1_700_000_000.0  # the storage's clock and the nodes' have nothing to do with each other
 HEARTBEAT = 60.0
+LABEL = "gpu"
 
 
 class Watched(Bucket):
@@ -52,21 +54,26 @@ class Watched(Bucket):
 
 
 class World:
-    """`budget` attempts a node. In a folder of its own in `scratch` the nodes have their caches."""
+    """`budget` attempts a node. In a folder of its own in `scratch` the nodes have their caches. `turns`: the nodes
+    look at the scheduler, and start Luigi in turn; without, each starts it at once. The first has the label gpu."""
 
-    def __init__(self, nodes: int, scratch: Path, seed: int = 0) -> None:
+    def __init__(self, nodes: int, scratch: Path, seed: int = 0, *, turns: bool = False) -> None:
         self.hub = Hub()
         self.hub.on_death = self._on_death
         self.order = random.Random(seed)
         self.referee = Referee(RETRIES + 1)
+        self.turns = turns
+        self.scheduler = SimulatedScheduler()
         self.bucket = Watched(self)
         self.step = 0
         self.refusing = False  # renames are refused
         self.runnable = True  # the scheduler has something to do for a process
-        self.scheduler_down = False
         self.runs: list[FakeRun] = []
         cache = Path(tempfile.mkdtemp(dir=scratch))
-        self.nodes = [Node(self, f"node-{number}", cache, 1000.0 * number) for number in range(nodes)]
+        self.nodes = [
+            Node(self, f"node-{number}", cache, 1000.0 * number, () if number else (LABEL,)) for number in range(nodes)
+        ]
+        self.referee.labels = {node.name: frozenset(node.labels) for node in self.nodes}
         self.set_environment(present=True)
         for node in self.nodes:
             node.start()
@@ -77,7 +84,8 @@ class World:
         url = PATH.of(name, Kind.CONFIG)
         made = self.bucket.put(url, data)
         self.referee.interfered(name)
-        self.referee.uploaded(Upload(name, made.generation, data, self.hub.now, timeout))
+        nodes = frozenset({LABEL} if f"nodes: [{LABEL}]".encode() in data else ())
+        self.referee.uploaded(Upload(name, made.generation, data, self.hub.now, timeout, nodes))
         self.notify(url)
         return made.generation
 
@@ -157,6 +165,13 @@ class World:
         self.runs.remove(run)
         run.end(reason)
 
+    def lose(self, run: FakeRun) -> None:
+        """Its agent finds that the other nodes have its tasks, and ends it."""
+        if run in self.runs:
+            self.runs.remove(run)
+            run.stopped = True
+            run.end(Reason.OTHERS_RUN)
+
     def clear(self, run: FakeRun) -> None:
         """The process has cleared what the scheduler remembers, and says so."""
         node = next(node for node in self.nodes if run in node.runs)
@@ -180,12 +195,17 @@ class World:
             node.check_awake()
 
     def pass_time(self, seconds: float) -> None:
-        """In steps no longer than a heartbeat, everybody doing what falls due at each."""
-        end = self.hub.now + seconds
+        """In steps no longer than a heartbeat, or a look at the scheduler, everybody doing what falls due at each."""
+        end, beaten = self.hub.now + seconds, self.hub.now
         while self.hub.now < end:
-            self.hub.now = min(end, self.hub.now + HEARTBEAT)
+            self.hub.now = min(end, self.hub.now + (LOOK_SECONDS if self.turns else HEARTBEAT))
+            if self.hub.now == end or self.hub.now - beaten >= HEARTBEAT:
+                beaten = self.hub.now
+                for node in self.nodes:
+                    node.beat()
+            self.scheduler.speak(self.hub.now)
             for node in self.nodes:
-                node.beat()
+                node.look()
             self.settle()
 
     def next_due(self) -> float:
@@ -279,13 +299,13 @@ class _Unexpected(logging.Handler):
 
 
 @contextmanager
-def simulated(nodes: int, scratch: Path, seed: int = 0) -> Iterator[World]:
+def simulated(nodes: int, scratch: Path, seed: int = 0, *, turns: bool = False) -> Iterator[World]:
     """A world with its nodes up and at rest; nothing of it is left afterwards."""
     logger = logging.getLogger("poltergust")
     handler, level = _Unexpected(logging.ERROR), logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.ERROR)
-    world = World(nodes, scratch, seed)
+    world = World(nodes, scratch, seed, turns=turns)
     try:
         world.settle()
         yield world

@@ -13,6 +13,7 @@ on one, too (`views`).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,9 +32,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 0.5
 """Between two looks, and while somebody is suspected."""
 
-HURRIED_LOOK_SECONDS, MAX_LOOK_SHARE = 0.25, 0.1
-"""Between two looks while another node is about to say what there is to do; never for more than that share of the
-time."""
+MAX_LOOK_SHARE = 0.1
+"""Of the time, for looks while another node is about to say what there is to do."""
 
 SPEAK_SECONDS = 2.0
 """After so long a silence of its worker an agent speaks for it."""
@@ -82,7 +82,7 @@ def boot_time() -> float:
 class WorkerWatch:
     """`work` says which runs matter, as parts of worker ids, with the budget of their tasks; it may be called at any
     time. `freed(part)` is called when such a run has lost a worker, so that tasks of it may run again. `looked()` is
-    called after each look; it says whether the next one should follow soon."""
+    called after each look; it says in how many seconds the next one should follow, infinity if there is no hurry."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class WorkerWatch:
         work: Callable[[], Mapping[str, int]],
         freed: Callable[[str], None],
         *,
-        looked: Callable[[], bool] = lambda: False,
+        looked: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self._looked = looked
@@ -161,14 +161,12 @@ class WorkerWatch:
             self._notice_ends(heard, work)
         elif not work:
             self._answers_since = None
-        hurried = False
+        hurried = math.inf
         if self._answers_since is not None:
             self._views.update(heard.values(), work, self._clock())
-            hurried = self._looked()
+            hurried = max(self._looked(), self._took / MAX_LOOK_SHARE)
         self._turned = self._clock()
-        if hurried:
-            return min(LOOK_SECONDS, max(HURRIED_LOOK_SECONDS, self._took / MAX_LOOK_SHARE))
-        return SUSPECTING_LOOK_SECONDS if self._suspects else LOOK_SECONDS
+        return min(hurried, SUSPECTING_LOOK_SECONDS if self._suspects else LOOK_SECONDS)
 
     def _look(self) -> Mapping[str, HeardWorker]:
         begin = self._clock()

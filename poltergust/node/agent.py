@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
 
@@ -173,16 +174,16 @@ class Agent:
                 if _waits_for_others(run):
                     self._queue.add(run.name)
 
-    def look_at_waiting(self) -> bool:
-        """Queue the runs that wait here and whose turn has come, by the latest look at the scheduler. Whether the next
-        look should follow soon."""
+    def look_at_waiting(self) -> float:
+        """Queue the runs that wait here and whose turn has come, by the latest look at the scheduler. In how many
+        seconds the next look should follow; infinity: there is no hurry."""
         soon = False
         for run in self.runs.all():
             if _waits_for_others(run):
                 if self._turns.has_come(run):
                     self._queue.add(run.name)
                 soon = soon or self._turns.is_about_to_come(run)
-        return soon
+        return self._turns.hurried_look_seconds() if soon else math.inf
 
     def progress(self, name: str) -> Progress:
         """Of the run of that name on this node, zeros if there is none under way."""

@@ -29,6 +29,10 @@ machine counts as gone: with the time between two looks it takes no longer."""
 NEW_SECONDS = 5.0
 """For so long after its environment is ready a run that waits is looked at often."""
 
+MIN_LOOK_SECONDS, LOOKS_PER_SECOND = 0.25, 32.0
+"""Between two looks at a run that is looked at often, and how many all nodes together make: fifty that look as often as
+eight keep the scheduler from hearing what they look for."""
+
 MAX_DOUBLINGS = 16
 
 
@@ -126,6 +130,10 @@ class Turns:
     def is_about_to_come(self, run: Run) -> bool:
         """Whether a run that waits is so new that the node which begins it may say any moment what there is to do."""
         return self._watch is not None and run.ready_at is not None and self._watch.now() - run.ready_at < NEW_SECONDS
+
+    def hurried_look_seconds(self) -> float:
+        """Between two looks while a turn is about to come."""
+        return max(MIN_LOOK_SECONDS, (1 + len(self.live_nodes.known())) / LOOKS_PER_SECOND)
 
     def stopped(self, run: Run, reason: Reason, again: float | None) -> None:
         """Tell the other nodes, if there may be any, what became of the run here. This node reconciles it `again` after

@@ -1,6 +1,7 @@
 """One run from start to result: find the task, bind its arguments, work with the other nodes, judge how it ended."""
 
 # mypy: allow-untyped-calls
+import random
 import signal
 import threading
 import time
@@ -18,6 +19,7 @@ from .task_events import TaskEvents
 
 MAX_SCHEDULINGS = 3  # again where the scheduler forgot the pipeline or has work left for this node
 RPC_ATTEMPTS, RPC_WAIT_SECONDS = 15, 2  # once work has begun: a scheduler may restart
+JOINED_LOOK_SECONDS = 2.0, 10.0  # after which a process that joins first asks for the whole graph: not all at once
 
 
 class PipelineRun:
@@ -37,6 +39,7 @@ class PipelineRun:
         self.draining = threading.Event()
         self.over = threading.Event()
         self.look_now = threading.Event()  # tasks are announced, or it is over
+        self.told = False  # the scheduler, of tasks
         self.workers = 1  # of the whole run, when that was last asked
         self.left_to_others = -1  # tasks, as they were told last
         self._moving, self._asked, self._took = True, 0.0, 0.0
@@ -99,7 +102,7 @@ class PipelineRun:
     def work(self) -> Ended:
         self.scheduler = self.remote()
         self.scheduler.events = self.events
-        self.scheduler.graph(self.root.task_id)  # does it answer at all
+        self.scheduler.ping(worker=self.request["worker"])  # does it answer at all
         if self.request["reset_failures"]:
             self.reset_failures()
         self.scheduler.set_retries(RPC_ATTEMPTS, RPC_WAIT_SECONDS)
@@ -143,7 +146,7 @@ class PipelineRun:
             known,
             self.refused,
             joins=self.request["joins"] and self.worker is None,  # again: the scheduler may have forgotten the others'
-            announced=self.look_now.set,
+            announced=self.announced,
         )
         if self.request["reset_failures"]:
             worker.before_run = self.reset_failures  # now that every task of the graph is known to the scheduler
@@ -189,11 +192,16 @@ class PipelineRun:
         return verdict(self.scheduler, standing, self.scheduler.scheduling_failures, self.worker.tasks)
 
     def update_progress(self) -> None:
-        """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success."""
+        """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success. Of many
+        that joined, all would ask for the whole graph now, to learn that everything is done."""
         from luigi.rpc import RPCError
 
         from .judging import GraphState
 
+        if self.request["joins"] and self.progress and not self.scheduler.root_executed:
+            failed = self.progress.get("failed", 0)
+            self.progress = {"done": sum(self.progress.values()) - failed, "failed": failed}
+            return
         try:
             self.scheduler.set_retries(1, 0)
             self.progress = GraphState(self.scheduler.graph(self.root.task_id), self.root.task_id).progress()
@@ -211,6 +219,12 @@ class PipelineRun:
             self._asked = time.monotonic()
             self._took = self._asked - now
         return self._moving
+
+    def announced(self) -> None:
+        """Every task is, or of a process that joins those that it begins with."""
+        self.told = True
+        if not self.request["joins"]:
+            self.look_now.set()
 
     def refused(self, task_id: str) -> None:
         self.write_line(f"the scheduler handed out {task_id}, which is no part of this run: it is not run here")
@@ -251,17 +265,20 @@ class PipelineRun:
 
     def watch(self) -> None:
         """Send the counts when they change, once a second at most, and tell the other nodes how much there is to do.
-        Rarer where the graph takes long to ask for, and where many ask for it."""
+        Rarer where the graph takes long to ask for; and much rarer in a process that joined, because there may be many,
+        and the first one says the same."""
         from luigi.rpc import RPCError
         from luigi.worker import fork_lock
 
         from .judging import GraphState, run_elsewhere
 
+        joins = self.request["joins"]
         remote, pause = self.remote(attempts=1), 1.0
+        if joins:
+            pause = random.uniform(*JOINED_LOOK_SECONDS)  # noqa: S311  # spreads load, hides nothing
         sent: Dict[str, int] = {}
-        announced = False
         while not self.over.is_set():
-            announced = self.look_now.wait(pause) or announced
+            self.look_now.wait(pause)
             if self.over.is_set():
                 return
             self.look_now.clear()
@@ -270,12 +287,12 @@ class PipelineRun:
             try:
                 with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
                     standing = GraphState(remote.graph(self.root.task_id), self.root.task_id)
-                    if announced:
+                    if self.told:
                         self.tell_others(remote, standing)
             except RPCError:
                 continue
             finally:
-                pause = max(1.0, 20 * self.workers * (time.monotonic() - begin))
+                pause = max(1.0, 20 * (self.workers if joins else 1) * (time.monotonic() - begin))
             self.workers = max(1, len(standing.workers))
             self.elsewhere = run_elsewhere(standing)
             if standing.graph and standing.progress() != sent and not self.over.is_set():

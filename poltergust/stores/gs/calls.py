@@ -100,10 +100,19 @@ def connect() -> Any:
         adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
+    _look_at_environment_once(session, client.api_endpoint)
     # With OpenTelemetry importable (Pub/Sub's client brings it) the library fetches each bucket's metadata in a thread
     # of its own, for its traces: a request and a permission (storage.buckets.get) that a node can do without.
     client._bucket_metadata_cache = None
     return client
+
+
+def _look_at_environment_once(session: requests.Session, endpoint: str) -> None:
+    """Proxies and certificates that the environment names are the same for each request; requests looks for them anew
+    each time, and in ~/.netrc for a password, which it would send instead of Google's token."""
+    found = session.merge_environment_settings(endpoint, {}, stream=None, verify=None, cert=None)
+    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
+    session.trust_env = False
 
 
 def ask(request: Callable[[], T], where: str, lost: Lost | None = None) -> T:

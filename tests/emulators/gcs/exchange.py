@@ -40,9 +40,10 @@ class Request:
 
     @property
     def token(self) -> str:
-        """The bearer token, empty for an anonymous client."""
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else ""
+        """The bearer token, empty for an anonymous client; any other authorization as it stands."""
+        sent = self.headers.get("authorization", "")
+        scheme, _, token = sent.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else sent
 
     def json(self) -> Json:
         """The body as a JSON object; an empty body is an empty one."""

@@ -336,3 +336,19 @@ def test_what_is_no_bucket_url_is_refused(store: GsStore) -> None:
         store.read("/data/x")
     with pytest.raises(ValueError, match="stays in its bucket"):
         store.move(SOURCE, "1", "gs://c/x")
+
+
+def test_a_proxy_is_used_and_no_password_of_netrc(
+    server: StrictGcs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A proxy is asked for the whole address: the server's own tells that it was."""
+    (tmp_path / "netrc").write_text("machine storage.invalid login me password mine\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://storage.invalid")
+    store = GsStore.connect()
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # looked at when the store was made
+    with pytest.raises(NotFound):
+        store.read("gs://bucket/nothing")
+    assert {(record.base, record.token) for record in server.requests} == {("http://storage.invalid", "")}

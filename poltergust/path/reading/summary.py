@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from poltergust.base.progress import Progress
 from poltergust.path.layout import Kind
@@ -21,6 +22,10 @@ _FURTHEST = {
     State.GAVE_UP: ConfigState.GAVE_UP,
 }
 """In this order: a config is in the state of the node that is furthest with it."""
+
+STOPPED_SECONDS = 60.0
+"""So long after its outcome, at the latest, a node has stopped a run and says so: one that does not was killed, however
+fresh its heartbeat is."""
 
 
 def node(seen: Seen[NodeRecord], now: float) -> NodeView:
@@ -58,6 +63,8 @@ def config(
         nodes = [run.record.node for run in working if run.record.state.active] or [r.record.node for r in working]
     else:
         state = _OUTCOMES[kind]
+        if kind is not Kind.ERROR and now - updated >= STOPPED_SECONDS:  # after an error others may still succeed
+            found = [replace(run, silent=run.silent or run.record.state.active) for run in found]
         lead = _lead([run for run in found if run.record.renamed]) or _lead(
             [run for run in found if run.record.outcome == kind.value]
         )

@@ -73,6 +73,18 @@ def test_an_outcome_names_who_renamed_first_and_why() -> None:
     assert (view.started, view.took, view.age) == (NOW - 150, 50.0, 100.0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "age", "silent"),
+    [(Kind.DONE, 100, ("killed",)), (Kind.CANCELLED, 100, ("killed",)), (Kind.ERROR, 100, ()), (Kind.DONE, 30, ())],
+)
+def test_who_still_runs_long_after_the_outcome_was_killed(kind: Kind, age: float, silent: tuple[str, ...]) -> None:
+    """But after an error a node may go on: its success supersedes it."""
+    records = [run("killed", State.RUNNING, age=110), run("gave-up", State.GAVE_UP), run("winner", State.ENDED)]
+    found = summary.runs(records, [heartbeat(record.record.node) for record in records], NOW)
+    view = summary.config("x", URL, NOW - age, NOW, kind=kind, generation="1", found=found)
+    assert view.silent == silent
+
+
 def test_an_outcome_without_records_is_one_all_the_same() -> None:
     view = judged(kind=Kind.ERROR)
     assert (view.state, view.nodes, view.took, view.reason) == (ConfigState.ERROR, (), None, None)

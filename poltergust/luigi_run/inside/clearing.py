@@ -20,7 +20,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 from . import circles, logs
 from .channel import Channel
 from .ending import Ended, describe, did_you_mean
-from .loading import load_root
+from .loading import load_luigi, load_root
 from .targets import shown_target, shown_task
 
 MAX_OUTPUTS = 10000  # that one report names
@@ -42,6 +42,7 @@ def converse(channel: Channel, request: Dict[str, Any], family: str, known: List
     """`known` are tasks by their records, for those that others yield while they run: ``{"task_id", "family",
     "parameters", "dependencies"}``."""
     try:
+        load_luigi()
         graph = PipelineGraph(load_root(request)[0], known)
         chosen = graph.above(family)
         standing = graph.standing(chosen)

@@ -8,12 +8,16 @@ from typing import Any, Dict, Tuple
 from . import binding, finding, guards, luigi_import
 
 
-def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
-    """The root task, and Luigi's options as its arguments set them. Raises `Ended`."""
+def load_luigi() -> None:
+    """Raises `Ended`."""
     try:
         luigi_import.import_luigi()
     except ImportError as error:
         raise finding.broken_import("luigi", error) from error
+
+
+def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
+    """The root task, and Luigi's options as its arguments set them. Raises `Ended`."""
     if "fork" in multiprocessing.get_all_start_methods():
         multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
     sys.argv[:] = ["luigi", request["task"]]

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from . import clearing, logs
+from . import clearing, leaving, logs
 from .channel import AGENT_GONE, Channel
 from .running import PipelineRun
 
@@ -31,6 +31,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     channel.send({"result": result})
     threading.Thread(target=exit_late, name="poltergust-exit", daemon=True).start()
+    leaving.leave(0, run.modules_before)
     return 0
 
 

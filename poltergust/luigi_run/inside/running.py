@@ -1,8 +1,8 @@
 """One run from start to result: find the task, bind its arguments, work with the other nodes, judge how it ended."""
 
 # mypy: allow-untyped-calls
-import random
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -12,23 +12,24 @@ from typing import Any, Dict, Optional
 from . import binding, circles, finding, logs
 from .channel import Channel
 from .ending import Ended, describe
-from .loading import load_root
+from .loading import load_luigi, load_root
 from .root import differing, executed
 from .targets import listed, shown_task
 from .task_events import TaskEvents
+from .watching import watch
 
 MAX_SCHEDULINGS = 3  # again where the scheduler forgot the pipeline or has work left for this node
 RPC_ATTEMPTS, RPC_WAIT_SECONDS = 15, 2  # once work has begun: a scheduler may restart
-JOINED_LOOK_SECONDS = 2.0, 10.0  # after which a process that joins first asks for the whole graph: not all at once
 
 
 class PipelineRun:
-    """The state that the main thread, the control thread and the watching thread share."""
+    """The state that the main thread, the control thread and the watching thread (`watching.py`) share."""
 
     def __init__(self, channel: Channel, request: Dict[str, Any], log: int) -> None:
         self.channel = channel
         self.request = request
         self.log = log
+        self.modules_before = frozenset(sys.modules)  # those that the pipeline did not bring
         self.root: Any = None
         self.options: Any = None
         self.scheduler: Any = None
@@ -81,6 +82,8 @@ class PipelineRun:
 
     def execute(self) -> Ended:
         self.unless_draining()
+        load_luigi()
+        self.modules_before = frozenset(sys.modules)
         self.root, self.options = load_root(self.request)
         if self.complete():
             self.progress = {"done": 1}
@@ -102,11 +105,12 @@ class PipelineRun:
     def work(self) -> Ended:
         self.scheduler = self.remote()
         self.scheduler.events = self.events
-        self.scheduler.ping(worker=self.request["worker"])  # does it answer at all
         if self.request["reset_failures"]:
             self.reset_failures()
+        else:
+            self.scheduler.ping(worker=self.request["worker"])  # does it answer at all
         self.scheduler.set_retries(RPC_ATTEMPTS, RPC_WAIT_SECONDS)
-        threading.Thread(target=self.watch, name="poltergust-watch", daemon=True).start()
+        threading.Thread(target=watch, args=(self,), name="poltergust-watch", daemon=True).start()
         logs.install(self.log)
         for number in range(1, MAX_SCHEDULINGS + 1):
             self.scheduler.scheduling_failures = []
@@ -192,12 +196,15 @@ class PipelineRun:
         return verdict(self.scheduler, standing, self.scheduler.scheduling_failures, self.worker.tasks)
 
     def update_progress(self) -> None:
-        """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success. Of many
-        that joined, all would ask for the whole graph now, to learn that everything is done."""
+        """The last counts, for the record only: a scheduler that is gone by now takes nothing from a success. Who did
+        everything need not ask, and of many that joined all would ask for the whole graph at once."""
         from luigi.rpc import RPCError
 
         from .judging import GraphState
 
+        if self.worker.did_everything:
+            self.progress = {"done": len(self.worker.tasks)}
+            return
         if self.request["joins"] and self.progress and not self.scheduler.root_executed:
             failed = self.progress.get("failed", 0)
             self.progress = {"done": sum(self.progress.values()) - failed, "failed": failed}
@@ -221,9 +228,10 @@ class PipelineRun:
         return self._moving
 
     def announced(self) -> None:
-        """Every task is, or of a process that joins those that it begins with."""
+        """Every task is, or of a process that joins those that it begins with. The other nodes wait to hear of what is
+        left for them."""
         self.told = True
-        if not self.request["joins"]:
+        if not self.request["joins"] and len(self.worker.tasks) > self.worker.about_to_take:
             self.look_now.set()
 
     def refused(self, task_id: str) -> None:
@@ -242,8 +250,11 @@ class PipelineRun:
         return Remote(self.request["scheduler_url"], budget, root_id, attempts=attempts)
 
     def reset_failures(self) -> None:
-        for task_id in self.scheduler.reset_failures(self.root.task_id, self.request["worker"]):
-            self.write_line(f"earlier failures of {task_id} are cleared")
+        """Before the tasks are announced, which makes failed ones pending, and again when the scheduler knows what else
+        belongs to the graph."""
+        if self.worker is None or len(self.worker.tasks) > 1:
+            for task_id in self.scheduler.reset_failures(self.root.task_id, self.request["worker"]):
+                self.write_line(f"earlier failures of {task_id} are cleared")
         if self.worker is not None:
             self.request["reset_failures"] = False
             self.worker.before_run = None
@@ -260,50 +271,3 @@ class PipelineRun:
             except Ended as early:
                 return early
         return Ended("drained", f"it ran {listed(ran)}" if ran else self.elsewhere or "nothing of it ran on this node")
-
-    # the watching thread
-
-    def watch(self) -> None:
-        """Send the counts when they change, once a second at most, and tell the other nodes how much there is to do.
-        Rarer where the graph takes long to ask for; and much rarer in a process that joined, because there may be many,
-        and the first one says the same."""
-        from luigi.rpc import RPCError
-        from luigi.worker import fork_lock
-
-        from .judging import GraphState, run_elsewhere
-
-        joins = self.request["joins"]
-        remote, pause = self.remote(attempts=1), 1.0
-        if joins:
-            pause = random.uniform(*JOINED_LOOK_SECONDS)  # noqa: S311  # spreads load, hides nothing
-        sent: Dict[str, int] = {}
-        while not self.over.is_set():
-            self.look_now.wait(pause)
-            if self.over.is_set():
-                return
-            self.look_now.clear()
-            self.events.flush()
-            begin = time.monotonic()
-            try:
-                with fork_lock:  # no fork while a name is being looked up (luigi/worker.py)
-                    standing = GraphState(remote.graph(self.root.task_id), self.root.task_id)
-                    if self.told:
-                        self.tell_others(remote, standing)
-            except RPCError:
-                continue
-            finally:
-                pause = max(1.0, 20 * (self.workers if joins else 1) * (time.monotonic() - begin))
-            self.workers = max(1, len(standing.workers))
-            self.elsewhere = run_elsewhere(standing)
-            if standing.graph and standing.progress() != sent and not self.over.is_set():
-                sent = standing.progress()
-                self.progress = sent
-                self.channel.send({"progress": sent, "root_task_id": str(self.root.task_id)})
-
-    def tell_others(self, remote: Any, standing: Any) -> None:
-        """How many tasks could run that nobody has taken, nor is about to take here: the agents read it
-        (`luigi_run/notes.py`). None where this worker itself is given none: then they wait for resources."""
-        ready = 0 if self.worker.idle else max(0, len(standing.runnable) - self.worker.about_to_take)
-        if ready != self.left_to_others:
-            remote.add_worker(self.request["worker"], {"poltergust": {"state": "works", "ready": ready}})
-            self.left_to_others = ready

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Set
 
-BATCH_SECONDS = 0.5  # events wait for others that long, until the next one or the next look at the graph sends them
+BATCH_SECONDS = 0.5  # events wait for others that long, until the next one or the watching thread sends them
 BATCH_EVENTS = 200
 MAX_PARAMETERS = 50
 MAX_VALUE_CHARACTERS = 300

@@ -85,6 +85,8 @@ class SharedWorker(Worker):
         return bool(self.add_succeeded)
 
     def _get_work(self) -> Any:
+        if self._scheduler.root_executed:
+            self._stop_requesting_work = True  # nothing of this run is left
         work = super()._get_work()
         while work.task_id is None and not self._stop_requesting_work and self._announce_more():
             work = super()._get_work()
@@ -107,6 +109,11 @@ class SharedWorker(Worker):
     def about_to_take(self) -> int:
         """At most so many tasks, the next time it asks."""
         return 0 if self._stop_requesting_work else max(0, self.worker_processes - len(self._running_tasks))
+
+    @property
+    def did_everything(self) -> bool:
+        """Whether each task that was scheduled here ran here to its end, or was complete before."""
+        return self._ran.union(self._found_complete).issuperset(self._scheduled_tasks)
 
     @property
     def tasks(self) -> Dict[str, Any]:
@@ -208,7 +215,7 @@ class SharedWorker(Worker):
         super()._run_task(task_id)
 
     def _keep_alive(self, get_work_response: Any) -> bool:
-        if self._stop_requesting_work:  # drained, or disabled at the scheduler: somebody took this node for dead
+        if self._stop_requesting_work:  # drained, done, or disabled at the scheduler: somebody took this node for dead
             return False
         self._idle_from = self._idle_from or time.monotonic()
         if time.monotonic() - self._idle_from > self._idle:

@@ -10,7 +10,7 @@ import pytest
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.integration.luigi_run.conftest import Node, environment
-from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare
+from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare, ends
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +48,7 @@ def test_reason(node: Node, task: str, reason: Reason) -> None:
 
 def test_a_program_sees_no_difference_in_a_warm_start(node: Node, warm: WarmStarts) -> None:
     compare(node, warm, VARIABLES)
+
+
+def test_a_run_ends_as_a_process_ends(node: Node, warm: WarmStarts) -> None:
+    ends(node, warm)

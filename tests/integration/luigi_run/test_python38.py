@@ -14,7 +14,7 @@ from poltergust.luigi_run import Argument, Report
 from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.emulators.servers import wait_until
 from tests.integration.luigi_run.conftest import Node, environment
-from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare
+from tests.integration.luigi_run.test_warm_starts import VARIABLES, compare, ends
 
 VERSION, LUIGI = "3.8", "luigi==3.7.3"
 
@@ -104,3 +104,7 @@ def test_budget_and_forgiveness(node: Node) -> None:
 
 def test_a_program_sees_no_difference_in_a_warm_start(node: Node, warm: WarmStarts) -> None:
     compare(node, warm, VARIABLES)
+
+
+def test_a_run_ends_as_a_process_ends(node: Node, warm: WarmStarts) -> None:
+    ends(node, warm)

@@ -71,6 +71,46 @@ def compare(node: Node, warm: WarmStarts, env: Mapping[str, str]) -> None:
         assert len({str(each[what]) for each in own}) == 3, what
 
 
+def test_a_run_ends_as_a_process_ends(node: Node, warm: WarmStarts) -> None:
+    ends(node, warm)
+
+
+def ends(node: Node, warm: WarmStarts) -> None:
+    """A plain start and a warm one leave the same things to the end, and nothing is lost."""
+    found = {}
+    for name, starts in (("plain", None), ("warm", warm)):
+        node.warm = starts
+        folder = node.shared / name
+        folder.mkdir()
+        started = node.start("Leaves", module="leaving", arguments={"name": str(folder)}, env={"LEAVES_TO": name})
+        assert started.report().reason is Reason.COMPLETE, started.log
+        assert started.forked is (starts is not None)
+        wait_until(lambda pid=started.run.pid: not Path(f"/proc/{pid}").exists(), "the process to be gone")
+        assert started.log.count("RuntimeError: an exit handler that fails") == 1
+        assert "without a line's end" in started.log
+        found[name] = {each.name: each.read_text() if each.is_file() else "folder" for each in folder.iterdir()}
+    assert found["warm"] == found["plain"]
+    assert found["warm"]["opened"] == "left open by the module"
+    assert found["warm"]["file"] == "left open by the task"
+    assert found["warm"]["stream"] == "left open in C"
+    assert found["warm"]["notes"].splitlines()[:3] == [
+        "a thread that is waited for",
+        "second exit handler",
+        "first exit handler",
+    ]
+    assert set(found["warm"]) == {"complete", "file", "notes", "opened", "stream"}, "temporary files are gone"
+
+
+def test_a_thread_that_is_not_waited_for_says_nothing_at_the_end(node: Node, warm: WarmStarts) -> None:
+    (node.shared / "daemon").mkdir()
+    arguments = {"name": str(node.shared), "daemon": "true"}
+    started = node.start("Leaves", module="leaving", arguments=arguments, env={"LEAVES_TO": "daemon"})
+    assert started.report().reason is Reason.COMPLETE, started.log
+    wait_until(lambda: not Path(f"/proc/{started.run.pid}").exists(), "the process to be gone")
+    assert started.forked
+    assert "Exception in thread" not in started.log
+
+
 def test_others_see_a_runs_own_variables(node: Node) -> None:
     """An agent finds what a dead supervisor left by the mark in them."""
     started = node.start("Held", env={"FIRST": "1"})

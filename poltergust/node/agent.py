@@ -16,6 +16,7 @@ from poltergust.node.settings import Settings
 from poltergust.node.workers import Workers
 from poltergust.path import layout
 from poltergust.path.records import State
+from poltergust.processes.memory import release_free_memory
 from poltergust.runs.context import RunContext
 from poltergust.runs.first_node import Turns
 from poltergust.runs.known_runs import Runs
@@ -58,7 +59,7 @@ class Agent:
         self._queue = queue
         self._sources = sources
         self._ranking = Ranking(queue, context.state)
-        self._scan = Scan(self.list_configs, settings.reconcile_interval)
+        self._scan = Scan(self._list_for_scan, settings.reconcile_interval)
         self._heartbeat = Heartbeat(
             context.state.records,
             lambda: self.description.node_record(),
@@ -154,6 +155,10 @@ class Agent:
         for run in self.runs.all():
             if run.name not in found:
                 self._queue.add(run.name)
+
+    def _list_for_scan(self) -> Iterator[str]:
+        yield from self.list_configs()
+        release_free_memory()
 
     def shared_work(self) -> dict[str, int]:
         """The runs that this node works on or waits for other nodes to work on: what their worker ids have in common,

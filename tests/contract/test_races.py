@@ -23,7 +23,7 @@ from tests.contract.conftest import open_folder
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
 FINISHERS = 8
-ROUNDS = 200 if os.environ.get("POLTERGUST_LONG") else 25
+ROUNDS = 200 if os.environ.get("POLTERGUST_LONG") else 10
 ANSWER_SECONDS = 120.0  # seconds until a finisher that does not answer fails the test
 
 

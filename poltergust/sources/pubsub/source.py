@@ -25,7 +25,13 @@ from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import Errors, StreamEnded, TopicDeleted, Unreachable, explain
-from poltergust.sources.pubsub.stream import StreamClient, end_stream, open_stream, silence_expected_errors
+from poltergust.sources.pubsub.stream import (
+    StreamClient,
+    end_stream,
+    open_stream,
+    silence_expected_errors,
+    wait_without_polling,
+)
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +106,7 @@ class PubSubSource:
         """Raises UsageError if there are no credentials."""
         self._changed = changed
         silence_expected_errors()
+        wait_without_polling()
         self._loop.start()
         self._tried.wait(_FIRST_TRY_SECONDS)
         if self._refused is not None:

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from poltergust.base.text import shown
@@ -46,6 +46,14 @@ _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the clien
 NO_MOVE_SECONDS = 600.0
 """How long objects.move is not tried after a server refused it: one strange answer is no reason to do without it."""
 
+
+class _Standing(NamedTuple):
+    """An object as it stands: a library's object for each of a thousand logs takes 4 MB."""
+
+    generation: int
+    size: int
+
+
 _GLOB = frozenset("*?[]{}\\")
 
 
@@ -57,7 +65,7 @@ class GsStore:
         self._clock = clock
         self._copier = Copier(client)
         self._moves_from = float("-inf")  # by `clock`: before that, objects.move is not asked for
-        self._appended: OrderedDict[str, Any] = OrderedDict()  # what our latest appends left standing, by URL
+        self._appended: OrderedDict[str, _Standing] = OrderedDict()  # what our latest appends left, by URL
         self._appended_lock = threading.Lock()
 
     @classmethod
@@ -222,11 +230,12 @@ class GsStore:
         for _ in range(4):  # one writer per object, but somebody may delete it between our requests
             try:
                 if standing is None:
-                    standing = self._upload(url, piece, ABSENT)
+                    standing = _standing(self._upload(url, piece, ABSENT))
                 elif piece:
                     standing = self._compose(url, standing, piece)
             except (Conflict, NotFound):
-                standing = self._look(url)
+                found = self._look(url)
+                standing = None if found is None else _standing(found)
                 continue
             with self._appended_lock:
                 self._appended[url] = standing
@@ -235,23 +244,23 @@ class GsStore:
             return
         raise Unavailable(f"{shown(url)} changes while it is appended to")
 
-    def _compose(self, url: str, standing: Any, piece: bytes) -> Any:
+    def _compose(self, url: str, standing: _Standing, piece: bytes) -> _Standing:
         """The object as it stands then."""
         part_url = f"{url}.part"
         part = self._upload(part_url, piece, None)
         lost = Lost()
 
-        def request() -> Any:
+        def request() -> _Standing:
             whole = self._blob(url)
             whole.content_type = content_type(url)
             whole.compose(
-                [standing, part],
+                [self._blob(url), part],
                 if_generation_match=standing.generation,
                 if_source_generation_match=[standing.generation, part.generation],
                 timeout=TIMEOUT,
                 retry=None,
             )
-            return whole
+            return _standing(whole)
 
         try:
             return ask(request, url, lost)
@@ -259,7 +268,7 @@ class GsStore:
             now = self._look(url) if lost else None
             if now is None or now.size != standing.size + len(piece):
                 raise
-            return now
+            return _standing(now)
         finally:
             try:
                 self.delete(part_url, if_generation=str(part.generation))
@@ -278,6 +287,10 @@ class GsStore:
     def _generation(self, url: str) -> str | None:
         found = self._look(url)
         return None if found is None else str(found.generation)
+
+
+def _standing(blob: Any) -> _Standing:
+    return _Standing(int(blob.generation), int(blob.size))
 
 
 def _entry(url: str, blob: Any) -> Entry:

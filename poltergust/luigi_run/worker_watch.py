@@ -32,11 +32,14 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 0.5
 """Between two looks, and while somebody is suspected."""
 
+LOOKS_PER_SECOND = 16.0
+"""Of all nodes that work on something together, while nobody is suspected."""
+
 MAX_LOOK_SHARE = 0.1
 """Of the time, for looks while another node is about to say what there is to do."""
 
-SPEAK_SECONDS = 2.0
-"""After so long a silence of its worker an agent speaks for it."""
+SPEAK_SECONDS = 4.5
+"""After so long a silence of its worker an agent speaks for it. A process that joined others speaks every 3 s."""
 
 SILENT_SECONDS = 9.0
 """After so long a silence a worker is suspected. With the looks it takes to be sure, and the scheduler's time in whole
@@ -166,7 +169,8 @@ class WorkerWatch:
             self._views.update(heard.values(), work, self._clock())
             hurried = max(self._looked(), self._took / MAX_LOOK_SHARE)
         self._turned = self._clock()
-        return min(hurried, SUSPECTING_LOOK_SECONDS if self._suspects else LOOK_SECONDS)
+        usual = max(LOOK_SECONDS, len(heard) / LOOKS_PER_SECOND)
+        return min(hurried, SUSPECTING_LOOK_SECONDS if self._suspects else usual)
 
     def _look(self) -> Mapping[str, HeardWorker]:
         begin = self._clock()

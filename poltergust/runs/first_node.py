@@ -29,7 +29,7 @@ machine counts as gone: with the time between two looks it takes no longer."""
 NEW_SECONDS = 5.0
 """For so long after its environment is ready a run that waits is looked at often."""
 
-MIN_LOOK_SECONDS, LOOKS_PER_SECOND = 0.25, 32.0
+MIN_LOOK_SECONDS, LOOKS_PER_SECOND = 0.25, 16.0
 """Between two looks at a run that is looked at often, and how many all nodes together make: fifty that look as often as
 eight keep the scheduler from hearing what they look for."""
 

@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict
 
 FLUSH_SECONDS = 1.0  # between two times that what tasks did is sent to the agent, at most
-JOINED_LOOK_SECONDS = 2.0, 10.0  # after which a process that joins first asks for the whole graph: not all at once
+JOINED_LOOK_SECONDS = 8.0, 14.0  # after which a process that joins first asks for the whole graph: not all at once
 
 
 def watch(run: Any) -> None:

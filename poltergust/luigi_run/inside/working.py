@@ -28,6 +28,7 @@ SETTINGS = {
     "no_install_shutdown_handler": True,  # drains arrive on the control pipe
 }
 UNFULFILLED = re.compile(r"(RuntimeError: )Unfulfilled dependenc.*")  # luigi/worker.py, TaskProcess.run
+JOINED_PING_SECONDS = 3.0  # there may be many that join; the scheduler's default is a minute's silence, ours 9 s
 MAX_SLEEP_SECONDS = 1.0  # an idle worker asks ten times a second first, then more and more rarely
 MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 and sent no result has failed
 
@@ -51,6 +52,8 @@ class SharedWorker(Worker):
         announced: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(scheduler=scheduler, worker_id=worker_id, worker_processes=processes, **SETTINGS)
+        if joins:
+            self._config.ping_interval = max(self._config.ping_interval, JOINED_PING_SECONDS)
         self._useful = useful
         self._idle = idle
         self._known = known

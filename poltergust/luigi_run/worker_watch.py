@@ -29,17 +29,18 @@ from poltergust.luigi_run.scheduler import HeardWorker, SchedulerClient
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 0.5
-"""Between two looks, and while somebody is suspected."""
+LOOK_SECONDS, MAX_LOOK_SECONDS, SUSPECTING_LOOK_SECONDS = 1.5, 3.0, 0.5
+"""Between two looks of few nodes, of many, and while somebody is suspected."""
 
 LOOKS_PER_SECOND = 16.0
-"""Of all nodes that work on something together, while nobody is suspected."""
+"""Of all nodes that work on something together, as long as that is not too rare for each."""
 
 MAX_LOOK_SHARE = 0.1
 """Of the time, for looks while another node is about to say what there is to do."""
 
 SPEAK_SECONDS = 4.5
-"""After so long a silence of its worker an agent speaks for it. A process that joined others speaks every 3 s."""
+"""After so long a silence of its worker an agent speaks for it. A process that joined others speaks every 3 s. With the
+time between two looks it has to be well before the others suspect it."""
 
 SILENT_SECONDS = 9.0
 """After so long a silence a worker is suspected. With the looks it takes to be sure, and the scheduler's time in whole
@@ -169,7 +170,7 @@ class WorkerWatch:
             self._views.update(heard.values(), work, self._clock())
             hurried = max(self._looked(), self._took / MAX_LOOK_SHARE)
         self._turned = self._clock()
-        usual = max(LOOK_SECONDS, len(heard) / LOOKS_PER_SECOND)
+        usual = min(MAX_LOOK_SECONDS, max(LOOK_SECONDS, len(heard) / LOOKS_PER_SECOND))
         return min(hurried, SUSPECTING_LOOK_SECONDS if self._suspects else usual)
 
     def _look(self) -> Mapping[str, HeardWorker]:

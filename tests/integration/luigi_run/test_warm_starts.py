@@ -15,7 +15,7 @@ import pytest
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run.warm_starts import WarmStarts
 from tests.emulators.servers import wait_until
-from tests.integration.luigi_run.conftest import HERE, Node
+from tests.integration.luigi_run.conftest import HERE, Node, Started
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 
@@ -85,7 +85,7 @@ def ends(node: Node, warm: WarmStarts) -> None:
         started = node.start("Leaves", module="leaving", arguments={"name": str(folder)}, env={"LEAVES_TO": name})
         assert started.report().reason is Reason.COMPLETE, started.log
         assert started.forked is (starts is not None)
-        wait_until(lambda pid=started.run.pid: not Path(f"/proc/{pid}").exists(), "the process to be gone")
+        gone(started)
         assert started.log.count("RuntimeError: an exit handler that fails") == 1
         assert "without a line's end" in started.log
         found[name] = {each.name: each.read_text() if each.is_file() else "folder" for each in folder.iterdir()}
@@ -101,12 +101,16 @@ def ends(node: Node, warm: WarmStarts) -> None:
     assert set(found["warm"]) == {"complete", "file", "notes", "opened", "stream"}, "temporary files are gone"
 
 
+def gone(started: Started) -> None:
+    wait_until(lambda: not Path(f"/proc/{started.run.pid}").exists(), "the process to be gone")
+
+
 def test_a_thread_that_is_not_waited_for_says_nothing_at_the_end(node: Node, warm: WarmStarts) -> None:
     (node.shared / "daemon").mkdir()
     arguments = {"name": str(node.shared), "daemon": "true"}
     started = node.start("Leaves", module="leaving", arguments=arguments, env={"LEAVES_TO": "daemon"})
     assert started.report().reason is Reason.COMPLETE, started.log
-    wait_until(lambda: not Path(f"/proc/{started.run.pid}").exists(), "the process to be gone")
+    gone(started)
     assert started.forked
     assert "Exception in thread" not in started.log
 

@@ -9,7 +9,14 @@ import pytest
 from poltergust.base.errors import Temporary
 from poltergust.base.reasons import Reason
 from poltergust.luigi_run.scheduler import HeardWorker, SchedulerClient
-from poltergust.luigi_run.worker_watch import GONE_SECONDS, SETTLE_SECONDS, WorkerWatch
+from poltergust.luigi_run.worker_watch import (
+    GONE_SECONDS,
+    LOOK_SECONDS,
+    SETTLE_SECONDS,
+    SILENT_SECONDS,
+    SPEAK_SECONDS,
+    WorkerWatch,
+)
 
 RUN = "-0a1b2c3d-"
 OWN = f"poltergust-m-instance{RUN}1"
@@ -189,3 +196,13 @@ def test_without_work_nobody_is_asked(story: Story) -> None:
     story.scheduler.up = False
     story.look(5)
     assert not story.scheduler.calls
+
+
+def test_many_look_rarely_and_each_often_enough_to_speak_in_time(story: Story) -> None:
+    assert story.watch._turn() == LOOK_SECONDS
+    for number in range(1000):
+        story.scheduler.hear(f"poltergust-n{number}-instance{RUN}1")
+    pause = story.watch._turn()
+    assert pause is not None
+    assert pause > LOOK_SECONDS
+    assert SPEAK_SECONDS + pause + 1.0 < SILENT_SECONDS, "the scheduler's time is in whole seconds"

@@ -14,7 +14,8 @@ import contextlib
 import gc
 import sys
 import threading
-from typing import Any, FrozenSet
+from types import ModuleType
+from typing import Any, FrozenSet, List
 
 FLUSH_FAILED = 120  # the exit code of a Python that cannot write what is left of its standard streams
 
@@ -35,7 +36,7 @@ def leave(code: int, shared: FrozenSet[str]) -> None:
     if not flushed(sys.stdout) or not flushed(sys.stderr):
         code = code or FLUSH_FAILED
     setattr(threading, "excepthook", lambda _: None)  # noqa: B010  # daemon threads stand still by now in a Python that ends
-    clear([module for name, module in list(sys.modules.items()) if name not in shared])
+    clear([module for name, module in list(sys.modules.items()) if name not in shared and is_module(module)])
     gc.collect()
     for each in gc.get_objects():  # an object that something shared still holds
         if isinstance(each, _io._IOBase):
@@ -52,10 +53,16 @@ def flushed(stream: Any) -> bool:
     return True
 
 
-def clear(modules: Any) -> None:
-    """The latest first; in each, names with one underscore go first (cpython/Objects/moduleobject.c)."""
+def is_module(value: Any) -> bool:
+    """A library may put anything among them."""
+    return issubclass(type(value), ModuleType)
+
+
+def clear(modules: List[Any]) -> None:
+    """The latest first; in each, names with one underscore go first (cpython/Objects/moduleobject.c). A module that is
+    loaded when it is looked at (`importlib.util.LazyLoader`) is not looked at."""
     for module in reversed(modules):
-        names = vars(module)
+        names = object.__getattribute__(module, "__dict__")
         for first in (True, False):
             for name in list(names):
                 if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") is first:

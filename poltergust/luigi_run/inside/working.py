@@ -28,7 +28,7 @@ SETTINGS = {
     "no_install_shutdown_handler": True,  # drains arrive on the control pipe
 }
 UNFULFILLED = re.compile(r"(RuntimeError: )Unfulfilled dependenc.*")  # luigi/worker.py, TaskProcess.run
-JOINED_PING_SECONDS = 3.0  # there may be many that join; the scheduler's default is a minute's silence, ours 9 s
+JOINED_PING_SECONDS = 3.0  # of a process that joined: there may be many. The other nodes suspect who is silent for 9 s
 MAX_SLEEP_SECONDS = 1.0  # an idle worker asks ten times a second first, then more and more rarely
 MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 and sent no result has failed
 

@@ -88,6 +88,7 @@ def ends(node: Node, warm: WarmStarts) -> None:
         gone(started)
         assert started.log.count("RuntimeError: an exit handler that fails") == 1
         assert "without a line's end" in started.log
+        assert "Zen of Python" not in started.log, "a module that was never used is not loaded to be cleared"
         found[name] = {each.name: each.read_text() if each.is_file() else "folder" for each in folder.iterdir()}
     assert found["warm"] == found["plain"]
     assert found["warm"]["opened"] == "left open by the module"

@@ -4,6 +4,7 @@
 # ruff: noqa: SIM115
 import atexit
 import ctypes
+import importlib.util
 import os
 import sys
 import tempfile
@@ -30,6 +31,11 @@ noted = Noted()
 opened = open(os.path.join(FOLDER, "opened"), "w")
 temporary = tempfile.NamedTemporaryFile(dir=FOLDER)
 folder = tempfile.TemporaryDirectory(dir=FOLDER)
+sys.modules["no_module"] = object()
+spec = importlib.util.find_spec("this")  # speaks when it is loaded
+spec.loader = importlib.util.LazyLoader(spec.loader)
+sys.modules["this"] = lazy = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lazy)
 libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
 stream = libc.fopen(os.path.join(FOLDER, "stream").encode(), b"w")

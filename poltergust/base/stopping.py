@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -46,26 +46,31 @@ class Stopping:
 def signals_stop(stopping: Stopping) -> Iterator[None]:
     """While the context is open, SIGTERM and SIGINT ask `stopping` to stop. Enter it in the main thread.
 
-    A handler runs between any two steps of the main thread, which may hold any lock just then, an Event's too; only
-    `SimpleQueue.put` is made for that (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put).
+    Python calls a handler in the main thread, between two steps of it. A signal that the kernel gives to another thread
+    does not wake one that waits for a lock: under load about one in a thousand was not heard of before the next. The
+    number of each is also written to this descriptor at once, in whatever thread
+    (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
     """
-    asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    handled = (signal.SIGTERM, signal.SIGINT)
 
     def serve() -> None:
-        while (number := asked.get()) is not None:
-            log.info("%s: stopping", signal.Signals(number).name)
-            stopping.request()
+        while number := os.read(read, 1):
+            if number[0] in handled:
+                log.info("%s: stopping", signal.Signals(number[0]).name)
+                stopping.request()
 
     thread = threading.Thread(target=serve, name="poltergust-signals", daemon=True)
     thread.start()
-    before = {
-        number: signal.signal(number, lambda received, _frame: asked.put(received))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    descriptor_before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda _number, _frame: None) for number in handled}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        asked.put(None)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        signal.set_wakeup_fd(descriptor_before)
+        os.close(write)
         thread.join()
+        os.close(read)

@@ -150,7 +150,6 @@ MUTANTS = (
         "who does not come to clearing leaves no mark",
         "FailureReset._release",
         (call("write", "self._store.delete(mark.url)"),),
-        MACHINE,
     ),
     Mutant(
         "giving up ignores the nodes that may still succeed",

@@ -196,7 +196,7 @@ class Node:
         if call.operation == "move" and self.world.refusing:
             return Fault.DENIED
         for planned in self.faults:
-            if planned.operation in ("any", call.operation):
+            if planned.operation in ("any", call.operation) and planned.part in call.url:
                 if planned.skip:
                     planned.skip -= 1
                     return None

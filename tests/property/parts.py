@@ -32,11 +32,12 @@ RETRIES = 1
 
 @dataclass
 class Planned:
-    """A fault that the `skip`-th next call of that operation meets."""
+    """A fault that the `skip`-th next call of that operation meets, of those whose URL holds `part`."""
 
     operation: str
     fault: Fault
     skip: int = 0
+    part: str = ""
 
 
 class Plan(Enum):

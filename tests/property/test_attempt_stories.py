@@ -8,7 +8,7 @@ from poltergust.base.reasons import Reason
 from poltergust.path.layout import Kind
 from poltergust.path.records import State
 from tests.emulators.memory import Fault
-from tests.property.parts import RETRIES, Plan, Planned
+from tests.property.parts import PATH, RETRIES, Plan, Planned
 from tests.property.stories import DATA, OTHER, deliver, end, kinds, run_of, scan, spend
 from tests.property.world import World
 
@@ -136,18 +136,34 @@ def test_nodes_that_gave_up_say_so_again_when_their_records_are_deleted(two: Wor
 
 
 def test_a_heartbeat_that_cannot_be_read_now_is_no_dead_node(two: World) -> None:
-    first, _ = two.nodes
+    first, second = two.nodes
     two.upload("a", DATA)
     deliver(two)
     end(two, run_of(first), Reason.SCHEDULING_FAILED)
     two.pass_time(10.0)
-    # The config, its outcomes and the two records of the run are read first or not at all; then the heartbeats.
-    for skip in range(6):
-        first.faults.append(Planned("read", Fault.UNAVAILABLE, skip))
+    first.faults.append(Planned("read", Fault.UNAVAILABLE, part=PATH.node(second.name)))
     two.end(run_of(first), Reason.SCHEDULING_FAILED)
     deliver(two)
     two.pass_time(60.0)
+    assert not first.faults
     assert kinds(two) == {Kind.CONFIG}
+
+
+def test_who_does_not_come_to_clearing_leaves_it_to_another(two: World) -> None:
+    """It has made the mark, and its environment fails; the other one has seen the mark and started without clearing."""
+    first, second = two.nodes
+    first.plan = Plan.SLOW
+    two.upload("a", DATA)
+    first.hear(first.inbox.pop())
+    two.settle()
+    deliver(two)
+    assert not run_of(second).request.reset_failures
+    first.plan = Plan.INSTALL_FAILED
+    two.pass_time(1.0)
+    end(two, run_of(second), Reason.TASK_DISABLED)
+    assert kinds(two) == {Kind.CONFIG}, "it may be disabled since an earlier generation"
+    two.pass_time(10.0)
+    assert run_of(second).request.reset_failures
 
 
 def test_earlier_failures_are_cleared_by_one_node_once(two: World) -> None:

@@ -38,8 +38,8 @@ def leave(code: int, shared: FrozenSet[str]) -> None:
     setattr(threading, "excepthook", lambda _: None)  # noqa: B010  # daemon threads stand still by now in a Python that ends
     clear([module for name, module in list(sys.modules.items()) if name not in shared and is_module(module)])
     gc.collect()
-    for each in gc.get_objects():  # an object that something shared still holds
-        if isinstance(each, _io._IOBase):
+    for each in gc.get_objects():  # those too that something shared still holds
+        if issubclass(type(each), _io._IOBase):  # isinstance would ask a proxy what it stands for
             flushed(each)
     end(code)  # holds the interpreter's lock, so that no thread goes on
 

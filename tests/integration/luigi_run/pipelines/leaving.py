@@ -21,6 +21,15 @@ def note(text):
         file.write(text + "\n")
 
 
+class Proxy:
+    """As libraries have them, for an object that is made when it is first used."""
+
+    @property
+    def __class__(self):
+        _note("a proxy is used")
+        return object
+
+
 class Noted:
     def __del__(self):
         _note("an object of the module is gone")
@@ -28,6 +37,7 @@ class Noted:
 
 _note = note  # names with an underscore are cleared first: this one is gone by then in a module that is cleared
 noted = Noted()
+luigi.proxies = [Proxy()]  # something shared holds it
 opened = open(os.path.join(FOLDER, "opened"), "w")
 temporary = tempfile.NamedTemporaryFile(dir=FOLDER)
 folder = tempfile.TemporaryDirectory(dir=FOLDER)

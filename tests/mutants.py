@@ -190,8 +190,8 @@ MUTANTS = (
     Mutant("everybody joins, whatever there is to do", "_turn_to_join", (call("_doubled", "len(nodes)"),), TURNS),
     Mutant("everybody begins at once", "_turn_to_begin", (call("_doubled", "len(nodes)"),), TURNS),
     Mutant("a first node that never comes is waited for", "_turn_to_begin", (call("_doubled", "1"),), TURNS),
-    Mutant("a node without the labels is waited for", "Turns._order", (call("issuperset", "True"),), TURNS),
-    Mutant("a node that is draining is waited for", "Turns._order", (attribute("taking", "True"),), TURNS),
+    Mutant("a node without the labels is waited for", "Run.may_run_on", (call("issuperset", "True"),), TURNS),
+    Mutant("a node that is draining is waited for", "Run.may_run_on", (attribute("taking", "True"),), TURNS),
     Mutant("a node that died may be first", "_view", (attribute("enabled", "True"),), VIEWS),
     Mutant("a worker that lives and is silent is robbed", "WorkerWatch._look_after", (call("_speak", "None"),), VIEWS),
 )

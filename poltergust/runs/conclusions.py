@@ -101,7 +101,7 @@ class Conclusions:
         return [
             node.node
             for node in (seen.record for seen in self._records.live_nodes())
-            if node.taking and set(run.nodes) <= set(node.labels) and states.get(node.node) is not State.GAVE_UP
+            if run.may_run_on(node) and states.get(node.node) is not State.GAVE_UP
         ]
 
     def leave(self, run: Run) -> Result:

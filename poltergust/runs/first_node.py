@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.luigi_run.notes import Note, NoteState
 from poltergust.luigi_run.run_view import WorkView
+from poltergust.luigi_run.worker_watch import LOOKS_PER_SECOND
 from poltergust.path.records import NodeRecord
 from poltergust.runs.context import RunContext
 from poltergust.runs.live_nodes import LiveNodes
@@ -29,9 +30,9 @@ machine counts as gone: with the time between two looks it takes no longer."""
 NEW_SECONDS = 5.0
 """For so long after its environment is ready a run that waits is looked at often."""
 
-MIN_LOOK_SECONDS, LOOKS_PER_SECOND = 0.25, 16.0
-"""Between two looks at a run that is looked at often, and how many all nodes together make: fifty that look as often as
-eight keep the scheduler from hearing what they look for."""
+MIN_LOOK_SECONDS = 0.25
+"""Between two looks at a run that is looked at often. All nodes together make no more than `LOOKS_PER_SECOND`: fifty
+that look as often as eight keep the scheduler from hearing what they look for."""
 
 MAX_DOUBLINGS = 16
 
@@ -166,5 +167,5 @@ class Turns:
 
     def _order(self, run: Run, live: Iterable[NodeRecord]) -> list[str]:
         """The nodes that could work on it, this one included."""
-        others = [node.node for node in live if node.taking and set(node.labels).issuperset(run.nodes)]
+        others = [node.node for node in live if run.may_run_on(node)]
         return order([self._node, *others], run.name)

@@ -10,7 +10,7 @@ again, and nothing sleeps.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from poltergust.luigi_run import GraphStatus
 from poltergust.path import layout
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
-from poltergust.path.records import NodeRecord, State
+from poltergust.path.records import State
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.conclusions import Conclusions
 from poltergust.runs.context import RunContext
@@ -52,8 +52,6 @@ class Reconciler:
         """`store_of` gives the store for a URL that a task file names."""
         self._context = context
         self._state = context.state
-        self._records = context.state.records
-        self._journal = context.journal
         self._runs = runs
         self._attempts = attempts
         self._turns = turns
@@ -134,7 +132,7 @@ class Reconciler:
         # Counted, and written down, before it starts: an attempt that takes the agent with it counts as well.
         record = replace(run.record, attempts=run.record.attempts + 1, attempts_made=run.record.attempts_made + 1)
         record = replace(record, state=State.PREPARING, reason=None, text="", retry_at=None)
-        run.keep(self._journal, record, self._records.server_time())
+        run.keep(self._context.journal, record, self._state.records.server_time())
         run.attempting = True
         failed = f"{record.attempts - 1} of {run.budget} failed on this node"
         words = "%s: attempt %d (%s), generation %s"
@@ -146,9 +144,9 @@ class Reconciler:
         has the attempt already, so that its record may fail."""
         written = None
         if self._turns.is_first(run):
-            written = self._records.begin_run(run.record)
+            written = self._state.records.begin_run(run.record)
         else:
-            self._records.queue_run(run.record, quiet=run.untouched)
+            self._state.records.queue_run(run.record, quiet=run.untouched)
         try:
             reading = self._files.begin_environment(environment_url)
             locks = self._attempts.begin(run, environment_url)
@@ -163,10 +161,10 @@ class Reconciler:
     def _others_may_run(self, run: Run) -> Verdict | None:
         """Of a run that is not for this node: None if a live node may run it, or another one says that none may. One
         node says it, the first by name, so that a config without nodes costs one record."""
-        if run.deadline is None and _any_takes(run, self._turns.live_nodes.ask()):
+        if run.deadline is None and any(map(run.may_run_on, self._turns.live_nodes.ask())):
             return None  # many configs ask: that a node has just gone is seen at the next scan
         live = [node for node in self._turns.live_nodes.ask(max_age=0.0) if node.taking]
-        if _any_takes(run, live):
+        if any(map(run.may_run_on, live)):
             return None
         if any(node.node < self._context.node for node in live) and run.record.reason != Reason.NO_MATCHING_NODE.code:
             return None
@@ -206,7 +204,3 @@ class Reconciler:
             return Verdict(known, run.record.text)
         text = f"this node's agent ended {run.record.attempts} times while it ran this; its log says more"
         return Verdict(Reason.AGENT_DIED, text)
-
-
-def _any_takes(run: Run, nodes: Iterable[NodeRecord]) -> bool:
-    return any(node.taking and set(run.nodes) <= set(node.labels) for node in nodes)

@@ -15,7 +15,7 @@ from poltergust.luigi_run import Report
 from poltergust.path.background import Begun
 from poltergust.path.layout import Kind
 from poltergust.path.outcome import Config
-from poltergust.path.records import PhaseTimings, Records, RunRecord, State
+from poltergust.path.records import NodeRecord, PhaseTimings, Records, RunRecord, State
 from poltergust.runs.journal import Journal
 
 
@@ -91,6 +91,10 @@ class Run:
         """Of the latest Luigi process of that agent, which no other process has or had; before the first one starts, of
         none. Names the node for people, the run and start for us."""
         return f"poltergust-{node}-{instance}{self.worker_part}{self.starts}"
+
+    def may_run_on(self, node: NodeRecord) -> bool:
+        """Whether that node, by its heartbeat, takes runs and has the labels that this one asks for."""
+        return node.taking and set(node.labels).issuperset(self.nodes)
 
     def has_not_started(self) -> None:
         """The attempt ended before Luigi: it was not this node's turn. It is not one of those that were made."""

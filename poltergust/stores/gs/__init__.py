@@ -46,15 +46,14 @@ _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the clien
 NO_MOVE_SECONDS = 600.0
 """How long objects.move is not tried after a server refused it: one strange answer is no reason to do without it."""
 
+_GLOB = frozenset("*?[]{}\\")
+
 
 class _Standing(NamedTuple):
     """An object as it stands: a library's object for each of a thousand logs takes 4 MB."""
 
     generation: int
     size: int
-
-
-_GLOB = frozenset("*?[]{}\\")
 
 
 class GsStore:

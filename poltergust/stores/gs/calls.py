@@ -108,7 +108,7 @@ def connect() -> Any:
 
 
 def _look_at_environment_once(session: requests.Session, endpoint: str) -> None:
-    """Proxies and certificates that the environment names are the same for each request; requests looks for them anew
+    """Proxies and certificates that the environment names are the same for each request; requests looks for them
     each time, and in ~/.netrc for a password, which it would send instead of Google's token."""
     found = session.merge_environment_settings(endpoint, {}, stream=None, verify=None, cert=None)
     session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]

@@ -1,10 +1,11 @@
 """What a config costs as nodes are added: Luigi processes, CPU of agents and luigid, and how soon luigid answers.
 
-    python -m benchmarks.nodes [--nodes 1 2 8] [--tasks 200] [--seconds 0.5] [--noops 5]
+    python -m benchmarks.nodes [--nodes 1 2 8] [--tasks 200] [--seconds 0.5] [--group 50] [--noops 5]
 
-For each number of nodes: first `--noops` configs whose root task is complete, then one root above `--tasks` tasks that
-sleep. Real agents, one `poltergust scheduler`, a folder as the path, one cache of environments. All nodes share this
-machine's cores, so with many of them the times are those of this machine; the numbers of processes are not.
+For each number of nodes: first `--noops` configs whose root task is complete, then `--tasks` tasks that sleep, by
+`--group` below one root. A node that joins makes the tasks of the groups it comes by. Real agents, one `poltergust
+scheduler`, a folder as the path, one cache of environments. All nodes share this machine's cores, so with many of them
+the times are those of this machine; the numbers of processes are not.
 
 `processes` are the Luigi processes started for a no-op, over all nodes, of the no-op that took most; 3 is promised.
 `joined` is when the last node that ran a task began its first one, in seconds after the first task of all began.
@@ -52,13 +53,25 @@ class Leaf(luigi.Task):
             file.write("{} {} {}".format(os.environ["NODE"], began, time.time()))
 
 
+class Group(luigi.WrapperTask):
+    folder = luigi.Parameter()
+    seconds = luigi.FloatParameter()
+    first = luigi.IntParameter()
+    end = luigi.IntParameter()
+
+    def requires(self):
+        return [Leaf(self.folder, self.seconds, number) for number in range(self.first, self.end)]
+
+
 class Wide(luigi.WrapperTask):
     folder = luigi.Parameter()
     seconds = luigi.FloatParameter()
     leaves = luigi.IntParameter()
+    group = luigi.IntParameter()
 
     def requires(self):
-        return [Leaf(self.folder, self.seconds, number) for number in range(self.leaves)]
+        firsts = range(0, self.leaves, self.group)
+        return [Group(self.folder, self.seconds, first, min(first + self.group, self.leaves)) for first in firsts]
 """
 PING_INTERVAL_SECONDS = 0.05
 ALL_SEEN_SECONDS = 11.0
@@ -70,6 +83,7 @@ def main() -> None:
     options.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 8])
     options.add_argument("--tasks", type=int, default=200)
     options.add_argument("--seconds", type=float, default=0.5, help="how long each task sleeps")
+    options.add_argument("--group", type=int, default=50, help="tasks that are required together")
     options.add_argument("--noops", type=int, default=5)
     chosen = options.parse_args()
     say(f"{chosen.noops} no-ops, then {chosen.tasks} tasks of {chosen.seconds:g} s")
@@ -77,10 +91,11 @@ def main() -> None:
     say("{:>5} {:>9} {:>8} {:>4} {:>6} {:>10} {:>7} {:>7}".format(*words))
     for count in chosen.nodes:
         with tempfile.TemporaryDirectory(prefix="nodes-") as folder:
-            measure(Path(folder), count, chosen.tasks, chosen.seconds, chosen.noops)
+            measure(Path(folder), count, chosen)
 
 
-def measure(folder: Path, count: int, tasks: int, seconds: float, noops: int) -> None:
+def measure(folder: Path, count: int, chosen: argparse.Namespace) -> None:
+    tasks, seconds, noops = chosen.tasks, chosen.seconds, chosen.noops
     path = folder / "pipeline"
     for each in (path, folder / "code", folder / "done"):
         each.mkdir()
@@ -103,7 +118,7 @@ def measure(folder: Path, count: int, tasks: int, seconds: float, noops: int) ->
         pids = [each.process.pid for each in nodes]
         before = cpu_seconds(pids), cpu_seconds([luigid])
         with pinged(url) as pings:
-            put(path, "wide", "Wide", folder=targets, seconds=seconds, leaves=tasks)
+            put(path, "wide", "Wide", folder=targets, seconds=seconds, leaves=tasks, group=chosen.group)
         agents, scheduler_cpu = cpu_seconds(pids) - before[0], cpu_seconds([luigid]) - before[1]
         ran = [each.read_text().split() for each in targets.iterdir()]
         firsts: dict[str, float] = {}

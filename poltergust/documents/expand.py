@@ -51,7 +51,7 @@ def load(data: bytes, source: str, mistakes: Mistakes) -> Node | None:
 
     Raises `DocumentError` where nothing can be read, or no further; what is wrong otherwise goes to `mistakes`.
     """
-    raw = yaml_text.read(data, source)
+    raw = yaml_text.read(data, source, mistakes)
     return None if raw is None else _Expansion(mistakes).node(raw, depth=0, path="")
 
 

@@ -36,6 +36,8 @@ def top_level(data: bytes, source: str, document: FileKind, mistakes: Mistakes) 
         mistakes.add(error)
         mistakes.raise_any()
         raise
+    if not isinstance(root, Entries):
+        mistakes.raise_any()
     if root is None:
         required = [key.name for key in document.keys if key.required]
         wanted = all_of(required) if required else "{} at least, for luigi alone"

@@ -15,7 +15,7 @@ from typing import Protocol, Union
 import yaml
 
 from poltergust.base.reasons import Reason
-from poltergust.documents.mistakes import Location, mistake
+from poltergust.documents.mistakes import Location, Mistakes, mistake
 from poltergust.documents.yaml_errors import syntax_mistake
 
 MAX_BYTES = 256 * 1024
@@ -79,12 +79,13 @@ class _Mark(Protocol):
 RawNode = Union[Scalar, Sequence, Mapping, Alias]  # noqa: UP007 - forward references
 
 
-def read(data: bytes, source: str) -> RawNode | None:
-    """The one document in `data`, None if there is nothing in it. Raises `DocumentError`."""
+def read(data: bytes, source: str, mistakes: Mistakes) -> RawNode | None:
+    """The one document in `data`, None if there is nothing in it; of several the first, and the mistake. Raises
+    `DocumentError` where nothing can be read."""
     text = _text(data, source)
     loader = yaml.SafeLoader(text)
     try:
-        return _build(loader, source)
+        return _build(loader, source, mistakes)
     except yaml.MarkedYAMLError as error:
         raise syntax_mistake(error, text, source) from None  # its own text may quote a piece of a secret value
     except (ValueError, OverflowError):  # "\UFFFFFFFF" and the like end in chr()
@@ -128,7 +129,7 @@ def _place(source: str, text: str, position: int) -> Location:
     return Location(source, len(starts), position - starts[-1] + 1)
 
 
-def _build(loader: yaml.SafeLoader, source: str) -> RawNode | None:
+def _build(loader: yaml.SafeLoader, source: str, mistakes: Mistakes) -> RawNode | None:
     """Events to a tree. `parents` are the collections that are open; an anchor counts once its node is complete."""
     root: RawNode | None = None
     parents: list[Sequence | Mapping] = []
@@ -139,9 +140,9 @@ def _build(loader: yaml.SafeLoader, source: str) -> RawNode | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise mistake(
-                    at, Reason.MULTIPLE_DOCUMENTS, 'a second document begins here; a file holds one, remove the "---"'
-                )
+                text = 'a second document begins here; a file holds one, remove the "---"'
+                mistakes.add(mistake(at, Reason.MULTIPLE_DOCUMENTS, text))
+                break
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             parents.pop()

@@ -46,7 +46,7 @@ class Downloads:
         with _storage_errors(url, origin):
             for entry in self._objects.list(url):
                 if entry.url == url:
-                    return self._fetch(entry)
+                    return self._fetch(entry, origin)
                 break  # listed in order: what is not first is only a longer name
         raise _not_found(url, origin)
 
@@ -59,7 +59,7 @@ class Downloads:
                 for entry in self._objects.list(prefix)
                 if entry.url.endswith(tuple(suffixes)) and "/" not in entry.url[len(prefix) :]
             ]
-            return [self._fetch(entry) for entry in entries]
+            return [self._fetch(entry, origin) for entry in entries]
 
     def prune(self, max_age: float) -> None:
         """Remove what was not asked for during the last `max_age` seconds, and generations replaced a day ago."""
@@ -70,7 +70,7 @@ class Downloads:
                 else:
                     _drop_superseded(home, min(max_age, _SUPERSEDED_SECONDS))
 
-    def _fetch(self, entry: Entry) -> Fetched:
+    def _fetch(self, entry: Entry, origin: str) -> Fetched:
         home = self._root / hashlib.sha256(entry.url.encode()).hexdigest()[:24]
         name = entry.url.rsplit("/", 1)[1]
         generation = _remembered(home, entry)
@@ -80,7 +80,7 @@ class Downloads:
         blob = self._objects.read(entry.url, limit=MAX_DOWNLOAD_BYTES)
         if len(blob.data) > MAX_DOWNLOAD_BYTES:
             text = f"{entry.url} is larger than {size(MAX_DOWNLOAD_BYTES)}, the most that a dependency may be"
-            raise Missing(Reason.PACKAGE_NOT_FOUND, text, entry.url)
+            raise Missing(Reason.PACKAGE_NOT_FOUND, f"dependencies, {origin}: {text}", entry.url)
         path = home / blob.generation / name
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=home)

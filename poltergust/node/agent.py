@@ -28,6 +28,9 @@ from poltergust.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+FIRST_SCAN_SECONDS = 2.0
+"""For which the first scan is waited for at most before this node takes anything."""
+
 STOP_CHECK_SECONDS = 0.2
 """Between two checks whether an agent is to stop while it waits for the storage or for its name."""
 
@@ -56,6 +59,7 @@ class Agent:
         self.runs = runs
         self._turns = turns
         self._path = settings.path
+        self._slots = settings.parallel
         self._queue = queue
         self._sources = sources
         self._ranking = Ranking(queue, context.state)
@@ -84,7 +88,8 @@ class Agent:
                 # The stream is open: what happens from now on is heard, what happened before the scan finds.
                 started.append(self._scan)
                 self._scan.start(self.changed)
-                self._ranking.start()
+                self._scan.first_done.wait(FIRST_SCAN_SECONDS)
+                self._rank()
                 self.workers.start()
                 self.description.listening = True
                 self._heartbeat.changed()
@@ -113,13 +118,19 @@ class Agent:
                 self.description.listening = True
                 self._scan.start(self.changed)
                 self._wait_for(self._scan.first_done)
-                self._ranking.start()
+                self._rank()
                 self.workers.run_pass(go_on=lambda: not self.context.stopping.draining)
         finally:
             self._scan.stop()
             self._queue.shutdown()
             self._flush()
             self._heartbeat.stop(gone=False)  # the next pass is this node's too
+
+    def _rank(self) -> None:
+        """What stood there before this node is taken in the order of its priorities."""
+        if len(self._queue) > self._slots:
+            self._ranking.rank_waiting()
+        self._ranking.start()
 
     def _flush(self) -> None:
         """What is still to be written of the runs is written now."""
@@ -145,16 +156,17 @@ class Agent:
                 self._queue.add(name)
 
     def list_configs(self) -> Iterator[str]:
-        """For the scan: every config there is. Runs we know whose config is no longer there are queued as well."""
+        """For the scan: every config there is. Runs whose config is no longer there are queued as well, those that we
+        know and those that an earlier agent left."""
         found = set()
         for entry in self.context.state.store.list(self._path.prefix, suffix=layout.CONFIG_SUFFIX):
             name = self._path.name_of(entry.url)
             if name is not None:
                 found.add(name)
                 yield entry.url
-        for run in self.runs.all():
-            if run.name not in found:
-                self._queue.add(run.name)
+        for name in (*(run.name for run in self.runs.all()), *self.context.journal.left_names()):
+            if name not in found:
+                self._queue.add(name)
 
     def _list_for_scan(self) -> Iterator[str]:
         yield from self.list_configs()

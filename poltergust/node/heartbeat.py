@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 SPACING_SECONDS = 2.0
 """Least seconds between two writes: Cloud Storage takes about one a second for one object."""
 
+LOOK_SECONDS = 5.0
+"""Between two looks at what nobody tells of when it changes: who waits for a slot, what is wrong."""
+
 RETRY_SECONDS = 10.0
 """Seconds until the next try after a beat that could not be written."""
 
@@ -112,7 +115,7 @@ class Heartbeat:
         self.turned = time.monotonic()
         if self._conflicts.problem:  # see soon that the others have gone
             self._due = min(self._due, self.turned + RETRY_SECONDS)
-        return self._until_due()
+        return min(self._until_due(), LOOK_SECONDS)
 
     def _until_due(self) -> float:
         return max(0.0, self._due - time.monotonic())

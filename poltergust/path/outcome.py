@@ -16,7 +16,7 @@ from enum import Enum
 from poltergust.path.background import Background
 from poltergust.path.layout import OUTCOMES, Kind
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Conflict, Denied, NameTooLong, NotFound, StoreError
+from poltergust.stores import ABSENT, Blob, Conflict, Denied, NameTooLong, NotFound, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,11 @@ class Config:
     generation: str
     data: bytes
     updated: float | None = None  # when it was written, by the storage server's clock; None where that is not known
+
+    def became(self, outcome: Blob) -> bool:
+        """Whether that outcome took this very config's place: of the same bytes, and no older. A run before may have
+        had the same."""
+        return outcome.data == self.data and (self.updated is None or outcome.updated >= self.updated)
 
 
 class Outcomes:
@@ -73,15 +78,14 @@ class Outcomes:
         return RenameResult.WON, ""
 
     def outcome_of(self, config: Config) -> Kind | None:
-        """The outcome that took this very config's place: of the same bytes, and the newest of these. An older run's
-        of other bytes does not count."""
+        """The outcome that took this very config's place, None if there is none."""
         found: list[tuple[float, Kind]] = []
         for kind in OUTCOMES:
             try:
                 blob = self._store.read(self._path.of(config.name, kind), limit=len(config.data))
             except (NotFound, NameTooLong):  # NameTooLong: the config's name leaves no room for that outcome's
                 continue
-            if blob.data == config.data:
+            if config.became(blob):
                 found.append((blob.updated, kind))
         return max(found, key=lambda outcome: outcome[0])[1] if found else None
 
@@ -91,7 +95,7 @@ class Outcomes:
         url, done = self._path.of(config.name, Kind.ERROR), self._path.of(config.name, Kind.DONE)
         try:
             error = self._store.read(url, limit=len(config.data))
-            if error.data != config.data or error.updated < self._written(done):
+            if not config.became(error) or error.updated < self._written(done):
                 return RenameResult.LOST, ""
             sure = self._store.move(url, error.generation, done)
         except (NotFound, Conflict):

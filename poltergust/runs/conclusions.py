@@ -12,7 +12,7 @@ from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import one_line
 from poltergust.path.layout import Kind
-from poltergust.path.outcome import RenameResult
+from poltergust.path.outcome import Config, RenameResult
 from poltergust.path.records import State
 from poltergust.runs.context import RunContext
 from poltergust.runs.first_node import Turns
@@ -49,10 +49,28 @@ class Conclusions:
         run = self._runs.get(name)
         if run is not None and run.verdict is not None:
             return self.conclude(run, run.verdict)
-        if run is not None and run.record.state not in (State.ENDED, State.GAVE_UP):
-            self._record(run, State.ENDED, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
-        self._forget(name)
+        self.replaced(name, None, Verdict(Reason.CONFIG_GONE, "its config is gone, or has its outcome"))
+        self._retry_policy.forget(name)
         return NOTHING_LEFT
+
+    def replaced(self, name: str, generation: str | None, verdict: Verdict) -> None:
+        """Every run of that name but of `generation` has ended here, those of an earlier agent of this node too: what
+        they wrote would be read as if they went on."""
+        known = self._runs.get(name)
+        if known is not None and known.config.generation != generation:
+            self._end(known, verdict)
+            self._forget(name)
+        for record in self._journal.left(name):
+            if record.generation != generation:
+                run = Run(Config(name, record.generation, b""), record, began=0.0, restored=True)
+                self._end(run, verdict)
+                self._journal.forget(name, record.generation)
+
+    def _end(self, run: Run, verdict: Verdict) -> None:
+        if run.record.state is State.FINISHED:  # another node, or this one before it died, has renamed it
+            run.save(self._records, self._journal, replace(run.record, state=State.ENDED))
+        elif run.record.state not in (State.ENDED, State.GAVE_UP):
+            self._record(run, State.ENDED, verdict)
 
     def conclude(self, run: Run, verdict: Verdict) -> Result:
         if verdict.outcome is not None:
@@ -95,13 +113,14 @@ class Conclusions:
         return self._finish(run, Verdict(Reason.GAVE_UP, text), Kind.ERROR)
 
     def _nodes_still_trying(self, run: Run) -> list[str]:
-        """The other live nodes that may still bring this run to its outcome: those that match it and have not given up.
-        One that was stopped and started again has ended its run, and is about to begin another."""
+        """The other live nodes that may still bring this run to its outcome: those that match it or, if they take
+        nothing more, still run it, and have not given up. One that was stopped and started again has ended its run, and
+        is about to begin another."""
         states = {seen.record.node: seen.record.state for seen in self._records.runs(run.name, run.config.generation)}
         return [
             node.node
             for node in (seen.record for seen in self._records.live_nodes())
-            if run.may_run_on(node) and states.get(node.node) is not State.GAVE_UP
+            if (run.may_run_on(node) or run.name in node.running) and states.get(node.node) is not State.GAVE_UP
         ]
 
     def leave(self, run: Run) -> Result:
@@ -184,7 +203,7 @@ class Conclusions:
         level = logging.WARNING if verdict.kind in (ReasonKind.NODE, ReasonKind.TRANSIENT) else logging.INFO
         log.log(level, "%s: %s: %s: %s", run.name, state.value, verdict.reason.code, verdict.text)
         # Of fifty nodes most have nothing to say of a run: another one begins it and ends it.
-        quiet = run.untouched and verdict.reason in (Reason.OTHERS_RUN, Reason.CONFIG_GONE)
+        quiet = run.untouched and verdict.reason in (Reason.OTHERS_RUN, Reason.CONFIG_GONE, Reason.NEWER_GENERATION)
         run.save(self._records, self._journal, record, quiet=quiet)
 
     def _retry(self, run: Run, verdict: Verdict) -> Result:

@@ -51,12 +51,15 @@ class Journal:
         self._file = file
         self._lock = threading.Lock()
         self._runs: dict[_Key, tuple[float, RunRecord]] = {}  # seconds since 1970 when it was kept last, and what
+        self._left: dict[str, list[RunRecord]] = {}  # of an earlier agent, by name
         self._descriptor: int | None = None
         self._written = 0  # bytes since the file was written whole
         self._whole = 0  # bytes that it had then
         self._said = False
         if file is not None:
             self._runs = _read(file)
+            for _, record in self._runs.values():
+                self._left.setdefault(record.name, []).append(record)
             with self._lock, self._kept_in_memory():
                 self._rewrite()
 
@@ -65,6 +68,16 @@ class Journal:
         with self._lock:
             found = self._runs.get((name, generation))
         return None if found is None else found[1]
+
+    def left_names(self) -> list[str]:
+        """Of the runs that an earlier agent of this node left, and that nobody has asked `left` for yet."""
+        with self._lock:
+            return list(self._left)
+
+    def left(self, name: str) -> list[RunRecord]:
+        """What an earlier agent of this node left of that name's runs; once, then nothing."""
+        with self._lock:
+            return self._left.pop(name, [])
 
     def keep(self, record: RunRecord) -> None:
         """Remember it instead of what is known of its run; on disk when this returns, for the states in `DURABLE`."""

@@ -57,6 +57,9 @@ class Runs:
         known = context.journal.load(config.name, config.generation)
         record = known or RunRecord(config.name, config.generation, context.node)
         record = replace(record, node=context.node, scheduler=context.scheduler.shown_url)
+        if record.state is State.GAVE_UP and record.reason == Reason.NEWER_FILE.code:
+            # This agent may be the newer version.
+            record = replace(record, state=State.PREPARING, attempts=0, reason=None, text="")
         run = Run(config, record, began=now, restored=known is not None, phase_timings=record.timings)
         server_time = context.state.records.server_time()
         if record.started is not None and server_time is not None:

@@ -77,9 +77,8 @@ class Reconciler:
         except NotFound:
             return self._conclusions.gone(item.name)
         with about(generation=blob.generation):
-            known = self._runs.get(item.name)
-            if known is not None and known.config.generation != blob.generation:
-                self._retry_policy.forget(item.name)
+            replaced = Verdict(Reason.NEWER_GENERATION, "its config was replaced")
+            self._conclusions.replaced(item.name, blob.generation, replaced)
             run = self._runs.of(Config(item.name, blob.generation, blob.data, blob.updated))
             verdict = (
                 run.verdict if run.verdict is not None else self._or_verdict(run.name, lambda: self._attempt(run, item))

@@ -56,3 +56,14 @@ def test_of_configs_that_wait_on_a_node_the_one_of_the_highest_priority_goes_fir
                 bucket.until(name, "done")
     marks = [bucket.scratch / f"{name}.mark" for name in ("high", "usual", "low")]
     assert sorted(marks, key=lambda mark: mark.stat().st_mtime_ns) == marks
+
+
+def test_of_configs_that_stood_there_before_the_node_too(place: Place, shared_cache: Path, scheduler: str) -> None:
+    wanted = {"a-low": "priority: -1\n", "b-usual": "", "c-high": "priority: 10\n"}
+    for name, more in wanted.items():
+        place.put(name, COUNTED.format(place.scratch, name), more=more)
+    with place.agent("here", shared_cache / "one", "--scheduler-url", scheduler, "--parallel", "1"):
+        for name in wanted:
+            place.until(name, "done")
+    marks = [place.scratch / f"{name}.mark" for name in reversed(wanted)]
+    assert sorted(marks, key=lambda mark: mark.stat().st_mtime_ns) == marks

@@ -47,7 +47,7 @@ def ci_run(folder: Path, suite: str) -> tuple[int, list[str]]:
     (folder / "test_suite.py").write_text(suite)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE"))}
     ended = subprocess.run(
-        [folder / ".ci" / "run"], env={**environ, "JOBS": "1"}, capture_output=True, text=True, timeout=120
+        [folder / ".ci" / "run"], env={**environ, "JOBS": "0"}, capture_output=True, text=True, timeout=120
     )
     return ended.returncode, ended.stdout.splitlines()
 

@@ -8,16 +8,19 @@ or this one with another installation, may well import it.
 # mypy: allow-untyped-calls
 import importlib
 import pkgutil
+import re
 import sys
 import traceback
 from typing import Any, List
 
 from .ending import Ended, describe, did_you_mean
 
+NAME = re.compile(r"\w[\w-]*")  # what can be imported by name, as Luigi does it: more than can be after `import`
+
 
 def load_module(name: str) -> Any:
     """Raises `Ended`: unknown-module, import-error."""
-    if not all(part.isidentifier() for part in name.split(".")):
+    if not all(NAME.fullmatch(part) for part in name.split(".")):
         hint = ": write it as Python imports it, such as package.module"
         raise Ended("unknown-module", f"module {name!r} is not a module name{hint}")
     try:

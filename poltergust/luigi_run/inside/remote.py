@@ -7,12 +7,12 @@ and shorter time-outs.
 - `reset_failures` changes what the scheduler remembers, with the calls it has.
 """
 
-import base64
 import http.client
 import importlib
 from typing import Any, Dict, List
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
+from .connections import fetcher
 from .ending import headline
 
 rpc: Any = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
@@ -103,33 +103,6 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
             self.forgive_failures(task_id)
             cleared.append(task_id)
         return cleared
-
-
-def fetcher(url: str) -> Any:
-    """Luigi's own way to fetch, with the credentials of `url` in a header. Luigi's would send what stands in the URL
-    without decoding it."""
-    parts = urlsplit(url)
-    pair = "{}:{}".format(unquote(parts.username or ""), unquote(parts.password or "")).encode()
-    header = "Basic " + base64.b64encode(pair).decode() if parts.username else ""
-
-    class Quick(rpc.RequestsFetcher):  # type: ignore[misc]
-        def check_pid(self) -> None:
-            super().check_pid()
-            self.session.auth = self.sign if header else None
-
-        @staticmethod
-        def sign(request: Any) -> Any:
-            request.headers["Authorization"] = header
-            return request
-
-    class Plain(rpc.URLLibFetcher):  # type: ignore[misc]
-        def _create_request(self, full_url: str, body: Any = None) -> Any:
-            request = super()._create_request(full_url, body)
-            if header:
-                request.add_header("Authorization", header)
-            return request
-
-    return Quick() if rpc.HAS_REQUESTS else Plain()
 
 
 def without_credentials(url: str) -> str:

@@ -86,9 +86,12 @@ def _what_ran(runs: Sequence[RunView]) -> RunRecord | None:
 
 def _end(past: PastRun, now: float) -> float:
     """When it ended by the records, which tell the same in a copy; `now` while it goes on."""
+    lead = _lead(past.runs).record
+    if lead.renamed and lead.ended is not None:
+        return lead.ended
     if any(run.record.state is not State.ENDED and not run.silent for run in past.runs):
         return now
-    return _lead(past.runs).record.ended or max((run.record.ended or run.updated for run in past.runs), default=now)
+    return lead.ended or max((run.record.ended or run.updated for run in past.runs), default=now)
 
 
 def _changes(then: RunSummary, now: RunSummary) -> tuple[str, ...]:

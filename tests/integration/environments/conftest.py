@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -76,31 +77,41 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("uv")
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
+@contextlib.contextmanager
+def small_index(folder: Path) -> Iterator[Index]:
     """An index that has a stand-in for luigi (every environment gets luigi) and `alpha` 1.0 and 1.1."""
-    with serve(tmp_path / "index") as server:
+    with serve(folder) as server:
         packages.wheel(server.folder, "luigi", "3.0", body="name = 'stand-in'\n")
         for version in ("1.0", "1.1"):
             packages.wheel(server.folder, "alpha", version)
         yield server
 
 
+def node_in(home: Path, downloads: Path, index: Index | None = None) -> Node:
+    """A node with the machine's own settings, or with only those of `index`."""
+    (home / "files").mkdir(parents=True)
+    env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    env |= {"UV_CACHE_DIR": str(downloads)}
+    if index is not None:
+        env = {key: value for key, value in env.items() if not key.startswith(("PIP_", "UV_"))}
+        env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url(), "HOME": str(home)}
+        if "PYENV_ROOT" not in env:
+            env["PYENV_ROOT"] = str(Path.home() / ".pyenv")
+    return Node(home / "cache", env, home / "files")
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    with small_index(tmp_path / "index") as server:
+        yield server
+
+
 @pytest.fixture
 def make_node(tmp_path: Path, downloads: Path) -> Callable[..., Node]:
-    """A node with the machine's own settings, or with only those of `index`."""
+    """Makes nodes: see `node_in`."""
 
     def make(name: str = "node", index: Index | None = None, **more: object) -> Node:
-        home = tmp_path / name
-        (home / "files").mkdir(parents=True)
-        env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
-        env |= {"UV_CACHE_DIR": str(downloads)}
-        if index is not None:
-            env = {key: value for key, value in env.items() if not key.startswith(("PIP_", "UV_"))}
-            env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url(), "HOME": str(home)}
-            if "PYENV_ROOT" not in env:
-                env["PYENV_ROOT"] = str(Path.home() / ".pyenv")
-        node = Node(home / "cache", env, home / "files")
+        node = node_in(tmp_path / name, downloads, index)
         for key, value in more.items():
             setattr(node, key, value)
         return node

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from poltergust.base.reasons import Reason
 from tests import needs
 from tests.emulators.servers import free_port
 from tests.integration.environments import packages
-from tests.integration.environments.conftest import Node
+from tests.integration.environments.conftest import Node, node_in, small_index
 from tests.integration.environments.index_server import Index
 
 
@@ -72,21 +74,37 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """For all cases, with packages that cannot be installed."""
+    with small_index(tmp_path_factory.mktemp("index")) as index:
+        packages.wheel(index.folder, "needs-nowhere", "1.0", requires=["nowhere-to-be-found"])
+        packages.wheel(index.folder, "wants-old", "2.0", requires=["alpha<1.1"])
+        packages.wheel(index.folder, "wants-new", "1.0", requires=["alpha>1.0"])
+        packages.bundled_pip(index.folder)
+        yield index
+
+
+@pytest.fixture(scope="module")
+def shared_node(tmp_path_factory: pytest.TempPathFactory, downloads: Path, shared_index: Index) -> Node:
+    """For all cases; has pip from here on."""
+    node = node_in(tmp_path_factory.mktemp("node"), downloads, shared_index)
+    node.ready(node.spec("alpha", installer="pip"))
+    return node
+
+
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 @pytest.mark.parametrize("name", CASES)
-def test_the_reason_of_a_real_failure(node: Node, index: Index, name: str, installer: str) -> None:
+def test_the_reason_of_a_real_failure(
+    shared_node: Node, shared_index: Index, tmp_path: Path, name: str, installer: str
+) -> None:
     if name.startswith("git"):
         needs.program("git", "apt-get install git")
-    packages.wheel(index.folder, "needs-nowhere", "1.0", requires=["nowhere-to-be-found"])
-    packages.wheel(index.folder, "wants-old", "2.0", requires=["alpha<1.1"])
-    packages.wheel(index.folder, "wants-new", "1.0", requires=["alpha>1.0"])
-    if installer == "pip":
-        packages.bundled_pip(index.folder)
-        node.ready(node.spec("alpha", installer="pip"))  # has pip from here on
-    node.env |= {"PIP_RETRIES": "0", "UV_CACHE_DIR": str(node.root / "uv")}
-    case = CASES[name]
-    index.fail = case.status
-    lines = case.line.replace("PORT", str(index.port)).replace("CLOSED", str(free_port())).splitlines()
+    node, case = shared_node, CASES[name]
+    node.said.clear()
+    node.env |= {"PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
+    lines = case.line.replace("PORT", str(shared_index.port)).replace("CLOSED", str(free_port())).splitlines()
+    shared_index.fail = case.status
     with pytest.raises(case.kind) as caught:
         node.ready(node.spec(*lines, installer=installer))
     assert caught.value.reason is case.reason, node.log

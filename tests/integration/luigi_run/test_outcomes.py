@@ -401,6 +401,12 @@ def test_our_own_questions_leave_no_warnings_in_the_log(node: Node) -> None:
     assert not [line for line in started.lines if "poltergust" in line and "Warning" in line], started.log
 
 
+@pytest.mark.parametrize("name", ["my-pipeline", "2026_pipeline"])
+def test_a_module_that_can_be_imported_by_name_only(node: Node, name: str) -> None:
+    text = "import pipeline\nclass Mine(pipeline.Marked):\n    pass\n"
+    assert node.report("Mine", module=name, files={f"{name}.py": text}).reason is Reason.COMPLETE
+
+
 def test_a_tasks_own_number_of_tries_counts_beside_one_that_failed_for_good(node: Node) -> None:
     reasons = [node.report("NeedsSettlesAndFailing").reason for _ in range(4)]
     assert reasons == [Reason.TASK_RETRY] * 3 + [Reason.TASK_FAILED]

@@ -88,7 +88,7 @@ def test_a_hundred_thousand_keys() -> None:
 def test_the_most_keys_that_are_taken() -> None:
     spec = parse_environment_file("".join(["variables:\n", *(f"  A{n}: x\n" for n in range(9_990))]).encode(), "e")
     assert len(spec.variables) == 9_990
-    root = read(b"a: 1\nb: 2\n", "f")
+    root = read(b"a: 1\nb: 2\n", "f", Mistakes())
     assert isinstance(root, Mapping)
     assert len(root.flat) == 4  # what the limit counts: keys and values, and the mapping
     assert MAX_NODES == 20_000

@@ -209,6 +209,14 @@ def test_the_reason_of_a_run_is_one_line() -> None:
     assert [each.key for each in error.all] == ["foo", "bar", "environment"]
 
 
+def test_a_second_document_hides_no_mistake_of_the_first() -> None:
+    error = error_of(parse_task_file, "environment: e\ntask: {name: A, module: m.py}\nretires: 1\n---\nx: ]\n")
+    assert error.reason is Reason.MULTIPLE_DOCUMENTS
+    assert [each.line for each in error.all] == [4, 3, 2]
+    for text in ("---\n---\na: 1\n", "text\n---\na: 1\n"):
+        assert [each.reason for each in error_of(parse_task_file, text).all] == [Reason.MULTIPLE_DOCUMENTS]
+
+
 def test_thousands_of_mistakes_have_an_end() -> None:
     text = "environment: e\ntask: {name: A, module: m}\n" + "".join(f"k{number}: 1\n" for number in range(5000))
     assert len(error_of(parse_task_file, text).all) == 100

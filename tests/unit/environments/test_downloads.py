@@ -10,6 +10,7 @@ import pytest
 
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
+from poltergust.environments import downloads as module
 from poltergust.environments.downloads import Downloads
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 
@@ -67,3 +68,13 @@ def test_a_refusal_is_counted_for_this_node(bucket: Bucket, tmp_path: Path) -> N
 def test_a_missing_object_is_the_files_mistake(bucket: Bucket, tmp_path: Path) -> None:
     with pytest.raises(Permanent, match=r"line 3: gs://b/code/none\.whl: there is no such object"):
         Downloads(tmp_path, MemoryStore(bucket)).file("gs://b/code/none.whl", "line 3")
+
+
+def test_what_is_larger_than_a_dependency_may_be_is_not_kept(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_DOWNLOAD_BYTES", 4)
+    with pytest.raises(Permanent, match=r"line 3: gs://b/code/zeta.* is larger than .*, the most that") as caught:
+        Downloads(tmp_path, MemoryStore(bucket)).file(URL, "line 3")
+    assert caught.value.reason is Reason.PACKAGE_NOT_FOUND
+    assert not list(tmp_path.iterdir())

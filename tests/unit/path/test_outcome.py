@@ -29,7 +29,7 @@ def store(path: layout.WatchedPath) -> FolderStore:
 def put(store: FolderStore, path: layout.WatchedPath, name: str = "x", data: bytes = b"task") -> Config:
     store.write(path.of(name, Kind.CONFIG), data)
     blob = store.read(path.of(name, Kind.CONFIG))
-    return Config(name, blob.generation, blob.data)
+    return Config(name, blob.generation, blob.data, blob.updated)
 
 
 def outcomes(store: FolderStore, path: layout.WatchedPath, node: str) -> Outcomes:
@@ -125,3 +125,26 @@ def test_what_stands_is_this_runs_only_with_its_bytes(store: FolderStore, path: 
     assert mine.outcome_of(config) is None
     store.write(path.of("x", Kind.CANCELLED), b"task")
     assert mine.outcome_of(config) is Kind.CANCELLED
+
+
+def test_an_older_runs_outcome_of_the_same_bytes_did_not_take_its_place(
+    store: FolderStore, path: layout.WatchedPath
+) -> None:
+    store.write(path.of("x", Kind.ERROR), b"task")
+    config = put(store, path)  # uploaded again, as it was
+    mine = outcomes(store, path, "a")
+    assert mine.outcome_of(config) is None
+    store.delete(path.of("x", Kind.CONFIG))  # by a person
+    assert mine.outcome_of(config) is None
+    assert mine.finish(config, Kind.DONE) == (RenameResult.LOST, "")
+    assert files(path) == {"x.error.yaml": "task"}
+
+
+def test_a_success_takes_the_place_of_this_runs_error(store: FolderStore, path: layout.WatchedPath) -> None:
+    store.write(path.of("x", Kind.ERROR), b"task")
+    config = put(store, path)
+    assert outcomes(store, path, "b").finish(config, Kind.ERROR)[0] is RenameResult.WON
+    mine = outcomes(store, path, "a")
+    assert mine.outcome_of(config) is Kind.ERROR
+    assert mine.finish(config, Kind.DONE)[0] is RenameResult.WON
+    assert files(path) == {"x.done.yaml": "task"}

@@ -120,10 +120,9 @@ class Node:
         self.reconciler = Reconciler(context, self.runs, cast(Attempts, self.attempts), turns, lambda url: store)
         self.beat()
 
-    def beat(self, version: str = "0") -> None:
-        self.records.save_node(
-            NodeRecord(self._name, "i", version, "h", 1, "", False, True, "ready", labels=self._labels)
-        )
+    def beat(self, version: str = "0", taking: bool = True, running: tuple[str, ...] = ()) -> None:
+        record = NodeRecord(self._name, "i", version, "h", 1, "", False, taking, "ready", running, labels=self._labels)
+        self.records.save_node(record)
 
     def _gate(self, call: Call) -> Fault | None:
         self.calls.append(f"{call.operation} {call.url.removeprefix(PATH.root)}")
@@ -216,6 +215,63 @@ def test_a_node_that_was_stopped_and_started_again_is_still_trying(bucket: Bucke
     other.attempts.verdict = FAILED
     assert other.reconcile() is None
     assert PATH.of("x", Kind.CONFIG) in bucket.objects, "it may yet succeed where the other could not"
+
+
+def test_a_draining_node_that_still_runs_it_may_yet_succeed(bucket: Bucket, put: Callable[..., str]) -> None:
+    put()
+    other, drains = Node(bucket, "other"), Node(bucket, "drains")
+    drains.beat(taking=False, running=("x",))
+    other.attempts.verdict = FAILED
+    assert other.reconcile() is None
+    assert PATH.of("x", Kind.CONFIG) in bucket.objects
+    drains.beat(taking=False)
+    other.reconcile()
+    assert PATH.of("x", Kind.ERROR) in bucket.objects
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        (Reason.DATA_MISSING, State.WAITING),
+        (Reason.OTHERS_RUN, State.WAITING),
+        (Reason.REGISTRY_UNREACHABLE, State.RETRYING),
+    ],
+)
+def test_the_record_of_a_run_that_is_replaced_while_it_waits_ends(
+    bucket: Bucket, put: Callable[..., str], tmp_path: Path, reason: Reason, state: State
+) -> None:
+    older, file = put(), tmp_path / "journal"
+    node = Node(bucket, "node", journal=Journal(file))
+    node.attempts.verdict = Verdict(reason, "not yet")
+    node.reconcile()
+    assert node.record(older).state is state
+    newer = put(TASK + b"# repaired\n")
+    node.reconcile()
+    assert (node.record(older).state, node.record(older).reason) == (State.ENDED, "newer-generation")
+    assert node.record(newer).state is state
+    assert Journal(file).load("x", older) is None
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_what_an_earlier_agent_left_ends_as_well(
+    bucket: Bucket, put: Callable[..., str], tmp_path: Path, replaced: bool
+) -> None:
+    older, file = put(), tmp_path / "journal"
+    killed = Node(bucket, "node", journal=Journal(file))
+    killed.attempts.verdict = Verdict(Reason.DATA_MISSING, "not yet")
+    killed.reconcile()
+    if replaced:
+        put(TASK + b"# repaired\n")
+    else:
+        bucket.delete(PATH.of("x", Kind.CONFIG))
+    journal = Journal(file)
+    assert journal.left_names() == ["x"]  # the scan queues it, whether or not there is such a config
+    node = Node(bucket, "node", journal=journal)
+    node.reconcile()
+    ended = node.record(older)
+    assert (ended.state, ended.reason) == (State.ENDED, "newer-generation" if replaced else "config-gone")
+    assert Journal(file).load("x", older) is None
+    assert journal.left_names() == []
 
 
 def test_another_names_records_are_not_this_runs(bucket: Bucket, put: Callable[..., str]) -> None:
@@ -329,6 +385,22 @@ def test_an_unknown_key_of_an_environment_file_as_well(bucket: Bucket, put: Call
     new.beat(version="999.0")
     old.reconcile()
     assert old.record(generation).reason == "newer-file"
+
+
+def test_a_node_that_was_upgraded_tries_what_it_gave_up_as_newer_than_itself(
+    bucket: Bucket, put: Callable[..., str]
+) -> None:
+    generation, journal = put(), Journal()
+    bucket.put("gs://bucket/environment/e.yaml", b"dependencies: []\nkey-of-a-newer-version: 1\n")
+    node, new = Node(bucket, "node", journal=journal), Node(bucket, "new")
+    new.beat(version="999.0")
+    node.reconcile()
+    assert node.record(generation).state is State.GAVE_UP
+    bucket.put("gs://bucket/environment/e.yaml", b"dependencies: []\n")  # as a version that knows the key reads it
+    again = Node(bucket, "node", journal=journal)
+    again.reconcile()
+    assert again.attempts.made == 1
+    assert PATH.of("x", Kind.DONE) in bucket.objects
 
 
 @pytest.mark.parametrize("version", [__version__, "0.0.1", "not a version", ""])

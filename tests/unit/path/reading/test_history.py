@@ -1,0 +1,23 @@
+"""A name's runs side by side, from records as they may be left."""
+
+from __future__ import annotations
+
+from poltergust.path.reading.history import run_summaries
+from poltergust.path.reading.model import PastRun, RunView
+from poltergust.path.records import RunRecord, State
+
+
+def view(node: str, **said: object) -> RunView:
+    return RunView(RunRecord("x", "1", node, started=100.0, **said), updated=120.0, silent=False)  # type: ignore[arg-type]
+
+
+def test_a_run_ended_when_it_was_renamed_whatever_another_node_left() -> None:
+    renamed = view("wins", state=State.ENDED, outcome="done", renamed=True, ended=130.0)
+    (run,) = run_summaries(None, [PastRun("1", (view("killed", state=State.RUNNING), renamed))], now=4000.0)
+    assert (run.outcome, run.seconds) == ("done", 30.0)
+
+
+def test_a_run_goes_on_while_a_node_that_lives_says_so() -> None:
+    other = view("other", state=State.ENDED, reason="config-gone", ended=130.0)
+    (run,) = run_summaries(None, [PastRun("1", (view("runs", state=State.RUNNING), other))], now=400.0)
+    assert run.seconds == 300.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from poltergust.base.checks import Check, fail, ok
 from poltergust.base.errors import Temporary
 from poltergust.luigi_run.own_state import with_own_password
-from poltergust.luigi_run.scheduler import SchedulerClient
+from poltergust.luigi_run.scheduler import SchedulerClient, SchedulerRefuses
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -20,6 +20,9 @@ def scheduler(url: str | None, environ: Mapping[str, str]) -> Iterator[Check]:
     client = SchedulerClient(with_own_password(url, environ), _TIMEOUT_SECONDS)
     try:
         workers = client.workers()
+    except SchedulerRefuses as error:
+        yield fail("scheduler", error.why, error.remedy)
+        return
     except Temporary as error:
         remedy = "start poltergust scheduler there, or correct --scheduler-url; the port must be open to this node"
         yield fail("scheduler", str(error), remedy)

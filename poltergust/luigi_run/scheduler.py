@@ -27,13 +27,21 @@ from poltergust.luigi_run.notes import NOTE, Note
 
 __all__ = ["Graph", "GraphTask", "Judgement", "SchedulerClient", "Worker", "judge"]
 
-_REFUSED: Mapping[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "it wants a password: name the file with --scheduler-password-file (HTTP 401)",
-    HTTPStatus.MISDIRECTED_REQUEST: "it does not go by that name: start it with --allow-host and the name (HTTP 421)",
+_REFUSED: Mapping[int, tuple[str, str]] = {  # why, and what to do
+    HTTPStatus.UNAUTHORIZED: ("it wants a password", "name the file with --scheduler-password-file"),
+    HTTPStatus.MISDIRECTED_REQUEST: ("it does not go by that name", "start it with --allow-host and the name"),
 }
 
 RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
+
+
+class SchedulerRefuses(Temporary):
+    """It is there, and does not answer us: `why`, and the `remedy`."""
+
+    def __init__(self, why: str, remedy: str, status: int) -> None:
+        super().__init__(Reason.SCHEDULER_UNREACHABLE, f"{why}: {remedy} (HTTP {status})")
+        self.why, self.remedy = why, remedy
 
 
 @dataclass(frozen=True)
@@ -237,7 +245,10 @@ class SchedulerClient:
                 return cast("dict[str, object]", json.load(answer))["response"], answer.headers.get("Date", "")
         except urllib.error.HTTPError as error:
             error.close()
-            self._fail(_REFUSED.get(error.code, f"{method} answered HTTP {error.code}"), error)
+            if error.code in _REFUSED:
+                why, remedy = _REFUSED[error.code]
+                raise SchedulerRefuses(self._cannot(why), remedy, error.code) from error
+            self._fail(f"{method} answered HTTP {error.code}", error)
         except urllib.error.URLError as error:
             self._fail(str(error.reason), error)
         except (OSError, http.client.HTTPException) as error:
@@ -246,8 +257,10 @@ class SchedulerClient:
             self._fail(f"{method} did not answer as luigid does", error)
 
     def _fail(self, why: str, cause: BaseException | None = None) -> NoReturn:
-        text = f"the Luigi scheduler at {self.url} cannot be asked: {why}"
-        raise Temporary(Reason.SCHEDULER_UNREACHABLE, text) from cause
+        raise Temporary(Reason.SCHEDULER_UNREACHABLE, self._cannot(why)) from cause
+
+    def _cannot(self, why: str) -> str:
+        return f"the Luigi scheduler at {self.url} cannot be asked: {why}"
 
 
 def _tasks(answer: object) -> dict[str, GraphTask]:

@@ -120,8 +120,8 @@ class TaskTimer:
         self._started: dict[str, float] = {}
 
     def attempts(self, events: Iterable[object]) -> Iterator[tuple[str, str, float]]:
-        """Family, result ("done" or "failed") and seconds of each attempt that ended in these events. One that only
-        yielded other tasks has no result yet."""
+        """Family, result ("done" or "failed") and seconds of each attempt that ended in these events. One that yielded
+        other tasks goes on when they have run."""
         for event in events:
             if not isinstance(event, dict):
                 continue
@@ -129,10 +129,10 @@ class TaskTimer:
             if kind == "announced":
                 self._families[task] = _text(event.get("family"))
             elif kind == "started" and at is not None:
-                self._started[task] = at
-            elif kind == "ended" and at is not None and (started := self._started.pop(task, None)) is not None:
+                self._started.setdefault(task, at)
+            elif kind == "ended" and at is not None:
                 result = {"DONE": "done", "FAILED": "failed"}.get(_text(event.get("status")))
-                if result is not None:
+                if result is not None and (started := self._started.pop(task, None)) is not None:
                     yield self._families.get(task, ""), result, max(0.0, at - started)
 
 

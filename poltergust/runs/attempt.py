@@ -147,6 +147,9 @@ class Attempt:
                 word = "built" if environment.built else "ready"
                 self.shared.lock_keys[self.spec.url] = environment.lock.partition("@")[0]
                 self.run_log.note(f"environment {environment.key} {word} in {environment.seconds:.2f} s")
+                if environment.built:  # said whether or not its turn comes, and once it has come
+                    self.run.built = environment.key
+                    self.run.record = replace(self.run.record, environment=self._made_of(environment))
                 turn = self.shared.turns.of(self.run)
                 if turn.waits_for:
                     self.run.has_not_started()
@@ -183,14 +186,7 @@ class Attempt:
                 config_digest=config_digest,
                 environment_digest=environment_digest,
                 lock_digest=lock_digest,
-                environment=RunEnvironment(
-                    self.spec.url,
-                    environment.key,
-                    environment.version,
-                    environment.lock,
-                    environment.built,
-                    environment.size,
-                ),
+                environment=self._made_of(environment),
             ),
         )
         log.info("%s: running %s.%s in %s", run.name, self.task.module, self.task.name, environment.key)
@@ -225,6 +221,12 @@ class Attempt:
         run.phase_timings = run.phase_timings.plus(luigi=context.clock.monotonic() - started)
         run.record_progress(report)
         return self._verdict(report)
+
+    def _made_of(self, environment: Environment) -> RunEnvironment:
+        built = self.run.built == environment.key
+        return RunEnvironment(
+            self.spec.url, environment.key, environment.version, environment.lock, built, environment.size
+        )
 
     def _tasks(self, timer: TaskTimer, events: Sequence[object]) -> None:
         """What tasks did in the Luigi process since the last call."""

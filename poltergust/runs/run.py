@@ -53,6 +53,7 @@ class Run:
     began: float  # monotonic seconds; when it was first seen here, by an earlier agent of this name too
     restored: bool = False  # from the journal: an earlier agent of this name had it
     starts: int = 0  # Luigi processes started for it by this agent
+    built: str = ""  # the key of the environment that this agent built for it
     in_luigi: bool = False  # the latest attempt started Luigi
     attempting: bool = False  # the latest attempt is counted, and its verdict not yet recorded
     budget: int = 1  # attempts on this node, the first included
@@ -80,7 +81,7 @@ class Run:
     @property
     def untouched(self) -> bool:
         """Whether this node has not started anything for it, in an earlier life neither."""
-        return self.starts == 0 and not self.restored
+        return self.starts == 0 and not self.built and not self.restored
 
     @cached_property
     def worker_part(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from poltergust.base.errors import NodeError, Temporary, UsageError
 from poltergust.base.reasons import Reason
+from poltergust.doctor import scheduling
 from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.scheduler import Graph, GraphTask, Judgement, SchedulerClient, judge
 from poltergust.processes import Exit
@@ -241,6 +242,12 @@ def test_credentials_are_sent_as_luigi_sends_them(odd: str) -> None:
     assert SchedulerClient(f"http://user:p%40ss@{odd}/good").graph("x").tasks == {}
     with pytest.raises(Temporary, match="it wants a password: name the file with --scheduler-password-file"):
         SchedulerClient(f"http://{odd}/good").graph("x")
+
+
+def test_doctor_says_what_a_scheduler_wants(odd: str) -> None:
+    (check,) = scheduling.scheduler(f"http://{odd}/good", {})
+    assert check.text.endswith("cannot be asked: it wants a password")
+    assert check.remedy == "name the file with --scheduler-password-file"
 
 
 def test_something_that_is_no_luigid(odd: str) -> None:

@@ -39,7 +39,10 @@ class TaskEvents:
         if not kwargs.get("family"):
             return
         task, status = str(kwargs.get("task_id")), str(kwargs.get("status"))
-        if task in self._started and status in ("DONE", "FAILED", "PENDING"):
+        # A result says nothing of whether it can run here; an announcement does, and a task that yields one which runs
+        # already announces it again (luigi/worker.py `_handle_next_task`, `_add`).
+        result = kwargs.get("runnable") is None and status in ("DONE", "FAILED", "PENDING")
+        if result and task in self._started:
             event: Dict[str, Any] = {"event": "ended", "time": time.time(), "status": status}
             if status == "FAILED":
                 event["error"] = _text(kwargs.get("expl"))[-MAX_ERROR_CHARACTERS:]

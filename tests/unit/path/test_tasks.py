@@ -130,3 +130,5 @@ def test_each_attempt_that_ended_is_timed_however_the_events_were_cut() -> None:
     assert list(timer.attempts(events)) == [("Part", "failed", 2.0)]
     more: list[object] = [ended("a", 4.5), started("b", 0.0), ended("b", 1.0, "PENDING"), "no event", {"event": 7}]
     assert list(timer.attempts(more)) == [("Part", "done", 0.5)]
+    resumed: list[object] = [started("b", 5.0), ended("b", 6.0)]
+    assert list(timer.attempts(resumed)) == [("", "done", 6.0)]

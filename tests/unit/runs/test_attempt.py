@@ -25,7 +25,7 @@ from poltergust.path.records import RunRecord
 from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, SharedScheduler
-from poltergust.runs.first_node import Turns
+from poltergust.runs.first_node import Turn, Turns
 from poltergust.runs.run import Run
 from poltergust.runs.run_code import RunCode
 from poltergust.runs.settings import RunSettings
@@ -60,12 +60,23 @@ class Process:
 class Environments:
     def __init__(self, error: Exception | None) -> None:
         self.error = error
+        self.built = True  # once
 
     @contextmanager
     def ready(self, *_spec: object, **_rest: object) -> Iterator[Environment]:
         if self.error is not None:
             raise self.error
-        yield Environment("key", Path("/env"), Path("/env/bin/python"), "3.11.0", built=False, seconds=0.0)
+        built, self.built = self.built, False
+        yield Environment("key", Path("/env"), Path("/env/bin/python"), "3.11.0", built=built, seconds=0.0)
+
+
+class Told(Turns):
+    """Turns that are told."""
+
+    turn = Turn()
+
+    def of(self, run: Run) -> Turn:
+        return self.turn
 
 
 def unforeseen(event: threading.Event, seconds: float) -> None:
@@ -73,14 +84,14 @@ def unforeseen(event: threading.Event, seconds: float) -> None:
 
 
 class Attempted:
-    """A run `x` on a folder, and what one attempt at it came to."""
+    """A run `x` on a folder, and what the latest attempt at it came to."""
 
-    def __init__(self, folder: Path, error: Exception | None = None) -> None:
+    def __init__(self, folder: Path, error: Exception | None = None, waits_for: str = "") -> None:
         path = layout.WatchedPath(str(folder / "pipeline"))
         spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "known-to-the-environment-file"})
         self.process = Process()
         self.log = Path(path.log("x", "1", "node"))
-        context = RunContext(
+        self._context = context = RunContext(
             RunSettings(),
             PathState(FolderStore(Path(path.state_prefix)), path, "node", "instance"),
             SharedScheduler("http://scheduler:8082", "http://scheduler:8082", lambda root: GraphStatus(0, True)),
@@ -90,14 +101,23 @@ class Attempted:
             wait=unforeseen,
         )
         code = RunCode(context.state.code, LocalCode(folder / "code"), lambda url: context.state.store)
-        attempts = Attempts(context, Environments(error), lambda *_request, **_rest: self.process, code, Turns(context))
-        run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
+        self.turns = Told(context)
+        self.turns.turn = Turn(waits_for)
+        self._attempts = Attempts(
+            context, Environments(error), lambda *_request, **_rest: self.process, code, self.turns
+        )
+        self.run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
+        self._spec = spec
+        self.attempt()
+
+    def attempt(self) -> None:
         self.error: Exception | None = None
+        item, locks = Item(WorkQueue(), "x", time.monotonic()), self._context.state.locks
         try:
-            attempts.attempt(run, Item(WorkQueue(), "x", time.monotonic()), TASK, spec, context.state.locks)
+            self._attempts.attempt(self.run, item, TASK, self._spec, locks)
         except (RunError, RuntimeError) as raised:
             self.error = raised
-        assert context.state.background.flush(60)
+        assert self._context.state.background.flush(60)
 
 
 def test_no_process_is_left_alone_by_an_error_of_our_own(tmp_path: Path) -> None:
@@ -112,3 +132,14 @@ def test_an_error_of_the_environment_tells_no_secret_of_either_file(tmp_path: Pa
     text = f"{tmp_path}/e.yaml: 401 for https://index/{MASK}/pandas"
     assert str(attempt.error) == text
     assert text in attempt.log.read_text()
+
+
+def test_who_built_the_environment_says_so_though_another_node_begins_the_run(tmp_path: Path) -> None:
+    attempt = Attempted(tmp_path, waits_for="another begins it")
+    for _ in range(2):  # the second time it is there already, and its turn has come
+        assert attempt.run.record.environment is not None
+        assert (attempt.run.record.environment.key, attempt.run.record.environment.built) == ("key", True)
+        assert not attempt.run.untouched
+        attempt.turns.turn = Turn()
+        attempt.attempt()
+    assert attempt.run.starts > 0

@@ -135,13 +135,7 @@ class ForkServer:
             ready = [fd for fd, _ in poll.poll(wait)]
             if not ready:
                 return
-            if self._output in ready:
-                data = os.read(self._output, 65536)
-                for line in lines.feed(data, time.monotonic()) if data else lines.end():
-                    self._on_line(line)
-                if not data:
-                    return
-            if self._socket.fileno() in ready:
+            if self._socket.fileno() in ready:  # before the output, at whose end this ends: the answer says why
                 data = self._receive()
                 answer += data
                 if not data:  # closed by one of us
@@ -152,6 +146,12 @@ class ForkServer:
                     said = json.loads(answer)
                     self.problem = "" if said.get("ready") else str(said.get("refused"))
                     self._answered.set()
+            if self._output in ready:
+                data = os.read(self._output, 65536)
+                for line in lines.feed(data, time.monotonic()) if data else lines.end():
+                    self._on_line(line)
+                if not data:
+                    return
 
     def _receive(self) -> bytes:
         try:

@@ -16,6 +16,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import time
@@ -48,6 +49,9 @@ MAX_PRUNE_SHARE, MAX_UNPRUNED_SECONDS = 0.1, 2.0
 TURN_SECONDS = 1.0
 MAX_TURN_SECONDS = 10.0
 """After so long without a turn of its loop the scheduler counts as stuck."""
+
+IDLE_CONNECTION_SECONDS = 120.0
+"""After which an unused connection is closed. Runs keep theirs for a minute (`inside/connections.py`)."""
 
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, never bound to
 
@@ -190,7 +194,10 @@ class Luigid:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         application: web.Application = luigi.server.app(self._scheduler)
-        server = httpserver.HTTPServer(Guard(application, settings.all_hosts, settings.passwords))
+        guard = Guard(application, settings.all_hosts, settings.passwords)
+        server = httpserver.HTTPServer(guard, idle_connection_timeout=IDLE_CONNECTION_SECONDS)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each run keeps two or three connections
         try:
             server.add_sockets(netutil.bind_sockets(settings.port, address=settings.address))
         except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any, Iterator
 
 from luigi.worker import TracebackWrapper, _is_external
 
-MIN_TASKS, MAX_TASKS = 8, 128  # announced at once: each time twice as many
+MIN_TASKS, MAX_TASKS = 8, 128  # announced at once: twice as many each time that there was still no work
 
 
 class Announcing:
@@ -36,6 +36,10 @@ class Announcing:
         announced = sum(1 for _ in zip(range(self._tasks), self._walk))
         self._tasks = min(2 * self._tasks, MAX_TASKS)
         return announced > 0
+
+    def rest(self) -> None:
+        """There is work: what is announced now others may take before this worker comes to it."""
+        self._tasks = MIN_TASKS
 
     def _announcements(self, root: Any) -> Iterator[None]:
         """One step for each task that is announced; as `luigi.worker.Worker.add`, but depth first."""

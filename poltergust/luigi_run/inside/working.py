@@ -93,6 +93,8 @@ class SharedWorker(Worker):
         work = super()._get_work()
         while work.task_id is None and not self._stop_requesting_work and self._announce_more():
             work = super()._get_work()
+        if self._announcing is not None and work.task_id is not None:
+            self._announcing.rest()
         return work
 
     def _announce_more(self) -> bool:

@@ -33,6 +33,22 @@ class ShownFiles:
     lock: SourceFile | None = None
 
 
+def redactor_of(stores: Stores, reader: Reader, name: str, secret_names: SecretNames) -> Redactor | None:
+    """One that knows what the two files of that config keep secret, as the nodes' own ones do; None where one of the
+    files cannot be read. Blocks."""
+    found = reader.current(name)
+    if found is None:
+        return None
+    blob = found[1]
+    try:
+        task = parse_task_file(blob.data, blob.url)
+        url = resolve(task.environment, blob.url)
+        spec = parse_environment_file(stores.read(url, limit=MAX_BYTES).data, url)
+    except PoltergustError:
+        return None
+    return Redactor((*named_values(spec), *named_values(task)), names=secret_names)
+
+
 def files_of(
     state: PathState, stores: Stores, reader: Reader, name: str, secret_names: SecretNames
 ) -> ShownFiles | None:

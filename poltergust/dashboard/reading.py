@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from poltergust.base.secret_forms import SecretNames
 from poltergust.dashboard.events import PATH_TOPIC, run_topic
-from poltergust.dashboard.files import ShownFiles, files_of
+from poltergust.dashboard.files import ShownFiles, files_of, redactor_of
 from poltergust.dashboard.logs import LogFile, Logs
 from poltergust.dashboard.path_configs import PathConfigs
-from poltergust.dashboard.tasks import TaskView, past_task_views, task_views
+from poltergust.dashboard.tasks import TaskView, past_task_views, task_views, without_secrets
 from poltergust.dashboard.watching import Topic
+from poltergust.luigi_run.scheduler import Graph
 from poltergust.observe.scheduler_view import SchedulerView
 from poltergust.path.layout import WatchedPath
 from poltergust.path.reading.comparison import RunComparison, compare
@@ -131,10 +132,19 @@ class PathReading:
         detail = self._reader.detail(name)
         if detail is None:
             return None
-        graph = self._scheduling.graph(detail.config, detail.nodes)
+        graph = self._graph(detail)
         logs = self.logs.files(name, detail.config.generation or "")
         stories = self._reader.tasks(name, detail.config.generation or "", detail.config.runs)
         return RunPicture(detail, task_views(detail.config, graph, stories), logs)
+
+    def _graph(self, detail: Detail) -> Graph | None:
+        """What the scheduler says of the run, without secrets; None where it says nothing, and where nobody can say
+        what is secret in it: the records tell by themselves."""
+        graph = self._scheduling.graph(detail.config, detail.nodes)
+        if graph is None:
+            return None
+        redact = redactor_of(self._stores, self._reader, detail.config.name, self._secret_names)
+        return None if redact is None else without_secrets(graph, redact, self._secret_names)
 
     def _changes(self, name: str) -> RunComparison | None:
         past = self._reader.runs(name, self._reader.nodes(), limit=2)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from poltergust.base.redaction import Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.luigi_run.scheduler import Graph, GraphTask
 from poltergust.path.reading.model import ConfigView, PastRun, RunView
-from poltergust.path.tasks import TaskState, TaskStory
+from poltergust.path.tasks import TaskState, TaskStory, shown_parameters
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,28 @@ _STATES = {
 LOST = "the process that ran it ended before it did"
 
 
+def without_secrets(graph: Graph, redact: Redactor, names: SecretNames) -> Graph:
+    """As the nodes write what they record, so that a task has the same id here and there: the scheduler has all as the
+    pipeline gave it."""
+
+    def shown(task: GraphTask) -> GraphTask:
+        return replace(
+            task,
+            task_id=redact(task.task_id),
+            family=redact(task.family),
+            deps=tuple(map(redact, task.deps)),
+            workers=tuple(map(redact, task.workers)),
+            running_on=None if task.running_on is None else redact(task.running_on),
+            params=shown_parameters(task.params, redact, names),
+        )
+
+    tasks = [shown(task) for task in graph.tasks.values()]
+    return Graph(redact(graph.root), {task.task_id: task for task in tasks})
+
+
 def task_views(config: ConfigView, graph: Graph | None, stories: Iterable[TaskStory]) -> tuple[TaskView, ...]:
-    """Every task that is known of the run, those first that a person looks for first."""
+    """Every task that is known of the run, those first that a person looks for first. `graph` is one that has no
+    secrets any more."""
     nodes = {run.record.worker: run.record.node for run in config.runs if run.record.worker}
     found = {story.task_id: _of_story(story) for story in stories}
     for task in graph.tasks.values() if graph is not None else ():

@@ -13,10 +13,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from poltergust.base.json_text import json_bytes, read_json
 from poltergust.base.progress import task_name
 from poltergust.base.redaction import KNOWN_NAMES, MASK, Redactor
+from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import cut
 from poltergust.path.appended import AppendedLines
 from poltergust.path.background import Background
@@ -106,10 +108,15 @@ class TaskLog(AppendedLines):
         if isinstance(value, list):
             return [self._redact(one) for one in value if isinstance(one, str)]
         if isinstance(value, dict):
-            return {
-                str(name): MASK if str(name) in KNOWN_NAMES else self._redact(str(one)) for name, one in value.items()
-            }
+            return shown_parameters(value, self._redact)
         return value if isinstance(value, (bool, int, float)) else None
+
+
+def shown_parameters(
+    parameters: Mapping[Any, object], redact: Redactor, names: SecretNames = KNOWN_NAMES
+) -> dict[str, str]:
+    """A task's parameters as the records have them: redacted, and masked whole where `names` has the name."""
+    return {str(name): MASK if str(name) in names else redact(str(value)) for name, value in parameters.items()}
 
 
 class TaskTimer:

@@ -100,9 +100,9 @@ class Site:
         store.records.save_node(NodeRecord(node=node, **{**given, **values}))
 
     @contextlib.contextmanager
-    def served(self, **settings: Any) -> Iterator[Served]:
-        """The page while the context is open."""
-        reading = PathReading(self.state, Stores(self.state.path.state_prefix), SchedulerView("elsewhere"))
+    def served(self, scheduler: str | None = None, **settings: Any) -> Iterator[Served]:
+        """The page while the context is open. `scheduler` is asked for every run; None: none is."""
+        reading = PathReading(self.state, Stores(self.state.path.state_prefix), SchedulerView("elsewhere", scheduler))
         with serving(DashboardSettings(address=("127.0.0.1", 0), **settings), reading) as url:
             yield Served(url)
 

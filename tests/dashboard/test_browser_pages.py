@@ -4,12 +4,14 @@ what a pipeline may name and print to harm them."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from poltergust.base.progress import Progress, TaskFailure
+from poltergust.base.redaction import Redactor
 from poltergust.path.records import PhaseTimings, RunEnvironment, RunRecord, State
 from tests.dashboard.browser import Look, look
 from tests.dashboard.serving import Served, Site
@@ -193,3 +195,30 @@ def test_without_scripts_the_pages_are_all_there(browser: Browser, page: Served)
         expect(seen.page.get_by_text("Page 2 of 2")).to_be_visible()
         seen.open("/runs/reports/nightly?view=graph")
         expect(seen.page.get_by_role("link", name="CleanStation")).to_be_visible()
+
+
+CUT_OFF = """[...document.querySelectorAll('#graph .edge, #graph .box')].filter(drawn => {
+  const all = drawn.ownerSVGElement.viewBox.baseVal, one = drawn.getBBox();
+  const across = one.x < all.x || one.x + one.width > all.x + all.width;
+  return across || one.y < all.y || one.y + one.height > all.y + all.height;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_edge_of_a_graph_is_cut_off(browser: Browser, tmp_path: Path, width: int) -> None:
+    site = Site(tmp_path)
+    generation = site.config("bent", kind="done")
+    site.record(RunRecord("bent", generation, "node-1", State.ENDED, "done", "complete", started=1.0))
+    requires: dict[str, list[str]] = {
+        "Dyn": ["Fetch"],
+        "Fetch": [],
+        "Load": ["Fetch"],
+        "Noisy": ["Dyn", "Fetch", "Load"],
+    }
+    with site.state.task_log("bent", generation, redact=Redactor(())) as log:
+        for family, deps in requires.items():
+            log.events([{"event": "announced", "task": family, "family": family, "params": {}, "deps": deps}])
+    with site.served() as served, look(browser, served.url, viewport={"width": width, "height": 900}) as seen:
+        opened(seen, "/runs/bent?view=graph")
+        expect(seen.page.locator("#graph .edge")).to_have_count(5)
+        assert seen.page.evaluate(CUT_OFF) == 0

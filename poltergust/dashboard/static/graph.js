@@ -5,6 +5,7 @@ import dagre from "./vendor/dagre.js";
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 190;
 const HEIGHT = 54;
+const MARGIN = 8;
 
 let drawn = "";
 
@@ -60,7 +61,7 @@ function drawEdge(points) {
 function layout(graph) {
   const made = new dagre.graphlib.Graph();
   // From top to bottom where there is little width.
-  made.setGraph({ rankdir: innerWidth < 720 ? "TB" : "LR", nodesep: 14, ranksep: 60, marginx: 8, marginy: 8 });
+  made.setGraph({ rankdir: innerWidth < 720 ? "TB" : "LR", nodesep: 14, ranksep: 60 });
   made.setDefaultEdgeLabel(() => ({}));
   for (const box of graph.boxes) made.setNode(box.key, { width: WIDTH, height: HEIGHT });
   for (const [from, to] of graph.edges) made.setEdge(from, to);
@@ -70,8 +71,7 @@ function layout(graph) {
 
 function draw(place, graph) {
   const made = layout(graph);
-  const { width, height } = made.graph();
-  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Graph of tasks" });
+  const svg = element("svg", { role: "group", "aria-label": "Graph of tasks" });
   const marker = element("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" });
   marker.append(element("path", { class: "arrow", d: "M0,0 L8,4 L0,8 z" }));
   const defs = element("defs");
@@ -87,6 +87,11 @@ function draw(place, graph) {
     rest.push(note);
   }
   place.replaceChildren(svg, ...rest);
+  // Of what was drawn, and not the size that dagre gives: an edge may bend beyond that.
+  const { x, y, width, height } = svg.getBBox();
+  const size = { width: width + 2 * MARGIN, height: height + 2 * MARGIN };
+  for (const [key, value] of Object.entries(size)) svg.setAttribute(key, value);
+  svg.setAttribute("viewBox", `${x - MARGIN} ${y - MARGIN} ${size.width} ${size.height}`);
 }
 
 function recolour(place, graph) {

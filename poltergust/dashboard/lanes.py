@@ -67,7 +67,8 @@ class _Span:
 
 
 def path_timeline(configs: Iterable[ConfigView], nodes: Sequence[NodeView], now: float) -> Drawing:
-    """The last hours, one lane per node, each run split where the environment was ready and Luigi began."""
+    """The last hours, one lane per node, the latest run of each config split where the environment was ready and Luigi
+    began. Earlier runs of a name would take a listing of each name at each look; its history has them."""
     spans = [span for config in configs for run in config.runs for span in _phases(config, run, now)]
     oldest = now - TIMELINE_SECONDS
     spans = [span for span in spans if span.end > oldest]

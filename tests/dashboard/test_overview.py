@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 from poltergust.base.progress import Progress
@@ -96,3 +98,18 @@ def test_a_script_gets_the_changing_part_alone_with_the_same_content(tmp_path: P
             assert (whole.status, part.status) == (200, 200), path
             assert "<html" not in part.text
             assert part.text.strip()[:40] in whole.text
+
+
+def test_the_timeline_says_that_it_has_the_latest_runs_and_what_each_colour_means(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    now = time.time()
+    generation = site.config("nightly", kind="cancelled")
+    for run, started in (("1", now - 900), (generation, now - 60)):
+        site.record(RunRecord("nightly", run, "node-1", State.ENDED, "cancelled", started=started, ended=now))
+    with site.served() as page:
+        html = page.get("/").text
+    timeline = html[html.index("timeline-title") : html.index("configs-title")]
+    assert "the latest run of each config" in timeline
+    drawn = set(re.findall(r'class="bar bar-([a-z]+)"', timeline))
+    assert drawn
+    assert drawn <= set(re.findall(r'<li class="bar-([a-z]+)"', timeline))

@@ -15,6 +15,7 @@ from pygments.lexers import YamlLexer
 from poltergust.base.redaction import Redactor
 from poltergust.base.text import exact, plain, size, span
 from poltergust.dashboard.ansi import pieces
+from poltergust.luigi_run.inside.ending import TRACEBACK, headline
 
 _WITHOUT_SECRETS = Redactor(())
 """Credentials in addresses are masked wherever they stand."""
@@ -52,6 +53,13 @@ def yaml(text: str) -> Markup:
     return Markup(highlight(plain(text), YamlLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704  # pygments escapes what it is given
 
 
+def failure_line(text: str) -> str:
+    """The exception's type and first line, by the rule of a run's reason. Of a long failure only the end is kept, so
+    that the line with which its traceback begins may be gone, and the next one be cut."""
+    cut_traceback = TRACEBACK not in text and '\n  File "' in text
+    return headline(f"{TRACEBACK}\n{text.partition(chr(10))[2]}" if cut_traceback else text)
+
+
 def compact(number: float) -> str:
     """A coordinate of a drawing: two decimals at most."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
@@ -61,6 +69,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "ansi": pieces,
     "compact": compact,
     "exact": exact,
+    "failure_line": failure_line,
     "machine_moment": machine_moment,
     "moment": moment,
     "shell": shlex.quote,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from poltergust.base.progress import TaskFailure
 from poltergust.dashboard import graph
 from poltergust.dashboard.ansi import Piece, pieces
@@ -40,6 +42,19 @@ def test_the_exception_of_a_failed_task_is_on_the_page_of_the_run(tmp_path: Path
         html, told = page.get("/runs/nightly").text, page.get("/api/runs/nightly").json()
     assert "<summary>ValueError: &lt;b&gt;413&lt;/b&gt; °C</summary>" in html
     assert [(one["family"], one["state"]) for one in told["tasks"]] == [("Clean", "failed")]
+
+
+@pytest.mark.parametrize("cut", [0, 45])
+def test_a_failure_is_headed_by_the_first_line_of_its_exception(tmp_path: Path, cut: int) -> None:
+    site = Site(tmp_path)
+    generation = site.config("nightly", kind="error")
+    error = 'Traceback (most recent call last):\n  File "work.py", line 7, in run\n    step()\n'
+    error += '  File "work.py", line 9, in step\nValueError: first\nsecond\nlast\n'
+    failures = (TaskFailure("Clean_1", "Clean", error[cut:]),)
+    site.record(RunRecord("nightly", generation, "node-1", State.ENDED, "error", "task-failed", failures=failures))
+    with site.served() as page:
+        html = page.get("/runs/nightly").text
+    assert "<summary>ValueError: first</summary>" in html
 
 
 def test_failed_tasks_come_first_then_what_runs() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from poltergust.base.redaction import Redactor
 from poltergust.base.secret_forms import SecretNames
+from poltergust.luigi_run.run_view import run_of
 from poltergust.luigi_run.scheduler import Graph, GraphTask
 from poltergust.path.reading.model import ConfigView, PastRun, RunView
 from poltergust.path.tasks import TaskState, TaskStory, shown_parameters
@@ -138,6 +139,12 @@ def _of_story(story: TaskStory) -> TaskView:
     )
 
 
+def _node_of(worker: str) -> str:
+    """Where another config's worker ran a task that both need; "" for a worker of nobody's that we know."""
+    made_by_us = run_of(worker)
+    return "" if made_by_us is None else made_by_us[0]
+
+
 def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
     state = _STATES.get(task.status, TaskState.PENDING)
     worker = task.running_on or ""
@@ -146,7 +153,7 @@ def _of_graph(task: GraphTask, nodes: Mapping[str, str]) -> TaskView:
         family=task.family,
         state=state,
         params=task.params,
-        node=nodes.get(worker, ""),
+        node=nodes.get(worker) or _node_of(worker),
         worker=worker,
         started=task.started if state is not TaskState.PENDING else None,
         ended=task.updated if state in (TaskState.DONE, TaskState.FAILED) and task.started is not None else None,

@@ -12,7 +12,9 @@ from poltergust.dashboard import graph
 from poltergust.dashboard.ansi import Piece, pieces
 from poltergust.dashboard.lanes import task_lanes
 from poltergust.dashboard.logs import WINDOW_BYTES
-from poltergust.dashboard.tasks import TaskView, ordered
+from poltergust.dashboard.tasks import TaskView, ordered, task_views
+from poltergust.luigi_run.scheduler import Graph, GraphTask
+from poltergust.path.reading.model import ConfigState, ConfigView
 from poltergust.path.records import RunEnvironment, RunRecord, State
 from poltergust.path.tasks import TaskState
 from tests.dashboard.serving import Served, Site
@@ -98,6 +100,16 @@ def test_tasks_that_overlap_on_a_node_stand_in_rows_of_their_own() -> None:
     assert drawing is not None
     (lane,) = drawing.lanes
     assert [[bar.name for bar in row] for row in lane.rows] == [["A", "C"], ["B"]]
+
+
+def test_a_task_that_the_worker_of_another_config_ran_stands_in_its_nodes_lane() -> None:
+    worker = "poltergust-node-7-1a2b3c-0123abcd-1"
+    graph = Graph("A_1", {"A_1": GraphTask("A_1", "A", "DONE", running_on=worker, started=1.0, updated=2.0)})
+    drawing = task_lanes(
+        task_views(ConfigView("nightly", ConfigState.DONE, "/p/nightly", 0.0, 0.0), graph, ()), now=3.0
+    )
+    assert drawing is not None
+    assert [lane.label for lane in drawing.lanes] == ["node-7"]
 
 
 def test_colours_become_class_names_and_other_codes_nothing() -> None:

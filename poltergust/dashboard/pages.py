@@ -13,6 +13,7 @@ from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.events import PATH_TOPIC
 from poltergust.dashboard.family_rows import family_rows
 from poltergust.dashboard.graph import summaries
+from poltergust.dashboard.history_page import lock_cells
 from poltergust.dashboard.lanes import path_timeline, task_lanes
 from poltergust.dashboard.nodes_page import node_rows
 from poltergust.dashboard.overview import Group, Query, select
@@ -183,7 +184,8 @@ class HistoryPage(RunHandler):
         history, now = snapshot.value, self.parts.reading.now()
         runs = run_summaries(history.config, history.runs, now)
         chosen = [self.get_query_argument(side, "") for side in ("a", "b")]
-        compared = [run for generation in chosen for run in runs if run.generation == generation]
+        found = [run for generation in chosen for run in runs if run.generation == generation]
+        compared = found if len(found) == 2 else []
         self.write_page(
             "history.html",
             snapshot,
@@ -191,6 +193,7 @@ class HistoryPage(RunHandler):
             name=name,
             runs=runs,
             rows=family_rows(history.tasks),
-            compared=compared if len(compared) == 2 else [],
+            compared=compared,
+            locks=lock_cells(*compared) if compared else (),
             now=now,
         )

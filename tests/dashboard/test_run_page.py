@@ -205,6 +205,25 @@ def test_runs_of_a_name_stand_side_by_side(tmp_path: Path) -> None:
     assert {run["outcome"] for run in told["runs"]} == {"error", "done"}
 
 
+def test_installed_versions_side_by_side_are_the_locks_generation_and_the_same_where_equal(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for number, lock in (
+        (1, "py3.11-0123@1700000000000001"),
+        (2, "py3.11-0123@1700000000000001"),
+        (3, "py3.11-0123@2"),
+    ):
+        used = RunEnvironment(url="e", key="py3.11-0123", python="3.11.7", lock=lock)
+        past = RunRecord(
+            "nightly", f"g{number}", "node-1", State.ENDED, "done", started=float(number), environment=used
+        )
+        site.record(past)
+    with site.served() as page:
+        equal, unequal = (page.get(f"/history/nightly?a=g1&b={other}").text for other in ("g2", "g3"))
+    row = '<th scope="row">Installed versions</th>'
+    assert row + "<td><code>1700000000000001</code></td><td>same</td>" in equal
+    assert row + "<td><code>1700000000000001</code></td><td><code>2</code></td>" in unequal
+
+
 def test_the_log_of_an_earlier_run_is_shown_as_such_and_only_of_this_name(tmp_path: Path) -> None:
     site = Site(tmp_path)
     failed_run(site)

@@ -13,7 +13,7 @@ from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.events import PATH_TOPIC
 from poltergust.dashboard.family_rows import family_rows
 from poltergust.dashboard.graph import summaries
-from poltergust.dashboard.history_page import lock_cells
+from poltergust.dashboard.history_page import lock_cells, square_legend
 from poltergust.dashboard.lanes import path_timeline, task_lanes
 from poltergust.dashboard.nodes_page import node_rows
 from poltergust.dashboard.overview import Group, Query, select
@@ -186,13 +186,15 @@ class HistoryPage(RunHandler):
         chosen = [self.get_query_argument(side, "") for side in ("a", "b")]
         found = [run for generation in chosen for run in runs if run.generation == generation]
         compared = found if len(found) == 2 else []
+        rows = family_rows(history.tasks)
         self.write_page(
             "history.html",
             snapshot,
             topic=self.parts.reading.history(name).name,
             name=name,
             runs=runs,
-            rows=family_rows(history.tasks),
+            rows=rows,
+            legend=square_legend(rows),
             compared=compared,
             locks=lock_cells(*compared) if compared else (),
             now=now,

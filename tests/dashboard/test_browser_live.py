@@ -120,7 +120,7 @@ def test_a_repaired_run_is_retried_from_the_page_and_the_history_has_both(seen: 
     compared = page.locator("table.compare tbody tr").first
     expect(compared).to_contain_text("error")
     expect(compared).to_contain_text("done")
-    expect(page.locator(".cell-failed")).to_have_count(1)
+    expect(page.locator(".grid .cell-failed")).to_have_count(1)
 
 
 def test_a_run_is_cancelled_from_the_page_on_every_node(seen: Look, live: Cluster) -> None:

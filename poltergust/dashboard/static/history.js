@@ -12,6 +12,19 @@ function colour(name) {
   return found;
 }
 
+// Dates and times as on the rest of the page: ISO, in UTC. The day stands below the first time of it.
+function moments(_, ticks, _axis, _space, step) {
+  let before = "";
+  return ticks.map((tick) => {
+    const [day, time] = new Date(tick * 1000).toISOString().split("T");
+    if (step >= 86400) return day;
+    const text = time.slice(0, step < 60 ? 8 : 5);
+    const shown = day === before ? text : `${text}\n${day}`;
+    before = day;
+    return shown;
+  });
+}
+
 async function show() {
   const place = document.getElementById("durations-chart");
   if (!place) return;
@@ -38,7 +51,8 @@ async function show() {
         { label: "done", stroke: colour("--done-fill"), width: 1, points: points("--done-fill"), spanGaps: true },
         { label: "not done", stroke: colour("--failed-fill"), width: 0, points: points("--failed-fill") },
       ],
-      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} s`) }],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      axes: [{ ...axis, space: 90, values: moments }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} s`) }],
       scales: { y: { range: (_, least, most) => [0, Math.max(1, most * 1.1)] } },
     },
     data,

@@ -11,7 +11,7 @@ from poltergust.dashboard.environments_page import environment_uses
 from poltergust.dashboard.graph import Boxes, families, focus
 from poltergust.dashboard.overview import PAGE_SIZE
 from poltergust.dashboard.pages import PathHandler, RunHandler, byte_of
-from poltergust.dashboard.run_page import select_tasks
+from poltergust.dashboard.run_page import log_to_open, select_tasks
 from poltergust.dashboard.tasks import TaskView
 from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import ConfigView, NodeView
@@ -72,7 +72,8 @@ class LogsApi(RunHandler):
     async def get(self, name: str) -> None:
         picture = (await self.picture(name, logs=True)).value
         node, at = self.get_query_argument("node", ""), self.get_query_argument("at", "")
-        file = next((file for file in picture.logs if node in ("", file.node)), None)
+        chosen = [file for file in picture.logs if node in ("", file.node)]
+        file = log_to_open(chosen, picture.tasks, picture.detail.config.nodes) if chosen else None
         answer: dict[str, Any] = {"logs": [{"node": one.node, "size": one.size} for one in picture.logs]}
         if file is not None:
             window = await asyncio.to_thread(self.parts.reading.logs.window, file, byte_of(at))

@@ -19,7 +19,7 @@ from poltergust.dashboard.nodes_page import node_rows
 from poltergust.dashboard.overview import Group, Query, select
 from poltergust.dashboard.paging import Selection
 from poltergust.dashboard.reading import History, RunPicture
-from poltergust.dashboard.run_page import RunQuery, RunTab, select_tasks
+from poltergust.dashboard.run_page import RunQuery, RunTab, log_to_open, select_tasks
 from poltergust.dashboard.watching import TopicSnapshot
 from poltergust.path.layout import WatchedPath
 from poltergust.path.reading.history import run_summaries
@@ -172,7 +172,8 @@ class RunPage(RunHandler):
             # In a thread of its own: a search through a long log holds up nobody else.
             found = await asyncio.to_thread(logs.search, chosen, query.words, only_errors=only_errors)
         elif chosen:
-            file = next((file for file in chosen if file.node in config.nodes[:1]), chosen[0])
+            tasks = picture.tasks if generation in ("", config.generation) else ()
+            file = log_to_open(chosen, tasks, config.nodes)
             window = await asyncio.to_thread(logs.window, file, byte_of(at))
         values = {"files": files, "generation": generation, "node": node, "at": at, "only_errors": only_errors}
         return {**values, "window": window, "found": found}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from poltergust.dashboard.logs import LogFile
 from poltergust.dashboard.paging import Selection, holds, page_number, search_words, selection
 from poltergust.dashboard.tasks import TaskView
 from poltergust.path.tasks import TaskState
@@ -50,6 +51,13 @@ def select_tasks(tasks: Sequence[TaskView], query: RunQuery) -> Selection[TaskVi
         if holds(_text(task), query.words):
             groups[task.state].append(task)
     return selection(groups, query.state, query.page, PAGE_SIZE)
+
+
+def log_to_open(files: Sequence[LogFile], tasks: Sequence[TaskView], nodes: Sequence[str]) -> LogFile:
+    """Of `files`, of which there is one at least: that of the node on which the first of `tasks` failed or was lost,
+    else of the first of `nodes`, those of the run."""
+    failed = [task.node for task in tasks if task.state in (TaskState.FAILED, TaskState.LOST)]
+    return next((file for node in (*failed, *nodes[:1]) for file in files if file.node == node), files[0])
 
 
 def _text(task: TaskView) -> str:

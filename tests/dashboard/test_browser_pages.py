@@ -131,6 +131,23 @@ def test_no_page_is_wider_than_a_small_screen(browser: Browser, page: Served, wi
     assert wide == {}
 
 
+CUT_LINKS = """[...document.querySelectorAll('.top nav a, .tabs a')].filter(link => {
+  const one = link.getBoundingClientRect(), around = link.parentElement.getBoundingClientRect();
+  return one.right > Math.min(innerWidth, around.right) + 1 || one.left < around.left - 1;
+}).map(link => link.textContent)"""
+
+
+def test_on_a_phone_every_link_of_the_navigation_and_of_tabs_is_in_sight(browser: Browser, page: Served) -> None:
+    cut = {}
+    with look(browser, page.url, viewport={"width": 375, "height": 800}) as seen:
+        seen.page.goto(f"{page.url}#token={quote(TOKEN)}")
+        expect(seen.page.get_by_role("link", name="Submit", exact=True)).to_be_visible()
+        for path in PAGES:
+            seen.open(path)
+            cut[path] = seen.page.evaluate(CUT_LINKS)
+    assert {path: links for path, links in cut.items() if links} == {}
+
+
 def test_dark_is_the_systems_choice_until_a_person_chooses(browser: Browser, page: Served) -> None:
     brightness = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
     with look(browser, page.url, color_scheme="dark") as seen:

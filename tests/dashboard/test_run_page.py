@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -144,6 +145,33 @@ def test_a_log_is_shown_from_its_end_and_each_line_has_an_address(tmp_path: Path
         assert "line 6 " in there
         assert "line 15000 " in page.get("/runs/nightly?view=logs&q=LINE+15000+").text
         assert page.get("/api/logs/nightly").json()["lines"][-1]["text"].startswith("line 19999")
+
+
+def test_of_several_logs_that_of_the_node_with_the_failure_is_opened(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    generation = failed_run(site)
+    lines = (
+        {"event": "announced", "task": "Clean_1", "family": "Clean"},
+        {"event": "started", "task": "Clean_1", "time": 1},
+    )
+    events = (*lines, {"event": "ended", "task": "Clean_1", "time": 2, "status": "FAILED", "error": "E"})
+    data = b"".join(json.dumps(event).encode() + b"\n" for event in events)
+    site.state.store.append(site.state.path.tasks("nightly", generation, "node-2"), data)
+    for node in ("node-1", "node-2", "node-3"):
+        site.state.store.append(site.state.path.log("nightly", generation, node), f"said by {node}\n".encode())
+    with site.served() as page:
+        assert "said by node-2" in page.get("/runs/nightly?view=logs").text
+        assert "said by node-3" in page.get("/runs/nightly?view=logs&node=node-3").text
+        assert page.get("/api/logs/nightly").json()["node"] == "node-2"
+
+
+@pytest.mark.parametrize("path", ["/submit", "/sign-in", "/runs/nothing"])
+def test_a_page_that_does_not_change_says_nothing_of_being_live_and_names_no_json(tmp_path: Path, path: str) -> None:
+    with Site(tmp_path).served() as page:
+        still, overview = page.get(path).text, page.get("/").text
+    for sign in ('id="live"', "this page as JSON"):
+        assert sign in overview
+        assert sign not in still
 
 
 def test_secrets_of_the_files_are_masked_and_only_environment_files_are_shown(tmp_path: Path) -> None:

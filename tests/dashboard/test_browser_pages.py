@@ -148,6 +148,18 @@ def test_on_a_phone_every_link_of_the_navigation_and_of_tabs_is_in_sight(browser
     assert {path: links for path, links in cut.items() if links} == {}
 
 
+NAMED = {"/nodes": "heartbeat", "/environments": "last used", "/runs/reports/nightly?view=nodes": "attempt"}
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_on_a_phone_each_value_of_a_row_has_a_name(browser: Browser, page: Served, path: str) -> None:
+    with look(browser, page.url, viewport={"width": 375, "height": 800}) as seen:
+        seen.open(path)
+        expect(seen.page.locator("tbody .only-small", has_text=NAMED[path]).first).to_be_visible()
+        headers = seen.page.locator("nav[aria-label=Pages] a")
+        assert len({headers.nth(number).evaluate("one => one.offsetTop") for number in range(headers.count())}) == 1
+
+
 def test_dark_is_the_systems_choice_until_a_person_chooses(browser: Browser, page: Served) -> None:
     brightness = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
     with look(browser, page.url, color_scheme="dark") as seen:

@@ -5,8 +5,8 @@
 For each number of nodes: first `--noops` configs whose root task is complete, then `--tasks` tasks that sleep, by
 `--group` below one root. A node that joins makes the tasks of the groups it comes by. Real agents, one `poltergust
 scheduler`, a folder as the path, one cache of environments. All nodes share this machine's cores, so with many of them
-the times are those of this machine; the numbers of processes are not. As root, scheduler and pings go before all else, as
-if they had a machine of their own.
+the times are those of this machine; the numbers of processes are not. As root, scheduler and pings go before all else,
+as if they had a machine of their own.
 
 `processes` are the Luigi processes started for a no-op, over all nodes, of the no-op that took most; 3 is promised.
 `joined` is when the last node that ran a task began its first one, in seconds after the first task of all began.

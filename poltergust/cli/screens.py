@@ -85,8 +85,10 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "", *, all_tas
         parts += [Text(), _runs(config, width)]
     if now is not None and now.running:
         parts.append(Text("\nrunning now", "bold"))
+        names = {task.task_id: task.name for task in view.tasks}
         parts += [
-            Text(f"  {safe(task.name)}" + (f"  on {safe(task.node)}" if task.node else "")) for task in now.running
+            Text(f"  {safe(names.get(task.task_id, task.family))}" + (f"  on {safe(task.node)}" if task.node else ""))
+            for task in now.running
         ]
     if view.tasks:
         parts += [Text(), *task_screens.tasks(view.tasks, width, all_tasks=all_tasks)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from poltergust.base.errors import Temporary, UsageError
-from poltergust.base.progress import Progress, task_name
+from poltergust.base.progress import Progress
 from poltergust.luigi_run import LOOPBACK
 from poltergust.luigi_run.own_state import with_own_password
 from poltergust.luigi_run.scheduler import Graph, SchedulerClient, judge
@@ -25,9 +25,11 @@ PAUSE = 30.0  # seconds a scheduler that did not answer is not asked again
 
 @dataclass(frozen=True)
 class RunningTask:
-    """A task that runs now: its name for people, and the node that runs it ("" if that is not known)."""
+    """A task that runs now, and the node that runs it ("" if that is not known). The scheduler knows its parameters as
+    the pipeline gave them, secrets too: how it is shown, the records say."""
 
-    name: str
+    task_id: str
+    family: str
     node: str
 
 
@@ -67,9 +69,8 @@ class SchedulerView:
         judgement = judge(graph)
         workers = {run.record.worker: run.record.node for run in view.runs if run.record.worker}
         tasks = [graph.tasks[task_id] for task_id in judgement.running]
-        names = [task_name(task.family, task.params) or task.task_id for task in tasks]
-        nodes_of = [workers.get(task.running_on or "", "") for task in tasks]
-        return Now(judgement.progress, tuple(map(RunningTask, names, nodes_of)))
+        running = [RunningTask(task.task_id, task.family, workers.get(task.running_on or "", "")) for task in tasks]
+        return Now(judgement.progress, tuple(running))
 
     def graph(self, view: ConfigView, nodes: Sequence[NodeView]) -> Graph | None:
         """The run's tasks, of an ended run as well while the scheduler remembers it; None as for `now`."""

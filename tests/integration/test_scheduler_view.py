@@ -50,10 +50,10 @@ def test_counts_and_running_tasks_with_their_node(scheduler: str) -> None:
     now = SchedulerView("here").now(view(scheduler), on("here", scheduler))
     assert now is not None
     assert now.progress == Progress(done=1, running=1, pending=1)
-    assert now.running == (RunningTask("B()", "n"),)
+    assert now.running == (RunningTask("B_1", "B", "n"),)
     other = SchedulerView("here").now(view(scheduler, worker="w-of-an-earlier-attempt"), on("here", scheduler))
     assert other is not None
-    assert other.running == (RunningTask("B()", ""),)
+    assert other.running == (RunningTask("B_1", "B", ""),)
 
 
 def test_a_scheduler_on_another_machine_s_loopback_is_not_asked(scheduler: str) -> None:

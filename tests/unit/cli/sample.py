@@ -174,7 +174,7 @@ def detail(view: ConfigView) -> Detail:
 
 
 def now() -> Now:
-    tasks = (RunningTask("Report(date=2025-06-15)", "node-1"), RunningTask("Load(table=sales)", ""))
+    tasks = (RunningTask("Report_1", "Report", "node-1"), RunningTask("Load_1", "Load", ""))
     return Now(Progress(done=14, running=2, pending=23, failed=1), tasks)
 
 

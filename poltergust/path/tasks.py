@@ -42,7 +42,7 @@ class TaskState(Enum):
     RUNNING = "running"
     PENDING = "pending"
     DONE = "done"
-    COMPLETE = "complete"  # before the run came to it: nobody ran it
+    COMPLETE = "complete"  # without this run: it was there before, or the run of another config made it
 
     @property
     def ended_well(self) -> bool:
@@ -143,9 +143,10 @@ class TaskTimer:
                     yield self._families.get(task, ""), result, max(0.0, at - started)
 
 
-def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset()) -> list[TaskStory]:
+def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset(), *, done: bool = False) -> list[TaskStory]:
     """Every task in those files (by node), one story each, in no order. `ended`: nodes on which nothing of the run goes
-    on any more: what has no end there is lost."""
+    on any more: what has no end there is lost. `done`: the root task is complete, so that what this run left pending
+    was made by another."""
     found: dict[str, _Merged] = {}
     for node, data in files.items():
         worker = ""
@@ -170,7 +171,10 @@ def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset()) -> 
         if node in ended:
             for lost in running:
                 found[lost].lose(node)
-    return [merged.story for merged in found.values()]
+    told = [merged.story for merged in found.values()]
+    if not done:
+        return told
+    return [replace(one, state=TaskState.COMPLETE) if one.state is TaskState.PENDING else one for one in told]
 
 
 class _Merged:

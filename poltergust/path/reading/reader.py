@@ -128,8 +128,8 @@ class Reader:
 
     def tasks(self, name: str, generation: str, runs: Iterable[RunView]) -> list[TaskStory]:
         """What every task of that run did, from all nodes' files. `runs` are the records of the run: where one ended,
-        or its node is silent, nothing goes on any more."""
-        prefix = self.path.runs(name, generation)
+        or its node is silent, nothing goes on any more; where one knows it done, nothing is pending."""
+        prefix, runs = self.path.runs(name, generation), tuple(runs)
         files = {
             entry.url[len(prefix) : -len(TASKS_SUFFIX)]: entry.url
             for entry in self._store.list(prefix, suffix=TASKS_SUFFIX)
@@ -138,7 +138,8 @@ class Reader:
         blobs = _each(lambda url: self.read(url, MAX_FILE_BYTES), list(files.values()), PARALLEL_READS)
         found = {node: blob.data for node, blob in zip(files, blobs, strict=True) if blob is not None}
         ended = frozenset(run.record.node for run in runs if run.silent or run.record.state is State.ENDED)
-        return stories(found, ended)
+        done = any(run.record.outcome == Kind.DONE.value for run in runs)
+        return stories(found, ended, done=done)
 
     def nodes(self) -> list[NodeView]:
         """Every node that has a heartbeat, by name."""

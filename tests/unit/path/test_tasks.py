@@ -47,6 +47,12 @@ def test_one_that_nobody_ran_is_pending_or_was_complete_before() -> None:
     assert story({"n1": lines(announced("a", complete=True))}).state is TaskState.COMPLETE
 
 
+def test_what_a_run_that_is_done_left_pending_another_one_made() -> None:
+    data = lines(process("w1"), announced("a"), started("b", 10.0), ended("b", 11.0, "FAILED"), started("c", 10.0))
+    states = {each.task_id: each.state for each in stories({"n1": data}, frozenset({"n1"}), done=True)}
+    assert states == {"a": TaskState.COMPLETE, "b": TaskState.FAILED, "c": TaskState.LOST}
+
+
 def test_a_failure_on_one_node_and_the_success_on_another() -> None:
     first = lines(process("w1"), announced("a"), started("a", 10.0), ended("a", 11.0, "FAILED", "ValueError: no"))
     second = lines(process("w2"), announced("a"), started("a", 20.0), ended("a", 21.0))

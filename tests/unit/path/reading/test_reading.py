@@ -16,7 +16,9 @@ from poltergust.path.reading.reader import Reader, digest
 from poltergust.path.reading.waiting import Awaited, Conclusion, outcomes
 from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
+from poltergust.path.tasks import TaskState
 from poltergust.stores import Entry
+from tests.task_events import announced
 
 TASK = b"environment: e.yaml\ntask: {module: m, name: T}\n"
 
@@ -127,6 +129,17 @@ def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:
     assert view is not None
     assert (view.generation, view.nodes, view.reason) == ("2-b", ("b",), "complete")
     assert place.reader.generations("x") == ["1-a", "2-b"]
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("done", TaskState.COMPLETE), ("error", TaskState.PENDING)])
+def test_of_a_run_that_is_done_no_task_is_pending(place: Place, outcome: str, state: TaskState) -> None:
+    """Another config's run made them: both shared the scheduler, which gave each task to one of them."""
+    place.store.append(place.path.tasks("x", "1-a", "a"), json.dumps(announced("Root")).encode() + b"\n")
+    place.run("x", "1-a", "a", State.ENDED, outcome=outcome, renamed=True)
+    place.run("x", "1-a", "b", State.ENDED)
+    (run,) = place.reader.runs("x")
+    (task,) = place.reader.tasks("x", run.generation, run.runs)
+    assert task.state is state
 
 
 @pytest.mark.parametrize(

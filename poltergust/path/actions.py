@@ -106,7 +106,7 @@ class Actions:
                 Config(name, config.generation, config.data, config.updated), Kind.CANCELLED
             )
             if result is RenameResult.WON:
-                self._note_canceller(name)
+                self._note_canceller(name, config)
                 return True
             if result is RenameResult.NEWER:
                 raise Refused(f"{name} was replaced at this moment; run the command again to cancel the new one")
@@ -138,12 +138,13 @@ class Actions:
         except StoreError as error:
             log.warning("cannot note who submitted it: %s", error)
 
-    def _note_canceller(self, name: str) -> None:
-        """The same for a cancelled run: about this very outcome, so that nobody is named for a later one."""
+    def _note_canceller(self, name: str, config: Blob) -> None:
+        """The same for a cancelled run: about this very outcome and run, so that nobody is named for a later one."""
         try:
             outcome = self._at.read(self._path.of(name, Kind.CANCELLED), limit=0)
             if outcome is not None:
-                note = {"format": 1, "by": self._at.node, "generation": outcome.generation}
+                run = {"run": config.generation, "digest": digest(config.data)}
+                note = {"format": 1, "by": self._at.node, "generation": outcome.generation, **run}
                 self._store.write(self._path.cancelled(name), json_bytes(note))
         except StoreError as error:
             log.warning("cannot note who cancelled it: %s", error)

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from poltergust.base.progress import Progress
 from poltergust.path.reading import summary
-from poltergust.path.reading.model import ConfigView, PastRun, RunView
+from poltergust.path.reading.model import ConfigState, ConfigView, PastRun, RunView
 from poltergust.path.records import RunEnvironment, RunRecord, State
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run in a line. `outcome` is done, error, cancelled, or what it does now. `started` is None where no record
-    says it, `seconds` before it began. `nodes` are those that have a record of it, the one that renamed it first.
+    """One run in a line. `outcome` is done, error, cancelled, or what it does now. `reason` is "" where it was
+    cancelled, and `text` says by whom, where that is known. `started` is None where no record says it, `seconds` before
+    it began. `nodes` are those that have a record of it, the one that renamed it first.
 
     `config_digest`, `environment_digest`, `lock_digest` and `code` name what ran; "" where that is not known.
     """
@@ -53,18 +54,25 @@ def _summary(config: ConfigView | None, past: PastRun, now: float) -> RunSummary
     if config is not None and config.generation == past.generation:
         outcome = config.state.value
         if config.state.ended:
-            until = record.ended or config.updated
+            until = config.updated
+    elif past.cancelled is not None:
+        outcome = ConfigState.CANCELLED.value
+        until = summary.ended_at(past.runs, outcome) or until
+    reason, text = record.reason or "", record.text
+    if outcome == ConfigState.CANCELLED.value:
+        reason, text = "", "cancelled" + (f" by {past.cancelled.by}" if past.cancelled is not None else "")
+    counts = record.progress if record.renamed and record.progress else summary.progress(past.runs)
     others = (run.record.node for run in past.runs if run.record.node != record.node)
     made_of = _what_ran(past.runs)
     return RunSummary(
         generation=past.generation,
         outcome=outcome,
-        reason=record.reason or "",
-        text=record.text,
+        reason=reason,
+        text=text,
         started=started,
         seconds=None if started is None else max(0.0, until - started),
         nodes=(record.node, *others),
-        progress=record.progress if record.renamed and record.progress else summary.progress(past.runs),
+        progress=summary.settled(counts, past.runs),
         environment=None if made_of is None else made_of.environment,
         config_digest="" if made_of is None else made_of.config_digest,
         environment_digest="" if made_of is None else made_of.environment_digest,
@@ -75,7 +83,7 @@ def _summary(config: ConfigView | None, past: PastRun, now: float) -> RunSummary
 
 def _lead(runs: Sequence[RunView]) -> RunView:
     """The node that renamed; else one that knows an outcome; else the one that wrote last."""
-    return max(runs, key=lambda run: (run.record.renamed is True, run.record.outcome is not None, run.updated))
+    return max(runs, key=lambda run: (run.record.renamed is True, run.record.outcome is not None, summary.written(run)))
 
 
 def _what_ran(runs: Sequence[RunView]) -> RunRecord | None:

@@ -35,6 +35,14 @@ class ConfigState(Enum):
 
 
 @dataclass(frozen=True)
+class By:
+    """Who did it, and when."""
+
+    by: str
+    at: float
+
+
+@dataclass(frozen=True)
 class RunView:
     """One node's record of a run. `silent`: neither its heartbeat nor this record is fresh, and it had not ended."""
 
@@ -45,10 +53,11 @@ class RunView:
 
 @dataclass(frozen=True)
 class PastRun:
-    """The records of one run of a name, by node."""
+    """The records of one run of a name, by node. `cancelled`: who did that, where it is known."""
 
     generation: str
     runs: tuple[RunView, ...]
+    cancelled: By | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ class ConfigView:
     """One config, or the outcome that took its place, with the nodes' records of its run.
 
     `nodes` are those that work on it, or for an outcome those that did, the one that renamed first; `silent` are nodes
-    that worked on it and no longer write. `generation` is that of the run; None for an outcome whose records are gone.
+    that worked on it and no longer write. `updated` is when the config was written, or its outcome came. `generation`
+    is that of the run; None for an outcome whose records are gone, and where no node had begun what was cancelled.
     `attempt` is how many were made on the node whose reason is shown, 0 where none is; `retry_in` the seconds until the
     next one there, None where no attempt failed and no external data is looked for.
     """
@@ -102,14 +112,6 @@ class TaskFileSummary:
     environment: str = ""
     timeout: float | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True)
-class By:
-    """Who did it, and when."""
-
-    by: str
-    at: float
 
 
 @dataclass(frozen=True)

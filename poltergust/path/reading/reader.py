@@ -85,6 +85,7 @@ class Reader:
         part = ended if limit is None else ended[:limit]
         nodes = self.nodes()
         configs = self.views([*live, *part], nodes)
+        configs[len(live) :] = sorted(configs[len(live) :], key=lambda view: -view.updated)  # by their records
         counts: dict[str, int] = {}
         for view in configs:
             counts[view.state.value] = counts.get(view.state.value, 0) + 1
@@ -119,12 +120,14 @@ class Reader:
                 found.setdefault(generation, []).append(entry)
         latest = sorted(found, key=lambda generation: _upload_order(generation, found[generation]), reverse=True)
         known = tuple(nodes)
-        past = _each(
-            lambda generation: PastRun(generation, self._views(name, generation, found[generation], known, 1)),
-            latest[:limit],
-            PARALLEL_READS,
-        )
-        return [run for run in past if run.runs]
+
+        def past(generation: str) -> PastRun:
+            views = self._views(name, generation, found[generation], known, 1)
+            renamed = any(run.record.renamed for run in views)
+            by = None if renamed else self._note(self.path.cancelled(name), {"run": generation})
+            return PastRun(generation, views, by)
+
+        return [run for run in _each(past, latest[:limit], PARALLEL_READS) if run.runs]
 
     def tasks(self, name: str, generation: str, runs: Iterable[RunView]) -> list[TaskStory]:
         """What every task of that run did, from all nodes' files. `runs` are the records of the run: where one ended,
@@ -164,7 +167,7 @@ class Reader:
         kind, blob = found
         nodes = self.nodes()
         config = self.view(name, kind, blob, nodes)
-        cancelled = self.cancelled(name, blob.generation) if kind is Kind.CANCELLED else None
+        cancelled = self._cancelled(config, blob) if kind is Kind.CANCELLED else None
         submitted = self.submitted(name, blob.data)
         return Detail(config, _document(blob), submitted, cancelled, tuple(nodes))
 
@@ -201,20 +204,23 @@ class Reader:
 
     def submitted(self, name: str, data: bytes) -> By | None:
         """Who submitted `data` under that name; None if that is not known, or was said of other bytes."""
-        return self._note(self.path.submitted(name), "digest", digest(data))
+        return self._note(self.path.submitted(name), {"digest": digest(data)})
 
-    def cancelled(self, name: str, generation: str) -> By | None:
-        """Who cancelled the run of that name whose outcome has this generation; None if that is not known."""
-        return self._note(self.path.cancelled(name), "generation", generation)
+    def _cancelled(self, config: ConfigView, outcome: Blob) -> By | None:
+        """Who cancelled the run whose outcome that is; None if that is not known."""
+        url = self.path.cancelled(config.name)
+        # In a copy the outcome is of another generation. What it holds and the run that it was are the same.
+        same = {"run": config.generation, "digest": digest(outcome.data)}
+        return self._note(url, {"generation": outcome.generation}) or self._note(url, same)
 
-    def _note(self, url: str, key: str, expected: str) -> By | None:
+    def _note(self, url: str, expected: Mapping[str, str | None]) -> By | None:
         """Who is named in the note at `url`; None if it is not there, or about something else than `expected`."""
         blob = self.read(url, MAX_RECORD_BYTES)
         if blob is None:
             return None
         try:
             note = read_json(blob.data)
-            if not isinstance(note, dict) or note[key] != expected:
+            if not isinstance(note, dict) or any(note[key] != value for key, value in expected.items()):
                 return None
             return By(str(note["by"]), blob.updated)
         except (ValueError, KeyError, TypeError, RecursionError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from poltergust.base.progress import Progress
 from poltergust.path.reading.history import run_summaries
-from poltergust.path.reading.model import PastRun, RunView
+from poltergust.path.reading.model import By, PastRun, RunView
 from poltergust.path.records import RunRecord, State
 
 
@@ -21,3 +22,12 @@ def test_a_run_goes_on_while_a_node_that_lives_says_so() -> None:
     other = view("other", state=State.ENDED, reason="config-gone", ended=130.0)
     (run,) = run_summaries(None, [PastRun("1", (view("runs", state=State.RUNNING), other))], now=400.0)
     assert run.seconds == 300.0
+
+
+def test_a_cancelled_run_says_so_and_who_did_it() -> None:
+    stopped = view(
+        "one", state=State.ENDED, reason="outcome-stands", text="stopped", ended=130.0, progress=Progress(1, 2, 3)
+    )
+    (run,) = run_summaries(None, [PastRun("1", (stopped,), By("anna@desk", 129.0))], now=400.0)
+    assert (run.outcome, run.reason, run.text, run.seconds) == ("cancelled", "", "cancelled by anna@desk", 30.0)
+    assert run.progress == Progress(done=1, pending=5)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path as Folder
 
 import pytest
 
 from poltergust.path import layout
+from poltergust.path.reading.history import run_summaries
 from poltergust.path.reading.model import ConfigState
 from poltergust.path.reading.reader import Reader, digest
 from poltergust.path.reading.waiting import Awaited, Conclusion, outcomes
@@ -129,6 +131,39 @@ def test_an_outcome_has_the_records_of_the_latest_run(place: Place) -> None:
     assert view is not None
     assert (view.generation, view.nodes, view.reason) == ("2-b", ("b",), "complete")
     assert place.reader.generations("x") == ["1-a", "2-b"]
+
+
+def test_a_copy_tells_the_same_of_what_ended(place: Place, tmp_path: Folder) -> None:
+    """The latest first, each as old and as long as in the original; the copy's own times say nothing."""
+    now = place.reader.now()
+    for number, name in enumerate(("latest", "middle", "oldest")):
+        ran = {"started": now - 3600 * number - 600, "ended": now - 3600 * number - 500, "renamed": True}
+        place.put(name, layout.Kind.DONE)
+        place.run(name, "1-a", "a", State.ENDED, outcome="done", **ran)
+    generation = place.put("stopped")
+    PathState.open(place.path, "anna@desk").actions.cancel("stopped")
+    place.run("stopped", generation, "a", State.ENDED, reason="outcome-stands", started=now - 9000, ended=now - 8788)
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for folder in ("p", "p.poltergust"):
+        shutil.copytree(tmp_path / folder, copy / folder)
+    reader = PathState.open(layout.WatchedPath(str(copy / "p"))).reader()
+    view = reader.overview()
+    assert [one.name for one in view.configs] == ["latest", "middle", "oldest", "stopped"]
+    assert [round(one.age) // 100 * 100 for one in view.configs] == [500, 4100, 7700, 8700]
+    assert [round(one.took or 0) for one in view.configs] == [100, 100, 100, 212]
+    stopped = reader.detail("stopped")
+    assert stopped is not None
+    assert stopped.cancelled is not None
+    assert stopped.cancelled.by == "anna@desk"
+    (past,) = reader.runs("stopped")
+    (run,) = run_summaries(stopped.config, [past], reader.now())
+    assert (run.outcome, run.text) == ("cancelled", "cancelled by anna@desk")
+    assert round(run.seconds or 0) == 212
+    put_back = reader.path.of("stopped", layout.Kind.CANCELLED)
+    Folder(put_back).unlink()  # run again, as `retry --force` does: the earlier run is still known as cancelled
+    (run,) = run_summaries(None, reader.runs("stopped"), reader.now())
+    assert (run.outcome, run.text) == ("cancelled", "cancelled by anna@desk")
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("done", TaskState.COMPLETE), ("error", TaskState.PENDING)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from poltergust.base.progress import Progress
@@ -83,6 +85,46 @@ def test_who_still_runs_long_after_the_outcome_was_killed(kind: Kind, age: float
     found = summary.runs(records, [heartbeat(record.record.node) for record in records], NOW)
     view = summary.config("x", URL, NOW - age, NOW, kind=kind, generation="1", found=found)
     assert view.silent == silent
+
+
+def test_a_cancelled_run_ended_when_its_nodes_stopped_and_nothing_of_it_runs() -> None:
+    """No node renamed it. In a copy the outcome is as old as the copy."""
+    counts = Progress(done=41, running=4, pending=18)
+    stopped: dict[str, Any] = {"reason": "outcome-stands", "started": NOW - 900, "progress": counts}
+    view = judged(
+        run("a", State.ENDED, ended=NOW - 700, **stopped),
+        run("b", State.ENDED, ended=NOW - 698, **stopped),
+        run("drained", State.ENDED, ended=NOW - 800, reason="drained"),
+        run("late", State.ENDED, ended=NOW - 50, reason="config-gone"),
+        kind=Kind.CANCELLED,
+    )
+    assert (view.took, view.age, view.updated) == (200.0, 700.0, NOW - 700)
+    assert view.progress == Progress(done=41, running=0, pending=22)
+
+
+def test_what_still_runs_when_the_outcome_comes_is_counted_so() -> None:
+    counts = Progress(done=1, running=1)
+    at_work = run("a", State.RUNNING, progress=counts)
+    found = summary.runs([at_work], [heartbeat("a")], NOW)
+    ages = {
+        age: summary.config("x", URL, NOW - age, NOW, kind=Kind.CANCELLED, generation="1", found=found)
+        for age in (1.0, summary.STOPPED_SECONDS)
+    }
+    assert ages[1.0].progress == counts
+    assert ages[summary.STOPPED_SECONDS].progress == Progress(done=1, pending=1)
+
+
+def test_what_was_cancelled_before_a_node_had_it_has_no_run() -> None:
+    earlier = run("a", State.ENDED, outcome="done", renamed=True, ended=NOW - 5000, started=NOW - 6000)
+    view = judged(earlier, kind=Kind.CANCELLED)
+    assert (view.generation, view.runs, view.took, view.age) == (None, (), None, 100.0)
+
+
+def test_the_age_of_an_outcome_is_by_who_renamed_to_it() -> None:
+    error = run("a", State.ENDED, outcome="error", renamed=True, ended=NOW - 900)
+    done = run("b", State.ENDED, outcome="done", renamed=True, ended=NOW - 800)
+    assert judged(error, done, kind=Kind.DONE).age == 800.0
+    assert judged(error, done, kind=Kind.DONE).updated == NOW - 800
 
 
 def test_an_outcome_without_records_is_one_all_the_same() -> None:

@@ -13,7 +13,7 @@ from poltergust.cli import wording
 from poltergust.cli.tables import NARROW_COLUMNS, TINY_COLUMNS, cut_line, number_column, plain_table
 from poltergust.cli.terminal import safe
 from poltergust.path.reading.comparison import FamilyChange, RunComparison, TextChange
-from poltergust.path.reading.history import RunSummary
+from poltergust.path.reading.history import RunSummary, source_key
 
 WIDE_COLUMNS = 120
 """From which on reasons are shown with their texts."""
@@ -54,7 +54,7 @@ def comparison(found: RunComparison, width: int) -> RenderableType:
     parts: list[RenderableType] = [_run("before", found.before), _run("after", found.after), Text()]
     for text in found.texts:
         parts += _text(text)
-    parts += _code(found.before, found.after)
+    parts += _code(found)
     if found.families:
         parts += [Text(), _families(found.families, width)]
     return Group(*parts)
@@ -83,12 +83,15 @@ def _text(text: TextChange) -> Iterable[RenderableType]:
             yield Text(f"  {plain(line)}", "" if line.startswith(("+++", "---")) else _LINE_STYLES.get(line[:1], ""))
 
 
-def _code(before: RunSummary, after: RunSummary) -> Iterable[RenderableType]:
-    if before.code == after.code:
-        if after.code:
-            yield Text("code: the same")
-        return
-    yield Text(f"code: {safe(before.code[:12]) or 'none'} → {safe(after.code[:12]) or 'none'}", "bold")
+def _code(found: RunComparison) -> Iterable[RenderableType]:
+    before, after = found.before, found.after
+    if before.code != after.code:
+        yield Text(f"code: {safe(before.code[:12]) or 'none'} → {safe(after.code[:12]) or 'none'}", "bold")
+    elif "code" in found.changed:
+        keys = f"{safe(source_key(before))} → {safe(source_key(after))}"
+        yield Text(f"code: what the environment file's dependencies name has changed, {keys}", "bold")
+    elif after.code:
+        yield Text("code: the same")
 
 
 def _families(families: Iterable[FamilyChange], width: int) -> RenderableType:

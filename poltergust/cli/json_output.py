@@ -106,6 +106,7 @@ def comparison(name: str, found: RunComparison) -> str:
             "name": name,
             "before": _past_run(found.before),
             "after": _past_run(found.after),
+            "changed": list(found.changed),
             "texts": {text.title: {"known": text.known, "diff": list(text.lines)} for text in found.texts},
             "families": [
                 {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from poltergust.path.content import Content
 from poltergust.path.reading.families import FamilyTimes, family_times
-from poltergust.path.reading.history import RunSummary
+from poltergust.path.reading.history import RunSummary, changes
 from poltergust.path.reading.model import PastRun
 from poltergust.path.reading.reader import Reader
 
@@ -36,12 +36,14 @@ class FamilyChange:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """`after` against `before`. `texts` are those of config, environment file and locked versions, in this order."""
+    """`after` against `before`. `texts` are those of config, environment file and locked versions, in this order;
+    `changed` is in the words of `history`."""
 
     before: RunSummary
     after: RunSummary
     texts: tuple[TextChange, ...]
     families: tuple[FamilyChange, ...]
+    changed: tuple[str, ...] = ()
 
 
 def compare(reader: Reader, content: Content, name: str, runs: Sequence[tuple[RunSummary, PastRun]]) -> RunComparison:
@@ -54,7 +56,7 @@ def compare(reader: Reader, content: Content, name: str, runs: Sequence[tuple[Ru
     )
     then, now = (family_times(reader.tasks(name, past.generation, past.runs)) for _, past in runs)
     families = tuple(FamilyChange(family, then.get(family), now.get(family)) for family in {**now, **then})
-    return RunComparison(before, after, texts, families)
+    return RunComparison(before, after, texts, families, changes(before, after))
 
 
 def _text(content: Content, title: str, before: str, after: str, *, context: int = CONTEXT_LINES) -> TextChange:

@@ -42,7 +42,7 @@ def run_summaries(config: ConfigView | None, past: Sequence[PastRun], now: float
     found = [_summary(config, run, now) for run in past]
     before = [*found[1:], None]
     return tuple(
-        run if older is None else replace(run, changed=_changes(older, run))
+        run if older is None else replace(run, changed=changes(older, run))
         for run, older in zip(found, before, strict=True)
     )
 
@@ -102,8 +102,8 @@ def _end(past: PastRun, now: float) -> float:
     return lead.ended or max((run.record.ended or run.updated for run in past.runs), default=now)
 
 
-def _changes(then: RunSummary, now: RunSummary) -> tuple[str, ...]:
-    """In words. What one of the two does not tell is no change."""
+def changes(then: RunSummary, now: RunSummary) -> tuple[str, ...]:
+    """What another run was made of, in words. What one of the two does not tell is no change."""
     python = ("", "") if then.environment is None or now.environment is None else _pythons(then, now)
     found = (
         ("config", then.config_digest, now.config_digest),
@@ -113,9 +113,23 @@ def _changes(then: RunSummary, now: RunSummary) -> tuple[str, ...]:
         ("installed versions", *_locks(then, now)),
     )
     words = [word for word, before, after in found if before and after and before != after]
-    if _tells(then) and _tells(now) and then.code != now.code:
+    if _tells(then) and _tells(now) and (then.code != now.code or _installs_other_source(then, now)):
         words.append("code")
     return tuple(words)
+
+
+def _installs_other_source(then: RunSummary, now: RunSummary) -> bool:
+    """Whether a folder or file that the environment file names had another content: the key of its lock is made of the
+    file, the Python, and the digests of these."""
+    keys = [source_key(run) for run in (then, now)]
+    same_file = bool(then.environment_digest) and then.environment_digest == now.environment_digest
+    python = _pythons(then, now)
+    return same_file and python[0] == python[1] and all(keys) and keys[0] != keys[1]
+
+
+def source_key(run: RunSummary) -> str:
+    """The key of the lock that its environment was built from, without the digest of the versions; "" if not known."""
+    return "" if run.environment is None else run.environment.lock.partition("@")[0]
 
 
 def _pythons(then: RunSummary, now: RunSummary) -> tuple[str, str]:

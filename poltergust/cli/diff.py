@@ -33,14 +33,13 @@ def diff(name: str, before: str, after: str, path: str | None, as_json: bool) ->
     target = Target.of(path)
     name = parse_name(name, target.path)
     from poltergust.cli import json_output
-    from poltergust.cli.past_runs import is_number, past_runs, run_of
+    from poltergust.cli.past_runs import limit_of, past_runs, run_of
     from poltergust.cli.terminal import make_console, show
     from poltergust.path.reading.comparison import compare
 
     reader = target.reader()
     sides = (before, after)
-    limit = max(int(side) for side in sides) if all(is_number(side) for side in sides) else None
-    runs = past_runs(reader, name, limit)
+    runs = past_runs(reader, name, limit_of(*sides))
     found = compare(reader, target.state.content, name, [run_of(runs, side, name, reader) for side in sides])
     if as_json:
         click.echo(json_output.comparison(name, found))

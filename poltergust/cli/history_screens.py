@@ -6,14 +6,17 @@ import time
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from poltergust.base.text import exact, plain, span
-from poltergust.cli import wording
+from poltergust.cli import screens, task_screens, wording
 from poltergust.cli.tables import NARROW_COLUMNS, TINY_COLUMNS, cut_line, number_column, plain_table
 from poltergust.cli.terminal import safe
 from poltergust.path.reading.comparison import FamilyChange, RunComparison, TextChange
 from poltergust.path.reading.history import RunSummary, source_key
+from poltergust.path.reading.model import PastRun
+from poltergust.path.tasks import TaskStory
 
 WIDE_COLUMNS = 120
 """From which on reasons are shown with their texts."""
@@ -47,6 +50,39 @@ def history(name: str, runs: Sequence[RunSummary], width: int, *, more: bool) ->
         table.add_row(*row, cut_line(safe(", ".join(run.changed))))
     parts: list[RenderableType] = [Text(safe(name), "bold"), table]
     return Group(*parts, Text("and earlier ones; to see them: --limit", "dim")) if more else Group(*parts)
+
+
+def run(
+    name: str, summary: RunSummary, past: PastRun, found: Sequence[TaskStory], width: int, *, all_tasks: bool
+) -> RenderableType:
+    """One run by its records and the tasks that were found of it."""
+    head = Text.assemble(
+        (safe(name), "bold"), "  ", (safe(summary.outcome), _OUTCOME_STYLES.get(summary.outcome, "")), "  "
+    )
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for label, text in _facts(summary):
+        facts.add_row(label, Text(text))
+    parts: list[RenderableType] = [head.append(exact(summary.seconds)) if summary.seconds is not None else head, facts]
+    parts += [Text(), screens.nodes_of(past.runs, width)]
+    if found:
+        parts += [Text(), *task_screens.tasks(found, width, all_tasks=all_tasks)]
+    return Group(*parts, *task_screens.failures(past.runs, found))
+
+
+def _facts(summary: RunSummary) -> Iterable[tuple[str, str]]:
+    yield "generation", safe(summary.generation)
+    if summary.started is not None:
+        yield "started", _when(summary.started)
+    if summary.environment is not None:
+        python = f", Python {safe(summary.environment.python)}" if summary.environment.python else ""
+        yield "environment", f"{safe(summary.environment.url)}{python}"
+    if summary.progress is not None and summary.progress.total:
+        yield "tasks", wording.tasks(summary.progress)
+    why = wording.because(summary.reason, summary.text)
+    if why:
+        yield "status", why
 
 
 def comparison(found: RunComparison, width: int) -> RenderableType:

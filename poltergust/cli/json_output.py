@@ -10,7 +10,7 @@ from typing import Any
 from poltergust.luigi_run.clearing import StandingOutput
 from poltergust.path.reading.comparison import RunComparison
 from poltergust.path.reading.history import RunSummary
-from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PathView, RunView
+from poltergust.path.reading.model import By, ConfigView, Detail, NodeView, PastRun, PathView, RunView
 from poltergust.path.reading.waiting import Observation
 from poltergust.path.tasks import TaskStory
 
@@ -96,6 +96,12 @@ def task(story: TaskStory) -> dict[str, Any]:
 def history(name: str, runs: Sequence[RunSummary]) -> str:
     """The runs of one name, the latest first."""
     return _line({"format": FORMAT, "name": name, "runs": [_past_run(one) for one in runs]})
+
+
+def past_run(name: str, run: RunSummary, past: PastRun, tasks: Sequence[TaskStory]) -> str:
+    """One run of a name, the latest or an earlier one, with its records and its tasks."""
+    runs, stories = [_run(one) for one in past.runs], [task(one) for one in tasks]
+    return _line({"format": FORMAT, "name": name, **_past_run(run), "runs": runs, "tasks": stories})
 
 
 def comparison(name: str, found: RunComparison) -> str:

@@ -18,6 +18,7 @@ Examples:
   poltergust logs nightly --follow --lines 20
   poltergust logs nightly --task 'Load(date=2026-05-01)'
   poltergust logs nightly --errors
+  poltergust logs nightly --generation 2     (the run before, as history numbers them)
   poltergust logs nightly --node node-1 > node-1.log
 
 \b
@@ -34,7 +35,11 @@ Exit codes: 0 shown (with --follow: the run is done), 1 no such log, 2 usage,
 @option("--lines", "-n", type=click.IntRange(0), metavar="N", help="Only the last N lines of each node's log.")
 @option("--task", metavar="TASK", help="Only while that task ran: its name, id, family, or a pattern.")
 @option("--errors", is_flag=True, help="Only lines that tell of an error, with their tracebacks.")
-@option("--generation", metavar="GENERATION", help="An earlier run; default: the current one, or the latest.")
+@option(
+    "--generation",
+    metavar="RUN",
+    help="An earlier run: its number as history shows it, or its generation; default: the current one, or the latest.",
+)
 @json_option
 def logs(
     name: str,
@@ -56,6 +61,7 @@ def logs(
     name = parse_name(name, target.path)
     from poltergust.cli.following import Following, exit_code, last_lines, print_lines
     from poltergust.cli.log_selection import LogSelection
+    from poltergust.cli.past_runs import generation_of
     from poltergust.cli.status import near
     from poltergust.path.reading.waiting import Awaited
 
@@ -66,13 +72,12 @@ def logs(
             raise PoltergustError(f"nothing of the name {name} below {target.path.prefix}{near(reader, name)}")
         following = Following(target, Awaited(reader, name, current[1].data), as_json=as_json, lines=lines)
         sys.exit(exit_code(following.guarded(lambda: following.follow(node))))
-    known = reader.generations(name)
-    if generation is None:
+    if generation is not None:
+        generation = generation_of(reader, name, generation)
+    else:
+        known = reader.generations(name)
         view = None if current is None else reader.view(name, *current, nodes=[])
         generation = (view.generation if view is not None else None) or (known[-1] if known else None)
-    elif generation not in known:
-        there = f"; there are {', '.join(known)}" if known else ""
-        raise PoltergustError(f"{name} has no run of generation {generation}{there}")
     if generation is None:
         raise PoltergustError(f"there are no logs of {name} below {target.path.state_prefix}{near(reader, name)}")
     tails = target.state.tails(name, generation, node)

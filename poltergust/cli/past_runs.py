@@ -1,6 +1,8 @@
-"""The runs of one name for `history` and `diff`, and which of them a person means."""
+"""The runs of one name for `history`, `diff` and `--generation`, and which of them a person means."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from poltergust.base import hints
 from poltergust.base.errors import PoltergustError
@@ -11,6 +13,9 @@ from poltergust.path.reading.model import PastRun
 from poltergust.path.reading.reader import Reader
 
 MAX_NUMBER_DIGITS = 4  # a longer number is the beginning of a generation
+
+MAX_RUNS_NAMED = 10
+"""In an error that says which there are."""
 
 
 def past_runs(reader: Reader, name: str, limit: int | None = None) -> list[tuple[RunSummary, PastRun]]:
@@ -25,6 +30,11 @@ def past_runs(reader: Reader, name: str, limit: int | None = None) -> list[tuple
     return list(zip(run_summaries(config, past, reader.now()), past, strict=True))
 
 
+def limit_of(*texts: str) -> int | None:
+    """How many of the latest runs have to be read to find those; None: all, where one is no number."""
+    return max(int(text) for text in texts) if all(is_number(text) for text in texts) else None
+
+
 def is_number(text: str) -> bool:
     """Whether it says how far back a run lies, as `history` numbers them: 1 is the latest."""
     return text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS
@@ -32,16 +42,37 @@ def is_number(text: str) -> bool:
 
 def run_of(runs: list[tuple[RunSummary, PastRun]], text: str, name: str, reader: Reader) -> tuple[RunSummary, PastRun]:
     """The run that `text` names: a number, or a beginning of its generation. Raises `PoltergustError`."""
-    see = hints.command("history", name, path=reader.path.root)
+    generations = [run.generation for run, _ in runs]
+    return runs[generations.index(_chosen(generations, generations, text, name, reader))]
+
+
+def generation_of(reader: Reader, name: str, text: str) -> str:
+    """The same of all runs that left records or logs. Only those with records have numbers."""
+    known = reader.generations(name)
+    if text in known:
+        return text
+    numbered = [run.generation for run in reader.runs(name, limit=limit_of(text))]
+    return _chosen(numbered, known, text, name, reader)
+
+
+def _chosen(numbered: Sequence[str], known: Sequence[str], text: str, name: str, reader: Reader) -> str:
+    """`numbered`: generations in the order of `history`; `known`: those that can be named by their beginning."""
     if is_number(text):
-        if not 0 < int(text) <= len(runs):
-            raise PoltergustError(
-                f"{name} has no run number {text}, {plural(len(runs), 'run')} left records; see: {see}"
-            )
-        return runs[int(text) - 1]
-    found = [run for run in runs if run[0].generation.startswith(text)]
-    exact = [run for run in found if run[0].generation == text] or found
-    if len(exact) != 1:
-        what = f"{len(exact)} runs whose generations begin with" if exact else "no run of generation"
-        raise PoltergustError(f"{name} has {what} {text}; see: {see}")
-    return exact[0]
+        if 0 < int(text) <= len(numbered):
+            return numbered[int(text) - 1]
+        raise PoltergustError(f"{name} has no run number {text}, {_left(numbered, name, reader)}")
+    found = [text] if text in known else [one for one in known if one.startswith(text)]
+    if len(found) != 1:
+        what = f"{len(found)} runs whose generations begin with" if found else "no run of generation"
+        raise PoltergustError(f"{name} has {what} {text}, {_left(numbered, name, reader)}")
+    return found[0]
+
+
+def _left(numbered: Sequence[str], name: str, reader: Reader) -> str:
+    """``2 runs left records: 1 (1740830400123456), 2 (…); see: …``"""
+    if not numbered:
+        return "no run left records"
+    named = ", ".join(f"{number} ({one})" for number, one in enumerate(numbered[:MAX_RUNS_NAMED], 1))
+    more = ", …" if len(numbered) > MAX_RUNS_NAMED else ""
+    see = hints.command("history", name, path=reader.path.root)
+    return f"{plural(len(numbered), 'run')} left records: {named}{more}; see: {see}"

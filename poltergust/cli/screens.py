@@ -15,7 +15,7 @@ from poltergust.cli import task_screens, wording
 from poltergust.cli.tables import NARROW_COLUMNS, TINY_COLUMNS, cut_line, fold_column, number_column, plain_table
 from poltergust.cli.terminal import safe
 from poltergust.observe.scheduler_view import Now
-from poltergust.path.reading.model import ConfigState, ConfigView, Detail, NodeView, PathView, environment_of
+from poltergust.path.reading.model import ConfigState, ConfigView, Detail, NodeView, PathView, RunView, environment_of
 
 STYLES = {
     ConfigState.QUEUED: "",
@@ -82,7 +82,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "", *, all_tas
     if document.problem:
         parts.append(Text(safe(document.problem), "red"))
     if config.runs:
-        parts += [Text(), _runs(config, width)]
+        parts += [Text(), nodes_of(config.runs, width)]
     if now is not None and now.running:
         parts.append(Text("\nrunning now", "bold"))
         names = {task.task_id: task.name for task in view.tasks}
@@ -92,7 +92,7 @@ def detail(view: Detail, now: Now | None, width: int, note: str = "", *, all_tas
         ]
     if view.tasks:
         parts += [Text(), *task_screens.tasks(view.tasks, width, all_tasks=all_tasks)]
-    parts += task_screens.failures(view)
+    parts += task_screens.failures(config.runs, view.tasks)
     if note:
         parts.append(Text(safe(note), "yellow"))
     return Group(*parts)
@@ -233,7 +233,8 @@ def _facts(view: Detail, now: Now | None) -> Iterable[tuple[str, str]]:
         yield "until", "it ends; the task file sets no timeout" if timeout is None else f"its timeout, {exact(timeout)}"
 
 
-def _runs(config: ConfigView, width: int) -> Table:
+def nodes_of(runs: Iterable[RunView], width: int) -> Table:
+    """What each node says of one run."""
     table = plain_table("NODE", "STATE")
     fold_column(table, 0, width)
     if width >= TINY_COLUMNS:
@@ -241,7 +242,7 @@ def _runs(config: ConfigView, width: int) -> Table:
     if width >= NARROW_COLUMNS:
         table.add_column("PHASES", no_wrap=True)
     table.add_column("REASON", overflow="fold")
-    for run in config.runs:
+    for run in runs:
         record = run.record
         phases = "\n".join(f"{safe(name)} {exact(seconds)}" for name, seconds in record.timings.items())
         style = "bold red" if run.silent else ""

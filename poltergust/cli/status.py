@@ -38,6 +38,7 @@ Examples:
   poltergust status gs://mybucket/pipeline
   poltergust status --watch                  (POLTERGUST_PATH is set)
   poltergust status nightly
+  poltergust status nightly --generation 2   (the run before, as history numbers them)
   poltergust status --waiting
   poltergust status --json | jq '.counts'
 
@@ -56,6 +57,9 @@ where POLTERGUST_PATH is not set.
 @option(
     "--all", "-a", "show_all", is_flag=True, help=f"All tasks and outcomes, not only the {MAX_OUTCOMES_SHOWN} latest."
 )
+@option(
+    "--generation", metavar="RUN", help="An earlier run of NAME: its number as history shows it, or its generation."
+)
 @json_option
 @scheduler_option
 @click.pass_context
@@ -68,6 +72,7 @@ def status(
     watch: bool,
     every: float,
     show_all: bool,
+    generation: str | None,
     as_json: bool,
     scheduler_url: str | None,
 ) -> None:
@@ -80,6 +85,13 @@ def status(
         name = parse_name(name, target.path)
     if every <= 0:
         raise UsageError("--every: more than 0 seconds, for example 2s")
+    if generation is not None:
+        if name is None or waiting or watch:
+            raise UsageError("--generation is for one NAME and a run as it is; leave --waiting and --watch out")
+        from poltergust.cli.past_status import show_past_run
+
+        show_past_run(target, name, generation, all_tasks=show_all, as_json=as_json)
+        return
     if name is not None:
         snapshot = _one(reader, name, scheduler_url, all_tasks=show_all)
     elif waiting:

@@ -10,7 +10,7 @@ from rich.text import Text
 from poltergust.base.text import exact, plain
 from poltergust.cli.tables import NARROW_COLUMNS, TINY_COLUMNS, number_column, plain_table
 from poltergust.cli.terminal import safe
-from poltergust.path.reading.model import Detail
+from poltergust.path.reading.model import RunView
 from poltergust.path.tasks import TaskState, TaskStory, by_interest
 
 MAX_TASKS_SHOWN = 20
@@ -60,15 +60,15 @@ def tasks(found: Sequence[TaskStory], width: int, *, all_tasks: bool = False) ->
         yield Text(f"and {len(found) - len(shown)} more", "dim")
 
 
-def failures(view: Detail) -> Iterable[RenderableType]:
+def failures(runs: Iterable[RunView], found_tasks: Iterable[TaskStory]) -> Iterable[RenderableType]:
     """Each failed task once, with the end of its exception: by the records, and by what the tasks did where no record
     says it yet."""
     found = {
         failure.task_id: (failure.name or failure.task_id, failure.error)
-        for run in view.config.runs
+        for run in runs
         for failure in run.record.failures
     }
-    for task in view.tasks:
+    for task in found_tasks:
         if task.state is TaskState.FAILED and task.failure:
             found.setdefault(task.task_id, (task.name, task.failure))
     if found:

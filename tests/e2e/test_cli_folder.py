@@ -204,7 +204,7 @@ def test_nothing_of_that_name_says_what_there_is(project: Path, poltergust: Comm
         assert (said.code, said.out) == (1, "")
         assert "did you mean nightly?" in said.err
     none = poltergust("logs", "nightly", "--generation", "7")
-    assert (none.code, none.err) == (1, "poltergust: nightly has no run of generation 7\n")
+    assert (none.code, none.err) == (1, "poltergust: nightly has no run number 7, no run left records\n")
     assert poltergust("cancel", "other").code == 1
 
 

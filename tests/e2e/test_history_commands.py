@@ -138,6 +138,39 @@ def test_the_log_of_one_task_and_the_errors(left: Left) -> None:
     assert "no task of that run of forty is called Nobody" in unknown.err
 
 
+def test_an_earlier_run_in_full(left: Left) -> None:
+    latest, first = document(left.copied, "history", "forty")["runs"]
+    seen = document(left.copied, "status", "forty", "--generation", "2")
+    assert {key: seen[key] for key in first} == first
+    assert len(seen["tasks"]) == 40
+    assert {run["node"] for run in seen["runs"]} == {"one", "two"}
+    assert document(left.original, "status", "forty", "--generation", "2")["tasks"] == seen["tasks"]
+    assert document(left.copied, "status", "forty", "--generation", first["generation"]) == seen
+    newest = document(left.copied, "status", "forty", "--generation", "1")
+    assert (newest["generation"], newest["changed"]) == (latest["generation"], latest["changed"])
+    assert newest["tasks"] == document(left.copied, "status", "forty")["tasks"]
+
+    screen = left.copied("status", "forty", "--generation", "2").out
+    assert screen.startswith("forty  error  ")
+    assert "ValueError: this one never works" in screen
+    assert f"poltergust logs forty --path {left.copied.path} --generation {first['generation']}\n" in screen
+
+    logs = left.copied("logs", "forty", "--generation", "2").out
+    assert logs == left.copied("logs", "forty", "--generation", first["generation"]).out
+    assert logs != left.copied("logs", "forty").out
+    assert left.copied("logs", "forty", "--generation", "1").out == left.copied("logs", "forty").out
+    described = left.copied("logs", "forty", "--generation", "2", "--task", NAMED).out.splitlines()[0]
+    assert described.startswith("Leaf(number=13, access_key=[redacted]): failed on ")
+
+    there = f"2 runs left records: 1 ({latest['generation']}), 2 ({first['generation']}); see: "
+    for command in ("status", "logs"):
+        for wrong, what in (("3", "no run number 3"), ("77777", "no run of generation 77777")):
+            unknown = left.copied(command, "forty", "--generation", wrong)
+            assert (unknown.code, unknown.out) == (1, "")
+            assert f"forty has {what}, {there}" in unknown.err
+    assert left.copied("status", "--generation", "2").code == 2
+
+
 def test_all_that_failed_are_put_back_at_once(left: Left) -> None:
     assert left.copied("retry").code == 2
     assert left.copied("retry", "other*").code == 1

@@ -126,6 +126,7 @@ def test_a_log_is_shown_from_its_end_and_each_line_has_an_address(tmp_path: Path
     lines = [f"line {number} \x1b[31mred\x1b[0m <i>" for number in range(20_000)]
     lines[7] = "\x1b[31mERR\x1b[1mOR\x1b[0m it is too hot"
     lines[8:11] = ["Traceback (most recent call last):", "  File x", "ValueError: 413"]
+    lines[11] = "2026-05-01 12:00:00,000 INFO it goes on"  # else it could be the exception's second line
     data = ("\n".join(lines) + "\n").encode()
     site.state.store.append(site.state.path.log("nightly", generation, "node-1"), data)
     with site.served() as page:

@@ -15,18 +15,36 @@ _STEP = re.compile(r"\[pid (?P<pid>\d+)\] Worker (?P<worker>\S+) (?P<step>runnin
 _INFORMED = re.compile(r"Informed scheduler that task +(?P<task_id>\S+) +has status")
 
 
+# A record as Luigi and Python's logging write it, and a note of ours (`RunLog.note`, `AppendedLines`). A bare ERROR is
+# no end: what a database or a command says in an exception's message begins so, too.
+_RECORD = re.compile(r"\[?\d{4}-\d\d-\d\d[T ]\d|\W?(?:DEBUG|INFO|WARNING|WARN)\b|\[poltergust[ :]")
+
+MAX_MESSAGE_LINES = 200
+"""Of one exception: what a program prints after it without a log record is not told from it."""
+
+
 class ErrorLines:
-    """Of one log, to be asked line after line: those that tell of an error, with the whole traceback."""
+    """Of one log, to be asked line after line: those that tell of an error, with the whole traceback and what follows
+    up to the next log record: an exception's message may have many lines, and other exceptions may follow it."""
 
     def __init__(self) -> None:
         self._in_traceback = False
+        self._message_lines = 0  # that may still be of the exception
 
     def holds(self, line: str) -> bool:
-        begins = line.lstrip().startswith(_TRACEBACK)
-        # It goes on while lines are indented, and ends with the one that names the exception.
-        error = begins or self._in_traceback or _ERROR.search(line) is not None
-        self._in_traceback = begins or (self._in_traceback and line[:1] in (" ", "\t"))
-        return error
+        if line.lstrip().startswith(_TRACEBACK):
+            self._in_traceback = True
+        elif _RECORD.match(line):
+            self._in_traceback, self._message_lines = False, 0
+        elif self._in_traceback:
+            # It goes on while lines are indented, and ends with the one that names the exception.
+            self._in_traceback = line[:1] in (" ", "\t")
+            self._message_lines = 0 if self._in_traceback else MAX_MESSAGE_LINES
+            return True
+        elif self._message_lines:
+            self._message_lines -= 1
+            return True
+        return self._in_traceback or _ERROR.search(line) is not None
 
 
 class TaskLines:

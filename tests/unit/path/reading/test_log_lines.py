@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from poltergust.path.reading.choosing import matching, tasks_called
-from poltergust.path.reading.log_lines import ErrorLines, TaskLines, is_written
+from poltergust.path.reading.log_lines import MAX_MESSAGE_LINES, ErrorLines, TaskLines, is_written
 from poltergust.path.tasks import TaskStory
 
 LEAF = TaskStory("Leaf_7_ab", "Leaf", {"number": "7", "access_key": "[redacted]"})
@@ -21,20 +23,66 @@ reading the source
 Traceback (most recent call last):
   File "forty.py", line 21, in run
 ValueError: no such source
-after it
+select * from sources
+
+where number = 7
 2026-05-01 12:00:03 INFO Informed scheduler that task   Leaf_7_ab   has status   FAILED
+printed later
 """.splitlines()
 
 
 def test_the_lines_of_one_task_from_its_start_to_the_end_of_its_traceback() -> None:
     lines = TaskLines([LEAF])
     chosen = [number for number, line in enumerate(LOG) if lines.task(line) is LEAF]
-    assert chosen == [0, 3, 4, 6, 7, 8, 9, 11]
+    assert chosen == [0, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
 
 
 def test_lines_that_tell_of_an_error() -> None:
     lines = ErrorLines()
-    assert [number for number, line in enumerate(LOG) if lines.holds(line)] == [6, 7, 8, 9]
+    assert [number for number, line in enumerate(LOG) if lines.holds(line)] == [6, 7, 8, 9, 10, 11, 12]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "2026-05-01 12:00:03,123 INFO Informed scheduler",
+        "INFO:root:done",
+        "[2026-05-01 12:00:03] done",
+        "[poltergust 2026-05-01T12:00:03Z] Luigi ended: 1 task failed",
+        "[poltergust: 7 lines lost, the storage did not take them]",
+    ],
+)
+def test_the_message_of_an_exception_goes_on_until_the_next_record(after: str) -> None:
+    lines = ErrorLines()
+    message = [
+        "ValueError: first",
+        "second line",
+        "",
+        "    an indented one",
+        "ERROR:  syntax",
+        "LINE 1:",
+        "1 validation error for INFO",
+    ]
+    for line in ("Traceback (most recent call last):", '  File "x.py", line 1, in run', *message):
+        assert lines.holds(line)
+    chained = ("During handling of the above exception, another exception occurred:", "")
+    for line in (
+        *chained,
+        "Traceback (most recent call last):",
+        '  File "x.py", line 2, in run',
+        "KeyError: 7",
+        "more",
+    ):
+        assert lines.holds(line)
+    assert not lines.holds(after)
+    assert not lines.holds("second line")
+
+
+def test_what_is_printed_for_ever_after_an_exception_is_not_all_of_it() -> None:
+    lines = ErrorLines()
+    for line in ("Traceback (most recent call last):", "ValueError: no"):
+        assert lines.holds(line)
+    assert [lines.holds("printed") for _ in range(1000)].count(True) == MAX_MESSAGE_LINES
 
 
 def test_a_task_as_luigi_writes_it() -> None:

@@ -8,6 +8,9 @@ from poltergust.cli.completing import names
 from poltergust.cli.options import option, parse_name
 from poltergust.cli.target import Target, json_option, path_option
 
+MORE_RUNS = 10
+"""So many times `--limit` is proposed where it left out runs."""
+
 EPILOG = """\b
 Examples:
   poltergust history nightly
@@ -42,6 +45,9 @@ def history(name: str, path: str | None, limit: int, as_json: bool) -> None:
     from poltergust.cli import history_screens
 
     console = make_console()
-    show(console, history_screens.history(name, runs, console.width, more=len(found) > limit))
+    show(console, history_screens.history(name, runs, console.width))
+    if len(found) > limit:
+        more = hints.command("history", name, path=target.path.root, flags=("--limit", str(limit * MORE_RUNS)))
+        line(console, f"and earlier ones; to see them: {more}", "dim")
     if len(runs) > 1:
         line(console, f"\nthe last two side by side: {hints.command('diff', name, path=target.path.root)}", "dim")

@@ -26,8 +26,8 @@ _LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _TITLES = {"config": "config", "environment": "environment file", "lock": "installed versions"}
 
 
-def history(name: str, runs: Sequence[RunSummary], width: int, *, more: bool) -> RenderableType:
-    """The latest first, numbered from 1. `more`: there are earlier ones."""
+def history(name: str, runs: Sequence[RunSummary], width: int) -> RenderableType:
+    """The latest first, numbered from 1."""
     table = plain_table()
     number_column(table, "RUN")
     table.add_column("STARTED", no_wrap=True)
@@ -48,8 +48,7 @@ def history(name: str, runs: Sequence[RunSummary], width: int, *, more: bool) ->
             reason = wording.because(run.reason, run.text if width >= WIDE_COLUMNS else "")
             row += [Text(wording.some(run.nodes, 1 if width < WIDE_COLUMNS else 3)), cut_line(reason)]
         table.add_row(*row, cut_line(safe(", ".join(run.changed))))
-    parts: list[RenderableType] = [Text(safe(name), "bold"), table]
-    return Group(*parts, Text("and earlier ones; to see them: --limit", "dim")) if more else Group(*parts)
+    return Group(Text(safe(name), "bold"), table)
 
 
 def run(

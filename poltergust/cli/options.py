@@ -21,9 +21,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?([KMGTkmgt]?)(?:i?[Bb])?")
 
 
 def option(flag: str, *others: str, **attributes: Any) -> Callable[[F], F]:
-    """`click.option` with its environment variable: ``--cache-dir`` is ``POLTERGUST_CACHE_DIR``, unless `envvar` names
-    another."""
-    variable = "POLTERGUST_" + flag.lstrip("-").replace("-", "_").upper()
+    """`click.option` with its environment variable: ``--cache-dir`` is ``POLTERGUST_CACHE_DIR``, and that of
+    ``--warm-starts/--no-warm-starts`` called after the first, unless `envvar` names another."""
+    variable = "POLTERGUST_" + flag.partition("/")[0].lstrip("-").replace("-", "_").upper()
     attributes.setdefault("envvar", variable)
     attributes.setdefault("show_default", attributes.get("default") is not None)
     decorate: Callable[[F], F] = click.option(flag, *others, show_envvar=True, **attributes)

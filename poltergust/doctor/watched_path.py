@@ -97,16 +97,20 @@ class _PathProbes:
         yield from (_duplicate(same) for same in agents.values() if len(same) > 1)
         yield from (self._same_name(same[0]) for name, same in agents.items() if name == node and len(same) == 1)
         if others and self._settings.scheduler_url is None:
+            are = "is" if len(others) == 1 else "are"
             yield fail(
                 "one-scheduler",
-                f"{', '.join(others)} is alive on this path, and this node would run a scheduler of its own",
+                f"{', '.join(others)} {are} alive on this path, and this node would run a scheduler of its own",
                 "start all nodes with the same --scheduler-url",
             )
             return
         embedded = sorted(name for name in others if any(record.embedded for record in agents[name]))
         if embedded:
-            remedy = "start it again with the same --scheduler-url as all other nodes"
-            yield fail("one-scheduler", f"{', '.join(embedded)} runs a scheduler of its own on this path", remedy)
+            remedy = (
+                f"start {'it' if len(embedded) == 1 else 'them'} again with the same --scheduler-url as all other nodes"
+            )
+            run = "runs a scheduler of its own" if len(embedded) == 1 else "run schedulers of their own"
+            yield fail("one-scheduler", f"{', '.join(embedded)} {run} on this path", remedy)
             return
         yield ok("nodes", f"also alive on this path: {', '.join(others) or 'none'}")
         taking = [record for records in agents.values() for record in records if record.taking]

@@ -48,16 +48,17 @@ class Conflicts:
 
     def _found(self, nodes: list[NodeRecord]) -> None:
         self._earlier = frozenset((other.node, other.instance) for other in nodes)
-        problem = self._text(", ".join(sorted({other.node for other in nodes}))) if nodes else ""
+        problem = self._text(sorted({other.node for other in nodes})) if nodes else ""
         if problem and not self.problem:
             log.error("%s", problem)
         if self.problem and not problem:
             log.info("alone on this path again, taking runs")
         self.problem = problem
 
-    def _text(self, names: str) -> str:
-        whose = "this agent runs" if self._embedded else "runs"
+    def _text(self, names: list[str]) -> str:
+        are, run = ("is", "runs a scheduler of its own") if len(names) == 1 else ("are", "run schedulers of their own")
+        whose = "this agent runs a scheduler of its own" if self._embedded else run
         return (
-            f"{names} is alive on this path too, and {whose} a scheduler of its own: every task would run twice. Start "
-            "all nodes with the same --scheduler-url. Taking nothing until then"
+            f"{', '.join(names)} {are} alive on this path too, and {whose}: every task would run twice. Start all "
+            "nodes with the same --scheduler-url. Taking nothing until then"
         )

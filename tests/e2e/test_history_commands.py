@@ -97,6 +97,8 @@ def test_the_history_has_the_latest_first_and_says_what_changed(left: Left) -> N
     assert latest["progress"]["failed"] == 1
     assert document(left.copied, "history", "forty") == seen
     assert len(document(left.copied, "history", "forty", "--limit", "1")["runs"]) == 1
+    cut = left.copied("history", "forty", "--limit", "1").out.splitlines()[-1]
+    assert cut == f"and earlier ones; to see them: poltergust history forty --path {left.copied.path} --limit 10"
     screen = left.copied("history", "forty").out.splitlines()
     assert screen[2].split()[0] == "1"
     assert screen[2].endswith("config, environment file")

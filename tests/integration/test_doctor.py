@@ -385,6 +385,15 @@ def test_other_nodes(
     assert verdict(checks, name) == expected
 
 
+def test_several_other_nodes_are_named_as_several(bucket: StrictGcs, settings: Settings) -> None:
+    for name in ("node-2", "node-3"):
+        heartbeat(name, "elsewhere", embedded=True)
+    own = found(replace(settings, scheduler_url=None), quick=False, only=("nodes",))["one-scheduler"]
+    assert own.text.startswith("node-2, node-3 are alive on this path")
+    theirs = found(replace(settings, scheduler_url=SHARED), quick=False, only=("nodes",))["one-scheduler"]
+    assert theirs.text == "node-2, node-3 run schedulers of their own on this path"
+
+
 def test_a_silent_node_is_nobody(bucket: StrictGcs, settings: Settings) -> None:
     heartbeat("node-2", "elsewhere")
     bucket.shift(600)

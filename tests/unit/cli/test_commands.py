@@ -51,6 +51,23 @@ def test_every_option_has_a_variable_and_help(name: str) -> None:
             assert parameter.help
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_variable_that_the_help_names_can_be_set(name: str) -> None:
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option) and parameter.envvar:
+            assert re.fullmatch(r"POLTERGUST_[A-Z_]+", str(parameter.envvar)), parameter.opts
+
+
+@pytest.mark.parametrize(("value", "expected"), [("false", False), ("true", True), (None, True)])
+def test_warm_starts_by_their_variable(monkeypatch: pytest.MonkeyPatch, value: str | None, *, expected: bool) -> None:
+    monkeypatch.delenv("POLTERGUST_WARM_STARTS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("POLTERGUST_WARM_STARTS", value)
+    (option,) = (one for one in command("listen").params if one.name == "warm_starts")
+    context = click.Context(command("listen"))
+    assert option.handle_parse_result(context, {}, [])[0] is expected
+
+
 @pytest.mark.parametrize("name", MINE)
 def test_every_command_has_examples_and_stands_in_the_documentation(name: str) -> None:
     assert f"poltergust {name}" in str(command(name).epilog)

@@ -284,6 +284,15 @@ def test_of_two_schedulers_the_one_that_was_there_first_goes_on(
     second.heartbeat.stop()
 
 
+def test_several_that_are_there_are_named_as_several(bucket: Bucket) -> None:
+    others, last = [Node(bucket, node=name) for name in ("a", "b")], Node(bucket, embedded=True)
+    for node in (*others, last):
+        node.start()
+    assert "a, b are alive on this path too, and this agent runs a scheduler of its own" in last.heartbeat.refusal
+    for node in (*others, last):
+        node.heartbeat.stop()
+
+
 def test_nodes_with_one_shared_scheduler_do_not_conflict(bucket: Bucket) -> None:
     first, second = Node(bucket, node="m"), Node(bucket)
     for node in (first, second):

@@ -55,7 +55,8 @@ class TaskStory:
 
     `node` and `worker` are who ran it last, "" while nobody did. `started` and `ended` are those of its last attempt,
     in seconds since 1970 by that node's clock: None before it started, and until it ended. `attempts` counts those on
-    all nodes. `failure` is the text of its latest failure, "" without one. `dependencies` are task ids.
+    all nodes; one that yielded other tasks and went on when they had run is the same attempt. `failure` is the text of
+    its latest failure, "" without one. `dependencies` are task ids.
     """
 
     task_id: str
@@ -171,10 +172,19 @@ def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset(), *, 
         if node in ended:
             for lost in running:
                 found[lost].lose(node)
-    told = [merged.story for merged in found.values()]
+    told = [merged.told() for merged in found.values()]
     if not done:
         return told
     return [replace(one, state=TaskState.COMPLETE) if one.state is TaskState.PENDING else one for one in told]
+
+
+@dataclass
+class _Leg:
+    """From one start of a task to its end. `yielded`: it ended because other tasks have to run first."""
+
+    node: str
+    started: float
+    yielded: bool = False
 
 
 class _Merged:
@@ -183,7 +193,18 @@ class _Merged:
 
     def __init__(self, story: TaskStory) -> None:
         self.story = story
-        self._latest = float("-inf")  # the start of the attempt that the story shows
+        self._latest = float("-inf")  # the start of the leg that the story shows
+        self._legs: list[_Leg] = []
+        self._undated = 0  # starts of which nobody knows when
+
+    def told(self) -> TaskStory:
+        """The story, its attempts counted: a leg after one that yielded goes on with that attempt, on whatever node."""
+        attempts, began, goes_on = self._undated, self.story.started, False
+        for leg in sorted(self._legs, key=lambda leg: leg.started):
+            if not goes_on:
+                attempts, began = attempts + 1, leg.started
+            goes_on = leg.yielded
+        return replace(self.story, attempts=attempts, started=began)
 
     def announce(self, event: Mapping[str, object]) -> None:
         parameters = event.get("params")
@@ -200,8 +221,11 @@ class _Merged:
             self.story = replace(self.story, state=TaskState.COMPLETE)
 
     def start(self, node: str, worker: str, at: float | None) -> None:
-        self.story = replace(self.story, attempts=self.story.attempts + 1)
-        if at is not None and at >= self._latest:
+        if at is None:
+            self._undated += 1
+            return
+        self._legs.append(_Leg(node, at))
+        if at >= self._latest:
             self._latest = at
             self.story = replace(self.story, state=TaskState.RUNNING, node=node, worker=worker, started=at, ended=None)
 
@@ -215,6 +239,9 @@ class _Merged:
     def end(self, node: str, event: Mapping[str, object]) -> None:
         self._require(event)
         status, at = event.get("status"), _number(event.get("time"))
+        leg = next((leg for leg in reversed(self._legs) if leg.node == node), None)
+        if leg is not None and status == "PENDING" and event.get("deps"):
+            leg.yielded = True
         failure = _text(event.get("error")) if status == "FAILED" else ""
         if self.story.node != node or self.story.ended is not None:
             self.story = replace(self.story, failure=self.story.failure or failure)

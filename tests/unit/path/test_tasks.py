@@ -70,7 +70,22 @@ def test_what_had_no_end_is_running_until_its_process_or_node_ended() -> None:
     assert story({"n1": again}).state is TaskState.RUNNING
 
 
-def test_one_that_yielded_others_runs_again() -> None:
+def test_one_that_yielded_others_and_went_on_is_one_attempt() -> None:
+    def leg(start: float, end: float, **more: object) -> list[dict[str, object]]:
+        return [started("a", start), {**ended("a", end, "PENDING"), **more}]
+
+    one = lines(process("w"), *leg(1.0, 2.0, deps=["b"]), *leg(5.0, 6.0, deps=["c"]))
+    other = lines(process("v"), started("a", 9.0), ended("a", 10.0))  # by then its leg was that of another node
+    for files in ({"n": one, "m": other}, {"m": other, "n": one}):
+        found = story(files)
+        assert (found.state, found.node, found.attempts) == (TaskState.DONE, "m", 1)
+        assert (found.started, found.ended, found.seconds) == (1.0, 10.0, 9.0)
+    failed = lines(process("v"), started("a", 9.0), ended("a", 10.0, "FAILED"), started("a", 20.0), ended("a", 22.0))
+    found = story({"n": one, "m": failed})
+    assert (found.attempts, found.started, found.seconds) == (2, 20.0, 2.0)
+
+
+def test_one_that_is_given_back_runs_again() -> None:
     data = lines(process("w"), started("a", 1.0), ended("a", 2.0, "PENDING"), started("a", 5.0), ended("a", 6.0))
     found = story({"n": data})
     assert (found.state, found.attempts, found.started) == (TaskState.DONE, 2, 5.0)

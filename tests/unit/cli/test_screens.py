@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from poltergust.cli import json_output, screens, wording
 from poltergust.cli.terminal import UNLIMITED_COLUMNS, make_console, show
 from poltergust.path.reading.model import Detail, PathView, TaskFileSummary
 from poltergust.path.reading.waiting import Conclusion
+from poltergust.path.tasks import TaskState, TaskStory
 from tests.unit.cli import sample
 
 RECORDED = Path(__file__).with_name("screens")
@@ -116,3 +118,9 @@ def test_what_a_bucket_holds_never_steers_the_terminal() -> None:
     texts += [wording.stands(view.configs[0], view.nodes)]
     for text in texts:
         assert not [c for c in text if c != "\n" and not c.isprintable()], text
+
+
+def test_what_runs_now_is_named_as_it_was_recorded() -> None:
+    story = TaskStory("Report_1", "Report", {"token": "[redacted]"}, TaskState.RUNNING)
+    view = replace(sample.detail(sample.running()), tasks=(story,))
+    assert "  Report(token=[redacted])  on node-1\n" in drawn(screens.detail(view, sample.now(), 100), 100)

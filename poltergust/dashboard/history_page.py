@@ -14,7 +14,7 @@ _WORDS: Mapping[TaskState, str] = {
     TaskState.RUNNING: "running",
     TaskState.PENDING: "pending: not run",
     TaskState.DONE: "done in this run",
-    TaskState.COMPLETE: "complete before the run",
+    TaskState.COMPLETE: "complete without this run",
 }
 
 

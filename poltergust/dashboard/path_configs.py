@@ -58,7 +58,8 @@ class PathConfigs:
         counts: dict[str, int] = {}
         for view in views:
             counts[view.state.value] = counts.get(view.state.value, 0) + 1
-        return PathView(self._reader.path.root, now, views, self._nodes, counts)
+        nodes = summary.with_configs(self._nodes, sum(one.kind is Kind.CONFIG for one in listed))
+        return PathView(self._reader.path.root, now, views, nodes, counts)
 
     def complete(self, configs: Sequence[ConfigView]) -> tuple[ConfigView, ...]:
         """The same, with the records of those that only a listing was known of."""

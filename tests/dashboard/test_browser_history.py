@@ -92,7 +92,7 @@ def test_on_a_small_screen_what_is_chosen_and_what_changed_has_a_name(
         changed = seen.page.get_by_text("changed: config")
         expect(changed).to_have_count(1)
         expect(seen.page.locator(".only-small", has_text="changed:").first).to_be_visible()
-        expect(seen.page.get_by_role("list", name="Squares")).to_contain_text("complete before the run")
+        expect(seen.page.get_by_role("list", name="Squares")).to_contain_text("complete without this run")
         button = seen.page.get_by_role("button", name="Compare the two chosen").bounding_box()
         table = seen.page.locator("form table").bounding_box()
         assert button is not None

@@ -18,7 +18,7 @@ def test_a_config_in_line_says_its_place_and_the_node_its_queue_in_order(tmp_pat
     )
     environment = RunEnvironment("e.yaml", "py3.11-0123456789", "3.11.7")
     site.record(RunRecord("nightly", site.config("nightly"), "node-1", State.RUNNING, environment=environment))
-    for name in ("urgent", "weekly"):
+    for name in ("urgent", "weekly", "looks-for-data"):
         site.config(name)
     with site.served() as page:
         overview, nodes, run = (page.get(path).text for path in ("/", "/nodes", "/runs/weekly"))
@@ -60,7 +60,7 @@ def test_what_changed_since_the_run_before(tmp_path: Path) -> None:
                 "complete",
                 renamed=True,
                 started=float(generation),
-                environment=RunEnvironment("e.yaml", "py3.11-0", "3.11.7"),
+                environment=RunEnvironment("e.yaml", "py3.11-0", "3.11.7", f"py3.11-{generation}@7"),
                 config_digest=content_digest(text.encode()),
                 environment_digest=content_digest(b"dependencies: []\n"),
             )
@@ -72,6 +72,7 @@ def test_what_changed_since_the_run_before(tmp_path: Path) -> None:
         assert "There is no run before this one" in page.get("/runs/once?view=changes").text
     assert '<span class="removed">-task: &lt;b&gt;old&lt;/b&gt;</span>' in html
     assert '<span class="added">+task: &lt;b&gt;new&lt;/b&gt;</span>' in html
+    assert "what the environment file's dependencies name has changed" in html
     assert html.index("Environment file") < html.index("The same.") < html.index("Not kept of both runs.")
 
 

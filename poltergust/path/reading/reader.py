@@ -91,7 +91,8 @@ class Reader:
             counts[view.state.value] = counts.get(view.state.value, 0) + 1
         for one in ended[len(part) :]:
             counts[one.kind.value] = counts.get(one.kind.value, 0) + 1
-        return PathView(self.path.root, self.now(), tuple(configs), tuple(nodes), counts, hidden=len(ended) - len(part))
+        seen = summary.with_configs(nodes, len(live))
+        return PathView(self.path.root, self.now(), tuple(configs), seen, counts, hidden=len(ended) - len(part))
 
     def listing(self) -> list[Listed]:
         """Every name below the path once, by one listing: the config, else the latest of its outcomes."""

@@ -39,6 +39,15 @@ def node(seen: Seen[NodeRecord], now: float) -> NodeView:
     return NodeView(seen.record, seen.updated, age, "silent" if age >= LIVE_SECONDS else state)
 
 
+def with_configs(nodes: Iterable[NodeView], standing: int) -> tuple[NodeView, ...]:
+    """Where so many configs stand no more can wait: what a heartbeat counts may be a minute old."""
+
+    def bounded(record: NodeRecord) -> NodeRecord:
+        return replace(record, waiting=max(0, min(record.waiting, standing - len(record.running))))
+
+    return tuple(replace(node, record=bounded(node.record)) for node in nodes)
+
+
 def runs(records: Iterable[Seen[RunRecord]], nodes: Iterable[NodeView], now: float) -> tuple[RunView, ...]:
     """The records of one run, by node. A fresh record counts as a sign of life just as a heartbeat does: heartbeats
     may be deleted at any time."""

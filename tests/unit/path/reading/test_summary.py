@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,3 +164,10 @@ def test_of_nodes_that_wait_the_one_that_looks_for_the_data_says_when() -> None:
     waits = run("b", State.WAITING, age=5, reason="others-run", text="waiting: a looks for its data")
     view = judged(waits, looks)
     assert (view.reason, view.retry_in) == ("data-missing", 30)
+
+
+@pytest.mark.parametrize(("standing", "waiting"), [(0, 0), (1, 0), (2, 1), (9, 3)])
+def test_a_heartbeat_counts_none_that_are_no_longer_there(standing: int, waiting: int) -> None:
+    beat = heartbeat("a")
+    (seen,) = summary.with_configs([replace(beat, record=replace(beat.record, waiting=3, running=("x",)))], standing)
+    assert seen.record.waiting == waiting

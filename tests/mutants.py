@@ -93,8 +93,14 @@ MUTANTS = (
     ),
     Mutant(
         "success of other bytes supersedes an error",
-        "Outcomes._supersede_error",
-        (comparison("data", ast.NotEq, "False"),),
+        "Config.became",
+        (comparison("data", ast.Eq, "True"),),
+        ("tests/unit/path/test_outcome.py",),
+    ),
+    Mutant(
+        "an outcome of an earlier run of the same bytes counts",
+        "Config.became",
+        (comparison("updated", ast.GtE, "True"),),
         ("tests/unit/path/test_outcome.py",),
     ),
     Mutant(

@@ -57,7 +57,7 @@ class Runs:
         known = context.journal.load(config.name, config.generation)
         record = known or RunRecord(config.name, config.generation, context.node)
         record = replace(record, node=context.node, scheduler=context.scheduler.shown_url)
-        if record.state is State.GAVE_UP and record.reason == Reason.NEWER_FILE.code:
+        if (record.state, record.reason) == (State.GAVE_UP, Reason.NEWER_FILE.code):
             # This agent may be the newer version.
             record = replace(record, state=State.PREPARING, attempts=0, reason=None, text="")
         run = Run(config, record, began=now, restored=known is not None, phase_timings=record.timings)

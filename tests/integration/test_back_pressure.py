@@ -104,12 +104,12 @@ def test_thousands_of_configs_at_once(bucket: Bucket, node: Node) -> None:
     wait_until(
         lambda: node.agent.description.status().due == CONFIGS - PARALLEL, "the scan to have found them all", 120
     )
+    wait_until(lambda: node.launches.at_once == PARALLEL, "as many to run side by side as were asked for", 120)
     status = node.agent.description.status()
     assert (status.processing, len(status.runs), status.workers) == (PARALLEL, PARALLEL, PARALLEL)
     assert len(bucket.objects) < CONFIGS + 3 * PARALLEL + 2, "nothing is written for those that wait"
     threads = threading.active_count()
     most_known = PARALLEL
-    wait_until(lambda: node.launches.at_once == PARALLEL, "as many to run side by side as were asked for", 120)
     node.launches.gate.set()
 
     def done() -> bool:

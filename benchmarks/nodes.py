@@ -119,9 +119,7 @@ def measure(folder: Path, count: int, chosen: argparse.Namespace) -> None:
         targets = folder / "targets"
         targets.mkdir()
         pids = [each.process.pid for each in nodes]
-        with contextlib.suppress(PermissionError):
-            for pid in (luigid, os.getpid()):
-                os.setpriority(os.PRIO_PROCESS, pid, FIRST)
+        stack.enter_context(before_all_else(luigid, os.getpid()))
         before = cpu_seconds(pids), cpu_seconds([luigid])
         with pinged(url) as pings:
             put(path, "wide", "Wide", folder=targets, seconds=seconds, leaves=tasks, group=chosen.group)
@@ -137,6 +135,22 @@ def measure(folder: Path, count: int, chosen: argparse.Namespace) -> None:
             f"{count:>5} {max(starts):>9} {max(firsts.values()) - began:>6.1f} s {len(firsts):>4} {ideal:>6.2f} "
             f"{agents:>8.1f} s {scheduler_cpu:>5.1f} s {p99:>4.0f} ms"
         )
+
+
+@contextlib.contextmanager
+def before_all_else(*pids: int) -> Iterator[None]:
+    """Those processes go first meanwhile, where this user may say so."""
+
+    def be(niceness: int) -> None:
+        for pid in pids:
+            with contextlib.suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, pid, niceness)
+
+    be(FIRST)
+    try:
+        yield
+    finally:
+        be(0)
 
 
 @contextlib.contextmanager

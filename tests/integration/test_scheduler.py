@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +18,7 @@ from poltergust.luigi_run.embedded import EmbeddedScheduler
 from poltergust.luigi_run.scheduler import Graph, GraphTask, Judgement, SchedulerClient, judge
 from poltergust.processes import Exit
 from poltergust.processes.child import spawn
-from tests.emulators.servers import free_port, port_open, wait_until
+from tests.emulators.servers import free_port, port_open, serving, wait_until
 from tests.integration.test_scheduler_view import call
 
 ENV = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_STATE_HOME") if name in os.environ}
@@ -230,12 +229,9 @@ class _Odd(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def odd() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Odd) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Odd)
+    with serving(server):
         yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_credentials_are_sent_as_luigi_sends_them(odd: str) -> None:

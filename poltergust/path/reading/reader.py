@@ -212,16 +212,16 @@ class Reader:
         url = self.path.cancelled(config.name)
         # In a copy the outcome is of another generation. What it holds and the run that it was are the same.
         same = {"run": config.generation, "digest": digest(outcome.data)}
-        return self._note(url, {"generation": outcome.generation}) or self._note(url, same)
+        return self._note(url, {"generation": outcome.generation}, same)
 
-    def _note(self, url: str, expected: Mapping[str, str | None]) -> By | None:
-        """Who is named in the note at `url`; None if it is not there, or about something else than `expected`."""
+    def _note(self, url: str, *expected: Mapping[str, str | None]) -> By | None:
+        """Who is named in the note at `url`; None if it is not there, or about nothing that is `expected`."""
         blob = self.read(url, MAX_RECORD_BYTES)
         if blob is None:
             return None
         try:
             note = read_json(blob.data)
-            if not isinstance(note, dict) or any(note[key] != value for key, value in expected.items()):
+            if not isinstance(note, dict) or not any(each.items() <= note.items() for each in expected):
                 return None
             return By(str(note["by"]), blob.updated)
         except (ValueError, KeyError, TypeError, RecursionError):

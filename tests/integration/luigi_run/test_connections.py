@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
-from tests.emulators.servers import free_port
+from tests.emulators.servers import free_port, serving
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Luigi's, when it is imported
@@ -61,14 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as made:
-        thread = threading.Thread(target=made.serve_forever)
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
+    made = Server()
+    with serving(made):
+        yield made
 
 
 def ask(fetcher: connections.Kept, server: Server) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from poltergust.base.reasons import Reason
+from tests.emulators.servers import serving
 from tests.integration.luigi_run.conftest import Node
 
 
@@ -51,14 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorder(node: Node) -> Iterator[Recorder]:
-    with Recorder(node.scheduler_url) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Recorder(node.scheduler_url)
+    with serving(server):
+        yield server
 
 
 @pytest.mark.parametrize("resets", [True, False])

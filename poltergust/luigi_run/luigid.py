@@ -28,23 +28,19 @@ from typing import Any, NamedTuple
 
 import luigi.configuration
 import luigi.server
-from luigi.scheduler import Scheduler
 from tornado import httpserver, httputil, netutil, routing, web
 
 from poltergust.base.errors import UsageError
 from poltergust.luigi_run import LOOPBACK, QUICK_TAKE_OVER
 from poltergust.luigi_run.own_state import check_state
 from poltergust.luigi_run.passwords import AcceptedPasswords
-from poltergust.luigi_run.sparing import Sparing
+from poltergust.luigi_run.spared_scheduler import SparedScheduler
 
 SETTINGS: Mapping[str, str] = {**QUICK_TAKE_OVER, "metrics_collector": "prometheus"}
 """Of `[scheduler]`, where the operator's own configuration of Luigi says nothing else."""
 
 PRUNE_SECONDS = 60.0
 """Between two looks for what is to be forgotten, as Luigi's own server has it."""
-
-MAX_PRUNE_SHARE, MAX_UNPRUNED_SECONDS = 0.1, 2.0
-"""How much of the time pruning may take at most, and for how long it may be left undone meanwhile."""
 
 TURN_SECONDS = 1.0
 MAX_TURN_SECONDS = 10.0
@@ -169,9 +165,7 @@ class Luigid:
             if config.get("scheduler", name, None) is None:
                 config.set("scheduler", name, value)
         config.set("scheduler", "state_path", str(settings.state / "state.pickle").replace("%", "%%"))
-        self._scheduler: Any = Scheduler()
-        # Luigi prunes at every question, and looks at each task it knows: with thousands it would do nothing else.
-        self._scheduler.prune = Sparing(self._scheduler.prune, MAX_PRUNE_SHARE, MAX_UNPRUNED_SECONDS)
+        self._scheduler: Any = SparedScheduler()
         # luigi/server.py reads its settings of cross-origin requests for each request: a quarter of what one takes.
         cors: Any = luigi.server.cors()
         luigi.server.cors = lambda: cors  # type: ignore[assignment,misc]

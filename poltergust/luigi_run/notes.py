@@ -29,7 +29,8 @@ class NoteState(Enum):
 @dataclass(frozen=True)
 class Note:
     """`ready`: so many tasks could run at once that nobody has taken. `again`: the node comes back by itself so many
-    seconds after the note, to look for external data; None: it does not."""
+    seconds after the note, to look for external data; None: it does not. A process that runs tasks also says how the
+    whole run stands, for other such processes (`inside/watching.py`)."""
 
     state: NoteState = NoteState.SILENT
     ready: int = 0

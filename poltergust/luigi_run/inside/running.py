@@ -42,7 +42,7 @@ class PipelineRun:
         self.look_now = threading.Event()  # tasks are announced, or it is over
         self.told = False  # the scheduler, of tasks
         self.workers = 1  # of the whole run, when that was last asked
-        self.left_to_others = -1  # tasks, as they were told last
+        self.said: Dict[str, Any] = {}  # to the other nodes
         self._moving, self._asked, self._took = True, 0.0, 0.0
 
     def write_line(self, text: str) -> None:

@@ -18,3 +18,13 @@ def split_cloud(url: str) -> tuple[str, str]:
     if scheme != "gs" or not bucket:
         raise ValueError(f"not a gs:// URL: {url!r}")
     return bucket, key
+
+
+def can_be_looked_up(host: str) -> bool:
+    """Whether `host` of an http URL is one that a resolver takes: labels of 1 to 63 bytes. Others make Python's own
+    raise `UnicodeError`, which no caller expects of a connection."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True

@@ -178,6 +178,7 @@ def scheduler_url(option: str | None, environ: Mapping[str, str]) -> str | None:
 
     The files and keys are Luigi's (luigi/configuration/core.py and the `core` class of luigi/interface.py).
     """
+    option = option.strip() if option else None  # a variable's value may end in the line break of the file it is from
     if option:
         if not option.startswith(("http://", "https://")):
             raise UsageError(f"--scheduler-url {option!r}: write for example http://head:8082")

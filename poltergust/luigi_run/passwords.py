@@ -30,8 +30,11 @@ class Credentials:
     password: str = field(repr=False)
 
     def in_url(self, url: str) -> str:
-        """`url` with these in place of any that it has."""
-        parts = urllib.parse.urlsplit(url)
+        """`url` with these in place of any that it has. Raises `UsageError` if it cannot be read."""
+        try:
+            parts = urllib.parse.urlsplit(url)
+        except ValueError:  # brackets that hold no address
+            raise UsageError("the scheduler's URL cannot be read; write for example http://host:8082") from None
         user, password = (urllib.parse.quote(part, safe="") for part in (self.user, self.password))
         host = parts.netloc.rpartition("@")[2]
         return urllib.parse.urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))

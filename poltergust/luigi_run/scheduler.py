@@ -22,6 +22,7 @@ from typing import Any, NoReturn, cast
 from poltergust.base.errors import Temporary, UsageError
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
+from poltergust.base.urls import can_be_looked_up
 from poltergust.luigi_run import LOOPBACK
 from poltergust.luigi_run.notes import NOTE, Note
 
@@ -166,7 +167,10 @@ class SchedulerClient:
         try:
             parts = urllib.parse.urlsplit(url)
             host = parts.hostname if parts.port != 0 else None
-        except ValueError:  # brackets that hold no address, a port that is no number
+            asked = f"{host or ''}{parts.path}"
+            if not asked.isprintable() or " " in asked or not parts.path.isascii() or not can_be_looked_up(host or ""):
+                raise ValueError
+        except ValueError:  # also: brackets that hold no address, a port that is no number
             raise UsageError("the scheduler's URL cannot be read; write for example http://host:8082") from None
         if parts.scheme not in ("http", "https") or not host:
             raise UsageError(f"the scheduler's URL {parts.scheme}://{host or ''} is not of the form http://host:8082")

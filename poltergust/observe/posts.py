@@ -27,6 +27,7 @@ from poltergust.base.backoff import Backoff
 from poltergust.base.errors import UsageError
 from poltergust.base.json_text import json_bytes
 from poltergust.base.loops import Loop
+from poltergust.base.urls import can_be_looked_up
 from poltergust.path.outcome import RenameResult
 from poltergust.runs.run import Run, Verdict
 
@@ -208,11 +209,15 @@ def check_url(url: str) -> str:
     try:
         parts = urllib.parse.urlsplit(url)
         plain = url.isprintable() and " " not in url  # http.client's complaint would show all of it
-        valid = plain and parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
-    except ValueError:
+        host = parts.hostname or ""
+        valid = plain and parts.scheme in ("http", "https") and bool(host) and "@" not in parts.netloc
+        valid = valid and parts.port != 0 and can_be_looked_up(host)
+    except ValueError:  # brackets that hold no address, a port that is no number
         valid = False
     if not valid:
         raise UsageError("--notify: write https://host/path, without a user name in it")
+    if not f"{parts.path}{parts.query}".isascii():
+        raise UsageError("--notify: write letters of its path that are not ASCII as a request has them: %C3%BC for ü")
     return url
 
 

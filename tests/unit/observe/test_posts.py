@@ -194,12 +194,36 @@ def test_without_a_secret_nothing_is_signed_and_the_log_says_so(
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://host/", "host/path", "https://", "https://user:hidden@host/", "https://host/hidden key", "http://[hidden"],
+    [
+        "ftp://host/",
+        "host/path",
+        "https://",
+        "https://user:hidden@host/",
+        "https://@host/",
+        "https://host/hidden key",
+        "http://[hidden",
+        "https://host:port/hidden",
+        "https://host:99999/hidden",
+        "https://host..lan/hidden",
+        f"https://{'h' * 64}.lan/hidden",
+    ],
 )
 def test_addresses_that_are_none_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(UsageError, match="--notify: write https://host/path") as found:
         check_url(url)
     assert "hidden" not in str(found.value)
+
+
+@pytest.mark.parametrize("url", ["https://host/hidden-ü", "https://host/?hidden=ü"])
+def test_an_address_that_a_request_cannot_hold_is_refused_with_how_to_write_it(url: str) -> None:
+    with pytest.raises(UsageError, match=r"--notify: .* %C3%BC for ü") as found:
+        check_url(url)
+    assert "hidden" not in str(found.value)
+
+
+@pytest.mark.parametrize("url", ["https://bücher.example/x", "http://[::1]:8080/x", "https://host/%C3%BC?key=1"])
+def test_addresses_that_can_be_posted_to(url: str) -> None:
+    assert check_url(url) == url
 
 
 def test_the_documentations_own_check_takes_the_signature_and_no_other() -> None:

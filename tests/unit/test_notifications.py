@@ -8,13 +8,15 @@ from collections.abc import Callable
 import pytest
 from google.api_core import exceptions
 from google.auth import exceptions as auth
+from google.pubsub_v1.types import Subscription
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poltergust.base.errors import UsageError
 from poltergust.sources.pubsub import Own, full_subscription, full_topic
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
-from poltergust.sources.pubsub.problems import StreamEnded, TopicDeleted, explain
+from poltergust.sources.pubsub.problems import NotPulled, StreamEnded, TopicDeleted, explain
+from poltergust.sources.pubsub.subscriptions import check
 
 PREFIX = "gs://bucket/pipeline/"
 TOPIC = "projects/p-1/topics/uploads"
@@ -141,7 +143,10 @@ def test_a_short_name_needs_a_project() -> None:
         (exceptions.PermissionDenied, "x", "grant the node"),
         (exceptions.Unauthenticated, "bad\ntoken", "credentials are not accepted (bad token)"),
         (auth.RefreshError, "expired", "credentials are not accepted"),
+        (auth.TransportError, "no route", "give no access (no route); renew them, or check the network"),
         (exceptions.InvalidArgument, "no", "is refused (no)"),
+        (exceptions.FailedPrecondition, "it pushes", "cannot be read (it pushes); "),
+        (NotPulled, "detached", "cannot be read (detached); "),
         (exceptions.ServiceUnavailable, "down\x1b[1m", "does not answer (down\\x1b[1m)"),
         (exceptions.ServiceUnavailable, "x" * 5000, "check the network"),
         (TopicDeleted, "", "its topic was deleted; create"),
@@ -157,3 +162,32 @@ def test_problems_are_one_line_that_says_what_to_do(
     assert "\n" not in said
     assert said.isprintable()
     assert len(said) < 450
+
+
+class Detached:
+    """Google's client, as far as an own subscription needs it, where one stands that was detached from its topic."""
+
+    def __init__(self) -> None:
+        self.detached = True
+        self.calls: list[str] = []
+
+    def create_subscription(self, **_: object) -> None:
+        self.calls.append("create")
+        if self.detached:
+            raise exceptions.AlreadyExists("there")  # type: ignore[no-untyped-call]
+
+    def get_subscription(self, **_: object) -> Subscription:
+        return Subscription(topic=TOPIC, detached=self.detached)
+
+    def delete_subscription(self, **_: object) -> None:
+        self.calls.append("delete")
+        self.detached = False
+
+
+def test_an_own_subscription_that_was_detached_is_made_again() -> None:
+    client = Detached()
+    with pytest.raises(NotPulled, match="detached"):
+        check(client, "projects/p-1/subscriptions/s")
+    Own(TOPIC, "node-1", PREFIX).create(client)
+    assert client.calls == ["create", "delete", "create"]
+    assert check(client, "projects/p-1/subscriptions/s")

@@ -13,7 +13,7 @@ from google.cloud import pubsub_v1
 from poltergust.base.checks import Check, fail, ok, skip, warn
 from poltergust.base.urls import split_cloud
 from poltergust.sources.pubsub.problems import Errors, TopicDeleted, explain
-from poltergust.sources.pubsub.subscriptions import DELETED_TOPIC, Own
+from poltergust.sources.pubsub.subscriptions import DELETED_TOPIC, Own, delivers_elsewhere
 
 _TIMEOUT = 5.0
 _CLAUSE = re.compile(
@@ -103,7 +103,7 @@ def _failed(name: str, error: Exception, subscription: str, topic: str | None) -
 
 def _judge(found: Any, name: str, prefix: str, suffix: str) -> Iterator[Check]:
     again = "make it again: gcloud pubsub subscriptions create"
-    if found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket:
+    if delivers_elsewhere(found):
         yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", again)
     if found.detached:
         yield fail("subscription", f"{name} is detached from its topic: nothing arrives", again)

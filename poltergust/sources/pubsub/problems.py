@@ -14,8 +14,17 @@ Unreachable = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.Re
 """Those that pass by themselves, and from which an open stream recovers by itself."""
 
 
+_NO_ACCESS = "Getting metadata from plugin failed with error: "
+"""How gRPC begins when Google's credentials gave it no access token: an UNAVAILABLE, whatever the reason was
+(src/core/credentials/call/plugin/plugin_credentials.cc)."""
+
+
 class TopicDeleted(Exception):
     """The subscription is there, its topic is not: the stream would stay open and silent for ever."""
+
+
+class NotPulled(Exception):
+    """The subscription is there, and nothing can be pulled from it; the message says why."""
 
 
 class StreamEnded(Exception):
@@ -32,6 +41,9 @@ def explain(error: Exception, subscription: str, topic: str | None) -> str:
             else "create the topic, the bucket's notification and this subscription again"
         )
         return f"{subject}: its topic was deleted; {todo}"
+    if isinstance(error, (NotPulled, exceptions.FailedPrecondition)):
+        todo = "remove it, the node makes it again" if topic else "make it again as one that a node pulls from"
+        return f"{subject} cannot be read ({_detail(error)}); {todo}"
     if isinstance(error, exceptions.NotFound):
         if topic:
             return f"topic {topic} does not exist; create it, or correct --topic"
@@ -43,6 +55,8 @@ def explain(error: Exception, subscription: str, topic: str | None) -> str:
                 "pubsub.subscriptions.consume on the project and pubsub.topics.attachSubscription on the topic"
             )
         return f"not allowed to read {subject}; grant the node roles/pubsub.subscriber on it"
+    if isinstance(error, auth.TransportError) or _NO_ACCESS in str(error):
+        return f"{subject}: the node's credentials give no access ({_detail(error)}); renew them, or check the network"
     if isinstance(error, (exceptions.Unauthenticated, exceptions.Unauthorized, auth.GoogleAuthError)):
         return f"{subject}: the node's credentials are not accepted ({_detail(error)}); renew them"
     if isinstance(error, exceptions.InvalidArgument):
@@ -53,5 +67,5 @@ def explain(error: Exception, subscription: str, topic: str | None) -> str:
 
 
 def _detail(error: Exception) -> str:
-    text = str(getattr(error, "message", "") or error)
+    text = str(getattr(error, "message", "") or error).removeprefix(_NO_ACCESS)
     return printable(" ".join(text.split()) or type(error).__name__, 200)

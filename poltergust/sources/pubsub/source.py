@@ -24,7 +24,7 @@ from poltergust.base.loops import Loop
 from poltergust.sources import Changed, SourceState
 from poltergust.sources.pubsub import subscriptions
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
-from poltergust.sources.pubsub.problems import Errors, StreamEnded, TopicDeleted, Unreachable, explain
+from poltergust.sources.pubsub.problems import Errors, NotPulled, StreamEnded, TopicDeleted, Unreachable, explain
 from poltergust.sources.pubsub.stream import (
     StreamClient,
     end_stream,
@@ -164,7 +164,7 @@ class PubSubSource:
         return 0.0
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, (*Errors, TopicDeleted, StreamEnded)):
+        if not isinstance(error, (*Errors, TopicDeleted, NotPulled, StreamEnded)):
             log.error("unexpected trouble with subscription %s", self._subscription.name, exc_info=error)
         self._report(error)
 
@@ -217,7 +217,7 @@ class PubSubSource:
                 outage = outage or now
                 if now - outage > self._retry[1]:
                     raise
-            except (*Errors, TopicDeleted) as error:
+            except (*Errors, TopicDeleted, NotPulled) as error:
                 self._report(error)  # now, because ending the stream takes its time
                 raise
             if outage is None and now - max(opened, self.state().last_event or opened) > self._renew_after:

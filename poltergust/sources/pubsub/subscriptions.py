@@ -18,7 +18,7 @@ from google.auth import exceptions as auth
 
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import split_cloud
-from poltergust.sources.pubsub.problems import TopicDeleted
+from poltergust.sources.pubsub.problems import NotPulled, TopicDeleted
 
 TIMEOUT = 20.0
 """Seconds for each call about a subscription."""
@@ -101,7 +101,8 @@ class Own:
         except exceptions.AlreadyExists:
             # From before, of this topic and with this filter: both are part of the name. If the topic was deleted and
             # made again it is an orphan all the same.
-            if has_topic(client, self.name) is False:
+            found = look(client, self.name)
+            if found is not None and (found.topic == DELETED_TOPIC or found.detached):
                 self.remove(client)
                 client.create_subscription(request=request, retry=None, timeout=TIMEOUT)
 
@@ -113,22 +114,32 @@ class Own:
             return
 
 
-def has_topic(client: Any, subscription: str) -> bool | None:
-    """Whether the subscription still has its topic; None if the node may not ask (``pubsub.subscriptions.get`` is not
-    in roles/pubsub.subscriber). Raises Google's errors, NotFound if there is no such subscription."""
+def look(client: Any, subscription: str) -> Any | None:
+    """The subscription as it is now; None if the node may not ask (``pubsub.subscriptions.get`` is not in
+    roles/pubsub.subscriber). Raises Google's errors, NotFound if there is no such subscription."""
     try:
-        found = client.get_subscription(request={"subscription": subscription}, retry=None, timeout=TIMEOUT)
+        return client.get_subscription(request={"subscription": subscription}, retry=None, timeout=TIMEOUT)
     except exceptions.PermissionDenied:
         return None
-    return bool(found.topic != DELETED_TOPIC)
 
 
 def check(client: Any, subscription: str) -> bool:
     """Raise what is wrong with the subscription; False if the node may not ask."""
-    found = has_topic(client, subscription)
-    if found is False:
+    found = look(client, subscription)
+    if found is None:
+        return False
+    if found.topic == DELETED_TOPIC:
         raise TopicDeleted
-    return found is not None
+    if delivers_elsewhere(found):
+        raise NotPulled("it delivers elsewhere, by push or export")
+    if found.detached:
+        raise NotPulled("it is detached from its topic")
+    return True
+
+
+def delivers_elsewhere(found: Any) -> bool:
+    """Whether Pub/Sub itself hands the messages of that subscription on, so that nobody may pull them."""
+    return bool(found.push_config.push_endpoint or found.bigquery_config.table or found.cloud_storage_config.bucket)
 
 
 def project_of_credentials() -> str | None:

@@ -18,9 +18,13 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+from google.api_core import exceptions, grpc_helpers
+from google.auth import exceptions as auth
+from google.auth.transport.grpc import AuthMetadataPlugin
 
 from poltergust.base.errors import UsageError
 from poltergust.sources.pubsub import Named, Own, PubSubSource, stream
+from poltergust.sources.pubsub.problems import explain
 from poltergust.sources.pubsub.stream import MAX_OUTSTANDING
 from tests.emulators import pubsub
 from tests.emulators.servers import free_port, wait_until
@@ -391,6 +395,27 @@ class Guarded:
             server.stop(grace=1).wait(30)
 
 
+def test_a_subscription_that_becomes_one_that_pushes(shared: str, topic: str, caplog: pytest.LogCaptureFixture) -> None:
+    name = f"projects/{PROJECT}/subscriptions/node-{topic}"
+
+    def push_to(endpoint: dict[str, str]) -> None:
+        pubsub.call(shared, "POST", f"{name}:modifyPushConfig", {"pushConfig": endpoint})
+
+    push_to({"pushEndpoint": "http://127.0.0.1:9/"})
+    with caplog.at_level(logging.INFO, "poltergust"), listening(named(topic)) as (source, _):
+        assert source.state().problem == (
+            f"subscription {name} cannot be read (it delivers elsewhere, by push or export); "
+            "make it again as one that a node pulls from"
+        )
+        assert not source.state().alive
+        assert source.deliveries().streams == 0, "no stream that says for a moment that all is well"
+        push_to({})
+        wait_until(lambda: source.state().alive, "the stream")
+        push_to({"pushEndpoint": "http://127.0.0.1:9/"})
+        wait_until(lambda: "cannot be read" in source.state().problem, "the change to be noticed")
+    assert not [each for each in caplog.records if "does not answer" in each.getMessage() or each.exc_info]
+
+
 def test_permissions_taken_away_and_given_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -411,6 +436,32 @@ def test_permissions_taken_away_and_given_back(
             wait_until(lambda: source.state().alive, "the stream to be back")
             assert source.state().problem == ""
     assert len([each for each in caplog.records if "cannot be checked" in each.getMessage()]) == 1
+
+
+class Expired:
+    """Credentials whose refresh token was revoked."""
+
+    def before_request(self, *_: object) -> None:
+        raise auth.RefreshError("invalid_grant: Token has been expired or revoked.")  # type: ignore[no-untyped-call]
+
+
+def test_expired_credentials_are_not_called_a_network_that_is_down() -> None:
+    """gRPC makes the same UNAVAILABLE of both."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+    server.start()
+    plugin = grpc.metadata_call_credentials(AuthMetadataPlugin(Expired(), None))  # type: ignore[no-untyped-call]
+    credentials = grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin)
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
+        call = channel.unary_unary("/google.pubsub.v1.Subscriber/GetSubscription")
+        ask = grpc_helpers.wrap_errors(call)  # type: ignore[no-untyped-call]
+        with pytest.raises(exceptions.ServiceUnavailable) as found:
+            ask(b"", timeout=60)
+    server.stop(grace=None).wait(30)
+    assert explain(found.value, "projects/p/subscriptions/s", None) == (
+        "subscription projects/p/subscriptions/s: the node's credentials give no access "
+        "(invalid_grant: Token has been expired or revoked.); renew them, or check the network"
+    )
 
 
 def test_an_own_subscription_that_may_not_be_made(monkeypatch: pytest.MonkeyPatch) -> None:

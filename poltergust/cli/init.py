@@ -11,6 +11,7 @@ import click
 
 from poltergust.base import hints
 from poltergust.base.errors import PoltergustError
+from poltergust.base.folders import check_text
 from poltergust.cli.options import option
 
 STARTER = Path(__file__).with_name("samples") / "starter"
@@ -35,11 +36,12 @@ def init(folder: Path, python: str | None) -> None:
     What it makes runs as it is. Nothing that is there is ever overwritten.
     """
     folder = Path(os.path.abspath(folder.expanduser()))
+    check_text("FOLDER", str(folder))
     files = _files(folder, python)
-    there = sorted(str(path.relative_to(folder)) for path in files if path.exists() or path.is_symlink())
+    there = {str(found.relative_to(folder)) for path in files if (found := _in_the_way(folder, path)) is not None}
     if there:
         raise PoltergustError(
-            f"{folder} has {', '.join(there)} already, so nothing was written; "
+            f"{folder} has {', '.join(sorted(there))} already, so nothing was written; "
             f"name another folder: {hints.command('init', 'NEW')}"
         )
     try:
@@ -50,6 +52,14 @@ def init(folder: Path, python: str | None) -> None:
     except OSError as error:
         raise PoltergustError(f"{error.filename}: {error.strerror}; choose a folder you may write to") from None
     _say(folder, list(files))
+
+
+def _in_the_way(folder: Path, path: Path) -> Path | None:
+    """What stands where `path` is to be, or is no folder where one is to hold it."""
+    if os.path.lexists(path):
+        return path
+    below = (each for each in path.parents if each.is_relative_to(folder) and each != folder)
+    return next((each for each in below if os.path.lexists(each) and not each.is_dir()), None)
 
 
 def _files(folder: Path, python: str | None) -> dict[Path, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poltergust.base import hints
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import check_text
 from poltergust.base.urls import is_cloud
 from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
@@ -82,12 +83,14 @@ def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
     """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
     unless told otherwise)."""
     if is_cloud(text):
+        check_text("--path", text)
         bucket, _, prefix = text[len("gs://") :].partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(f"--path {text}: {bucket!r} is not a bucket's name; write gs://bucket/prefix")
         prefix = prefix.rstrip("/")
         return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
     folder = Path(os.path.abspath(os.path.expanduser(text)))
+    check_text("--path", str(folder))
     if not folder.is_dir() and (must_exist or _SCHEME.match(text)):
         raise UsageError(f"--path {text}: {_no_folder(text, folder)}")
     return layout.WatchedPath(str(folder))

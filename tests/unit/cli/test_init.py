@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,32 @@ def test_nothing_is_overwritten_and_then_nothing_is_written(tmp_path: Path, caps
     assert len(said.err.splitlines()) == 1
     assert made(tmp_path) == [there]
     assert (tmp_path / there).read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("there", ["code", "environment", "pipeline"])
+def test_a_file_where_a_folder_is_to_be_is_in_the_way(tmp_path: Path, capsys: Capture, there: str) -> None:
+    (tmp_path / there).write_text("mine\n")
+    said = call(capsys, "init", str(tmp_path))
+    assert said.code == 1
+    assert f"has {there} already, so nothing was written" in said.err
+    assert made(tmp_path) == [there]
+
+
+def test_a_link_that_leads_nowhere_is_in_the_way(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "pipeline").symlink_to(tmp_path / "gone")
+    assert "has pipeline already" in call(capsys, "init", str(tmp_path)).err
+    assert made(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["init", "status --path", "submit task.yaml --path", "listen --path", "doctor -p"])
+def test_a_folder_whose_name_is_no_text_is_refused_in_one_line(tmp_path: Path, capsys: Capture, command: str) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    said = call(capsys, *command.split(), str(folder))
+    assert said.code == 2
+    assert "caf\\udce9: the name is not UTF-8; rename the folder" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: Capture) -> None:

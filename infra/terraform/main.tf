@@ -24,7 +24,7 @@ locals {
 
   objects = merge(
     { for prefix in distinct([var.prefix, local.sibling]) : prefix => "roles/storage.objectUser" if var.prefix != "" || prefix == "" },
-    { for prefix in var.read_prefixes : prefix => "roles/storage.objectViewer" if var.prefix != "" && !startswith(prefix, var.prefix) },
+    { for prefix in var.read_prefixes : prefix => "roles/storage.objectViewer" if var.prefix != "" && !startswith(prefix, var.prefix) && !startswith(prefix, local.sibling) },
   )
   grants = {
     for pair in setproduct(keys(local.members), keys(local.objects)) :
@@ -125,7 +125,8 @@ resource "google_pubsub_subscription_iam_member" "node" {
 # https://cloud.google.com/iam/docs/conditions-attribute-reference#storage-api-attributes
 #
 # Each has a title of its own, made of the module's name and the node's: two grants that are equal in role, member and
-# condition are one binding, and whoever removes one of them removes both.
+# condition are one binding, and whoever removes one of them removes both. Titles have at most 100 bytes, descriptions 256;
+# substr() counts characters.
 resource "google_storage_bucket_iam_member" "objects" {
   for_each = local.grants
 
@@ -134,8 +135,8 @@ resource "google_storage_bucket_iam_member" "objects" {
   member = each.value.member
 
   condition {
-    title       = "poltergust ${substr(sha256("${var.project_id} ${var.name} ${each.key}"), 0, 8)} ${substr(each.value.prefix, 0, 70)}"
-    description = "Objects below gs://${var.bucket}/${substr(each.value.prefix, 0, 150)}, listing included"
+    title       = "poltergust ${substr(sha256("${var.project_id} ${var.name} ${each.key}"), 0, 8)} ${substr(replace(each.value.prefix, "/[^ -~]/", "?"), 0, 70)}"
+    description = substr("Objects below gs://${var.bucket}/${substr(replace(each.value.prefix, "/[^ -~]/", "?"), 0, 150)}, listing included", 0, 256)
     expression = each.value.prefix == "" ? "resource.name.startsWith('projects/_/buckets/${var.bucket}')" : join(" || ", [
       "resource.name.startsWith('projects/_/buckets/${var.bucket}/objects/${each.value.prefix}')",
       "resource.name.startsWith('projects/_/buckets/${var.bucket}/folders/${each.value.prefix}')",

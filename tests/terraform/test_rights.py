@@ -153,6 +153,20 @@ def test_each_condition_stays_within_the_limits_of_iam(granted: list[dict[str, A
         assert len(condition["description"].encode()) <= 256
 
 
+def test_long_names_stay_within_the_limits_of_iam_as_well(tmp_path: Path) -> None:
+    bucket = ".".join(["b" * 55] * 3)
+    granted = bindings(tmp_path, bucket=bucket, prefix="é" * 88 + "/", read_prefixes=["ü" * 200 + "/"])
+    test_each_condition_stays_within_the_limits_of_iam(granted)
+    assert len({each["condition"][0]["title"] for each in granted}) == len(granted)
+
+
+def test_what_may_be_read_besides_takes_no_right_to_write_away(tmp_path: Path) -> None:
+    folders = ["environment/", "pipeline.poltergust/", "pipeline.poltergust/code/", "pipeline/"]
+    granted = bindings(tmp_path, read_prefixes=folders)
+    assert [each for each in ALLOWED if not any(allows(one, each) for one in granted)] == []
+    assert len([each for each in granted if each["role"] == "roles/storage.objectViewer"]) == 1
+
+
 def test_odd_prefixes_keep_their_meaning(tmp_path: Path) -> None:
     granted = bindings(tmp_path, prefix="data (new)/in put/", read_prefixes=[])
     assert any(allows(each, Request("list", "data (new)/in put/")) for each in granted)

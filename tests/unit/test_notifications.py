@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from google.api_core import exceptions
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poltergust.base.errors import UsageError
-from poltergust.sources.pubsub import Own, full_subscription, full_topic
+from poltergust.sources.pubsub import Own, full_subscription, full_topic, project_of_credentials
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import NotPulled, StreamEnded, TopicDeleted, explain
 from poltergust.sources.pubsub.subscriptions import check
@@ -162,6 +163,18 @@ def test_problems_are_one_line_that_says_what_to_do(
     assert "\n" not in said
     assert said.isprintable()
     assert len(said) < 450
+
+
+@pytest.mark.parametrize("content", [None, "[]"])
+def test_a_key_file_that_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    key = tmp_path / "key.json"
+    key.mkdir() if content is None else key.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    with pytest.raises(UsageError, match=r"credentials cannot be read \(.*GOOGLE_APPLICATION_CREDENTIALS") as caught:
+        project_of_credentials()
+    assert "\n" not in str(caught.value)
 
 
 class Detached:

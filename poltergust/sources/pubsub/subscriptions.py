@@ -18,6 +18,7 @@ from google.auth import exceptions as auth
 
 from poltergust.base.errors import UsageError
 from poltergust.base.urls import split_cloud
+from poltergust.sources.pubsub.notifications import printable
 from poltergust.sources.pubsub.problems import NotPulled, TopicDeleted
 
 TIMEOUT = 20.0
@@ -143,11 +144,16 @@ def delivers_elsewhere(found: Any) -> bool:
 
 
 def project_of_credentials() -> str | None:
-    """The project that Google's default credentials name, if any."""
+    """The project that Google's default credentials name, if any. Raises `UsageError` if they cannot be read."""
     try:
         project = google.auth.default()[1]
     except auth.DefaultCredentialsError:
         return None
+    except (OSError, AttributeError) as error:  # may not be read, is a folder, holds something else
+        raise UsageError(
+            f"Google's credentials cannot be read ({printable(str(error), 200)}); set GOOGLE_APPLICATION_CREDENTIALS "
+            "to a key file that this user may read"
+        ) from None
     return None if project is None else str(project)
 
 

@@ -86,14 +86,16 @@ def connect() -> Any:
     """
     try:
         client = storage.Client(project=None)  # nothing that a node does needs one
-    except auth.DefaultCredentialsError as error:
+    except (auth.DefaultCredentialsError, OSError, AttributeError) as error:
+        # The last two are of a key file that this user may not read, is a folder, or holds something else.
+        why = error.args[0] if isinstance(error, auth.DefaultCredentialsError) and error.args else error
         raise UsageError(
-            f"no Google credentials for gs:// ({shown(str(error).splitlines()[0])}); on this node run "
+            f"no Google credentials for gs:// ({shown(str(why).splitlines()[0])}); on this node run "
             "`gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
         ) from error
     if not client.api_endpoint.startswith(("http://", "https://")):
         raise UsageError(
-            f"STORAGE_EMULATOR_HOST must be a URL such as http://127.0.0.1:9023, not {shown(client.api_endpoint)!r}"
+            f"STORAGE_EMULATOR_HOST {shown(client.api_endpoint)!r} is no URL; write for example http://127.0.0.1:9023"
         )
     session = client._http  # the library has no public name for it, and no setting for the pool's size
     if not getattr(session, "is_mtls", False):  # with a client certificate an adapter of Google's is mounted already

@@ -243,5 +243,6 @@ def open_bucket(prefix: str, state_prefix: str) -> tuple[Bucket | None, Check]:
     try:
         bucket = Bucket(prefix, state_prefix)
     except UsageError as error:
-        return None, fail("credentials", str(error), "gcloud auth application-default login")
+        what, _, remedy = str(error).rpartition("; ")
+        return None, fail("credentials", what, remedy)
     return bucket, bucket.credentials()

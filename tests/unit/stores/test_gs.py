@@ -13,6 +13,7 @@ import pytest
 from poltergust.base.errors import UsageError
 from poltergust.stores import ABSENT, Conflict, Denied, NotFound, Stores, Unavailable
 from poltergust.stores.gs import NO_MOVE_SECONDS, GsStore, calls
+from poltergust.stores.gs.examine import open_bucket
 from tests.emulators.gcs import StrictGcs, strict_gcs
 
 SOURCE, TARGET = "gs://bucket/p/x.config.yaml", "gs://bucket/p/x.done.yaml"
@@ -325,10 +326,32 @@ def test_no_credentials_is_one_line_that_says_what_to_do(monkeypatch: pytest.Mon
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("content", [None, "[]", "{}", "{", '{"type": "service_account", "private_key": "none"}'])
+def test_a_key_file_that_is_none_is_one_line_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    """A folder, for one: Docker makes it where the file to be mounted is missing."""
+    key = tmp_path / "key.json"
+    key.mkdir() if content is None else key.write_text(content)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    with pytest.raises(
+        UsageError, match=r"no Google credentials for gs:// \((?!\().*GOOGLE_APPLICATION_CREDENTIALS"
+    ) as caught:
+        Stores("gs://bucket/p.poltergust/").of("gs://bucket/p")
+    assert "\n" not in str(caught.value)
+    bucket, found = open_bucket("gs://bucket/p/", "gs://bucket/p.poltergust/")
+    assert bucket is None
+    assert found.remedy.startswith("on this node run `gcloud auth application-default login` or set GOOGLE_")
+
+
 def test_an_emulators_address_needs_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:9023")
     with pytest.raises(UsageError, match="http://"):
         Stores("gs://bucket/p.poltergust/").of("gs://bucket/p")
+    _, found = open_bucket("gs://bucket/p/", "gs://bucket/p.poltergust/")
+    assert found.text == "STORAGE_EMULATOR_HOST '127.0.0.1:9023' is no URL"
+    assert found.remedy == "write for example http://127.0.0.1:9023"
 
 
 def test_what_is_no_bucket_url_is_refused(store: GsStore) -> None:

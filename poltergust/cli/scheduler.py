@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from poltergust.base.errors import UsageError
+from poltergust.base.urls import can_be_looked_up
 from poltergust.cli.options import option
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ def scheduler(
     Whoever reaches it without a password can run code on the nodes. Nodes get the same file, or a copy, as `listen
     --scheduler-password-file`.
     """
+    # An empty one, of a variable that is not set, would be all addresses to the library.
+    if not address or not can_be_looked_up(address):
+        raise UsageError(f"--address {address!r}: write one of this machine's, or 0.0.0.0 for all of them")
     import asyncio
 
     from poltergust.base.agent_log import configure
@@ -98,7 +103,7 @@ def scheduler(
     from poltergust.luigi_run.luigid import Luigid, LuigidSettings
     from poltergust.luigi_run.own_state import state_folder
     from poltergust.luigi_run.passwords import AcceptedPasswords
-    from poltergust.observe.http import loopback
+    from poltergust.observe.http import loopback, shown
 
     configure(log_format, "scheduler", Redactor((os.environ,), names=SecretNames.of(os.environ)), debug=bool(debug))
     settings = LuigidSettings(
@@ -113,12 +118,11 @@ def scheduler(
     socket = os.environ.pop("NOTIFY_SOCKET", "")
 
     def ready() -> None:
-        log.info("the scheduler is at http://%s:%d, its state in %s", address, port, settings.state)
+        where = shown((address, port))
+        log.info("the scheduler is at http://%s, its state in %s", where, settings.state)
         if settings.passwords is None and not loopback(address):
             log.warning(
-                "everybody who reaches %s:%d can run code on the nodes: there is no password; add --password-file",
-                address,
-                port,
+                "everybody who reaches %s can run code on the nodes: there is no password; add --password-file", where
             )
         if pages is not None:
             pages.start()

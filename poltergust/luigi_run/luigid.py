@@ -196,7 +196,7 @@ class Luigid:
             server.add_sockets(netutil.bind_sockets(settings.port, address=settings.address))
         except OSError as error:
             where = f"{settings.address}:{settings.port}"
-            raise UsageError(f"cannot listen on {where}: {error.strerror or error}; choose another port") from None
+            raise UsageError(f"cannot listen on {where}: {error.strerror}; choose another address or port") from None
         on_ready()
         pruned = time.monotonic()
         try:

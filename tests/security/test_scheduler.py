@@ -291,3 +291,10 @@ def test_a_scheduler_open_to_the_network_without_a_password_says_so(tmp_path: Pa
         while "can run code on the nodes" not in (tmp_path / "log").read_text():
             assert time.monotonic() - begin < 20
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("address", ["", "head..lan"])
+def test_an_address_that_is_none_is_not_taken_for_all_of_them(tmp_path: Path, address: str) -> None:
+    """`--address "$ADDRESS"` with the variable unset: to the library that is every address of the machine."""
+    said = refused("--address", address, "--state-dir", str(tmp_path))
+    assert said == f"poltergust: --address {address!r}: write one of this machine's, or 0.0.0.0 for all of them\n"

@@ -151,7 +151,10 @@ class Metrics:
 
     def expose(self, accept: str) -> tuple[str, str]:
         """The page and its content type, in the format the Accept header asks for."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # it compares versions without looking whether they are numbers
+            encode, content_type = choose_encoder("")
         return encode(self.registry).decode(), content_type
 
 

@@ -57,6 +57,13 @@ def test_both_formats_are_read_by_the_official_parser(accept: str, parse: Any) -
     assert samples["poltergust_notifications_total", "ignored", "pubsub"] == 2
 
 
+@pytest.mark.parametrize("version", ["latest", "1..0", "2.0.0-rc.0", "", "9" * 5000])
+def test_a_version_that_nobody_knows_gets_numbers_as_well(version: str) -> None:
+    for kind in ("text/plain", "application/openmetrics-text"):
+        body, _ = Metrics().expose(f"{kind};version={version}")
+        assert "poltergust_scans" in body or "poltergust_runs" in body
+
+
 def test_ages_of_what_never_happened_are_left_out() -> None:
     metrics = Metrics()
     metrics.watch(lambda: status(since_scan=None, sources=()))

@@ -67,16 +67,29 @@ def _right(checked: list[CheckResult]) -> bool:
 
 
 def _check_all(files: tuple[str, ...], kind: str | None) -> list[CheckResult]:
-    """Every file once, in the order given; environment files that are only named stand after who names them."""
+    """Every file once, in the order given; environment files that are only named stand after who names them. A
+    task file that one names as its environment is checked as that, too."""
     from poltergust.cli import checking
     from poltergust.documents import MAX_BYTES
 
-    checked: dict[str, CheckResult] = {}
+    checked: dict[tuple[str, str | None], CheckResult] = {}
+    named: list[str] = []  # and given: each has its place in the order
+
+    def follow(file: str) -> None:
+        key = (file, checking.ENVIRONMENT)
+        if key not in checked and (file, None) not in checked:
+            checked[key] = checking.check(file, kind=checking.ENVIRONMENT)
+
     for file in dict.fromkeys(files):
         data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else None
-        one = checked[file] = checking.check(file, data, kind)
-        if one.followed is not None and one.followed not in (*files, *checked):
-            checked[one.followed] = checking.check(one.followed, kind=checking.ENVIRONMENT)
+        one = checking.check(file, data, kind)
+        checked[file, one.kind] = one
+        if one.followed in files:
+            named.append(one.followed)
+        elif one.followed is not None:
+            follow(one.followed)
+    for file in named:
+        follow(file)
     return list(checked.values())
 
 

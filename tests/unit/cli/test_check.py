@@ -44,6 +44,24 @@ def test_each_file_is_checked_once(files: Path, capsys: Capture) -> None:
     assert len(call(capsys, "check", *arguments).out.splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("environment", "given", "lines"),
+    [
+        ("my.config.yaml", ["pipeline/my.config.yaml"], 3),
+        ("b.config.yaml", ["pipeline/my.config.yaml", "pipeline/b.config.yaml"], 5),
+    ],
+)
+def test_a_task_file_in_the_place_of_an_environment_file_is_a_mistake(
+    files: Path, capsys: Capture, environment: str, given: list[str], lines: int
+) -> None:
+    (files / "pipeline" / "b.config.yaml").write_text(TASK)
+    (files / "pipeline" / "my.config.yaml").write_text(TASK.replace("../environment/my.yaml", environment))
+    said = call(capsys, "check", *given)
+    assert said.code == 1
+    assert f'pipeline/{environment}:2:1: "task" belongs in the task file, not in an environment file' in said.out
+    assert len(said.out.splitlines()) == lines, said.out
+
+
 @pytest.mark.parametrize("environment", ["gs://mybucket/environment/my.yaml", "../environment/not-here.yaml"])
 def test_an_environment_that_is_not_here_is_said_and_no_mistake(files: Path, capsys: Capture, environment: str) -> None:
     (files / "pipeline" / "my.config.yaml").write_text(TASK.replace("../environment/my.yaml", environment))

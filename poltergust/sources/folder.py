@@ -32,6 +32,9 @@ _IDENTITY_CHECK_MILLISECONDS = 200
 _SECOND_LISTING_SECONDS = 1.0
 """After so long a new sub-folder is listed once more: by then its own watch has long begun."""
 
+_UNDECODABLE = "Unable to decode path"
+"""What watchfiles ends with at a change of a file whose name is not UTF-8. It can be started again at once."""
+
 _RETRY_SECONDS = 0.5
 """Between two attempts to watch the folder. It does not grow: an attempt costs this machine next to nothing."""
 
@@ -51,6 +54,8 @@ class FolderSource:
         self._loop = Loop("folder-source", self._watch_once)
         # Sub-folders that appeared, and when (monotonic seconds) to list each once more. Of the thread only.
         self._second_listings: dict[str, float] = {}
+        # What was logged last of a name that is not UTF-8. Of the thread only.
+        self._undecodable = ""
         # Guards the state.
         self._lock = threading.Lock()
         self._state = SourceState(alive=False, last_event=None, problem=f"folder {root} is not watched yet")
@@ -80,10 +85,17 @@ class FolderSource:
         except (FileNotFoundError, NotADirectoryError):
             self._report(f"folder {self._root} does not exist; create it, it is looked for all the time")
         except Exception as error:  # noqa: BLE001  watchfiles raises OSError, RuntimeError, ...; none may end this
-            self._report(
-                f"folder {self._root} cannot be watched ({' '.join(str(error).split())}); check its permissions "
-                "and the limits in /proc/sys/fs/inotify; until then only the scan finds changes"
-            )
+            why = " ".join(str(error).split())
+            if _UNDECODABLE in why:
+                self._tried.set()
+                if why != self._undecodable:
+                    self._undecodable = why
+                    log.warning("folder %s: a name in it is not UTF-8 (%s); rename it", self._root, why)
+            else:
+                self._report(
+                    f"folder {self._root} cannot be watched ({why}); check its permissions "
+                    "and the limits in /proc/sys/fs/inotify; until then only the scan finds changes"
+                )
         return _RETRY_SECONDS
 
     def _watch(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -66,6 +67,20 @@ def test_written_renamed_removed(root: Path, tmp_path: Path, force_polling: bool
         (tmp_path / "elsewhere").write_text("b")
         (tmp_path / "elsewhere").rename(config)
         wait_for(heard, config)
+
+
+def test_a_name_that_is_not_utf8_is_no_folder_that_cannot_be_watched(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with watching(root) as (source, heard):
+        (root / os.fsdecode(b"caf\xe9.txt")).write_text("")
+        wait_until(lambda: "caf" in caplog.text, "the warning")
+        assert source.state().alive
+        (root / "next.config.yaml").write_text("")
+        wait_for(heard, root / "next.config.yaml")
+    (said,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert said.startswith(f"folder {root}: a name in it is not UTF-8 (")
+    assert said.endswith("; rename it")
 
 
 def test_other_files_are_not_reported(root: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def main() -> None:
         for count in [0, *chosen.configs]:
             for number in range(done, count):
                 bucket.put(f"config-{number}", home / "targets" / str(number))
-            wait_until(functools.partial(all_done, bucket, count), "all configs", timeout=600)
+            wait_until(functools.partial(all_done, bucket, count), "all configs", timeout=60 + count)
             done = count
             time.sleep(2.0)  # the last run's supervisor and log
             say(line(count, agent, chosen.seconds))

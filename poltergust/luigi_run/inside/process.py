@@ -52,3 +52,25 @@ def interrupt_on_terminate() -> None:
 
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have had it ignored
+    end_forks_by_terminate(handler)
+
+
+def end_forks_by_terminate(handler: Any) -> None:
+    """A fork has the kernel end it, and no handler: Python forgets what came before the fork has set itself up
+    (PyOS_AfterFork_Child), and `multiprocessing.Pool` would wait for ever for a process that was told to end then."""
+    if not hasattr(os, "register_at_fork"):
+        return  # Python 3.6
+    before = threading.local()
+
+    def hold() -> None:
+        before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+
+    def as_if_there_were_none() -> None:
+        if signal.getsignal(signal.SIGTERM) is handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=as_if_there_were_none)  # novm

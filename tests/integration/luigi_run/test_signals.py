@@ -76,6 +76,12 @@ def test_sigterm_to_the_process_is_an_interrupt(node: Node) -> None:
     assert started.report().reason is Reason.DRAINED
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_ends_a_process_that_a_task_has_just_forked(node: Node, workers: str) -> None:
+    report = node.report("EndsForks", arguments={"workers": workers})
+    assert report.reason is Reason.COMPLETE, report.detail
+
+
 def test_stop_while_the_module_is_imported(node: Node) -> None:
     slow = "import pathlib, time\npathlib.Path(r'{}', 'importing').touch()\ntime.sleep(300)\n"
     started = node.start("Tree", module="slow", files={"slow.py": slow.format(node.shared)})

@@ -310,6 +310,19 @@ class ClosesAll(Marked):
         sys.stderr.close()
 
 
+class EndsForks(Marked):
+    """Ends each process right after it was forked, as `multiprocessing.Pool` may."""
+
+    def work(self):
+        for _ in range(50):
+            child = os.fork()
+            while child == 0:
+                signal.pause()
+            os.kill(child, signal.SIGTERM)
+            ended = os.waitpid(child, 0)[1]
+            assert os.WTERMSIG(ended) == signal.SIGTERM, ended
+
+
 class Loud(Marked):
     megabytes = luigi.IntParameter()
 

@@ -43,11 +43,12 @@ class LuigiOptions:
     """Stands where Luigi keeps its parsed command line: parameters look their values up in `known_args`
     (`Parameter._value_iterator`), by ``<family>_<parameter>``."""
 
-    def __init__(self) -> None:
-        self.known_args = argparse.Namespace()
+    def __init__(self, scheduler_url: str) -> None:
+        # As after `--scheduler-url`: a `luigi.build` in a task goes to the scheduler that the run has.
+        self.known_args = argparse.Namespace(core_scheduler_url=scheduler_url)
 
 
-def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, LuigiOptions]:
+def bind(cls: Any, arguments: List[Dict[str, Any]], scheduler_url: str) -> Tuple[Any, LuigiOptions]:
     """The root task and the options in force from now on.
 
     Raises `Ended`: unknown-parameter, missing-parameter, invalid-parameter, scheduling-failed.
@@ -57,7 +58,7 @@ def bind(cls: Any, arguments: List[Dict[str, Any]]) -> Tuple[Any, LuigiOptions]:
 
     own = {dashed(name): (name, param) for name, param in cls.get_params()}
     others = {} if all(dashed(a["name"]) in own for a in arguments) else other_flags()
-    values, options = {}, LuigiOptions()
+    values, options = {}, LuigiOptions(scheduler_url)
     for argument in arguments:
         key = dashed(argument["name"])
         if argument["text"] is None:

@@ -27,6 +27,6 @@ def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
             finding.load_module(name)
         module = finding.load_module(request["module"])
     cls = finding.find_task(request["task"], module)
-    root, options = binding.bind(cls, request["arguments"])
+    root, options = binding.bind(cls, request["arguments"], request["scheduler_url"])
     binding.check_workers()
     return root, options

@@ -46,6 +46,11 @@ def test_a_node_with_nothing_to_do_leaves_and_says_what_it_waits_for(make_node: 
     assert report.progress.pending == 1
 
 
+def test_what_a_task_builds_goes_to_the_scheduler_of_the_run(node: Node) -> None:
+    report = node.report("Builds")
+    assert (report.reason, node.executions("Leaf")) == (Reason.COMPLETE, 1), report.detail
+
+
 def test_root_tasks_that_differ_between_nodes_are_named_with_the_parameter(make_node: Callable[[], Node]) -> None:
     first, second = make_node(), make_node()
     runs = [

@@ -323,6 +323,13 @@ class EndsForks(Marked):
             assert os.WTERMSIG(ended) == signal.SIGTERM, ended
 
 
+class Builds(Marked):
+    """Builds another task, as `luigi.build` in a task does: by the scheduler that the luigi command was given."""
+
+    def work(self):
+        assert luigi.build([Leaf(number=0)])
+
+
 class Loud(Marked):
     megabytes = luigi.IntParameter()
 

@@ -65,6 +65,7 @@ class SharedWorker(Worker):
         self._died_at: Dict[str, float] = {}
         self.before_run: Any = None
         self._ran: Set[str] = set()
+        self._ran_in_batches: Set[str] = set()  # the members
         self._found_complete: Set[str] = set()
         self.requirements: Dict[str, Set[str]] = {}  # what each task that was scheduled here requires, by their ids
 
@@ -93,6 +94,8 @@ class SharedWorker(Worker):
         work = super()._get_work()
         while work.task_id is None and not self._stop_requesting_work and self._announce_more():
             work = super()._get_work()
+        if work.task_id in self._batch_running_tasks:  # Luigi has an iterator there, which only one could read
+            self._batch_running_tasks[work.task_id] = list(self._batch_running_tasks[work.task_id])
         if self._announcing is not None and work.task_id is not None:
             self._announcing.rest()
         return work
@@ -136,6 +139,7 @@ class SharedWorker(Worker):
         found.update(kwargs.get("deps") or (), kwargs.get("new_deps") or ())
         if kwargs.get("status") == "DONE":
             (self._ran if task_id in self._running_tasks else self._found_complete).add(task_id)
+            self._ran_in_batches.update(task.task_id for task in self._batch_running_tasks.get(task_id, ()))
         elif kwargs.get("status") == "FAILED" and task_id in self._scheduled_tasks:
             kwargs["expl"] = self._explained(self._scheduled_tasks[task_id], kwargs.get("expl"))
         super()._add_task(*args, **kwargs)
@@ -155,7 +159,7 @@ class SharedWorker(Worker):
 
     def _lost(self, task: Any) -> str:
         name, gone = shown_task(task), listed(missing(task)) or "its complete() is false"
-        if task.task_id in self._ran:
+        if task.task_id in self._ran or task.task_id in self._ran_in_batches:
             return f"{name} ran to its end without an error, and its output is not there: {gone}"
         if task.task_id in self._found_complete:
             return f"{name} was complete before, and its output is gone: {gone}"

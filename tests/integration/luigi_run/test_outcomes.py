@@ -333,6 +333,13 @@ def test_reason_and_message(node: Node, task: str, request_: dict[str, object], 
     assert "hunter2" not in started.log
 
 
+def test_the_members_of_a_batch_ran_where_it_ran(node: Node) -> None:
+    started = node.start("NeedsForgetfulBatch")
+    report = started.report()
+    assert report.detail.count(" ran to its end without an error, ") == 2, report.detail
+    assert "* 2 ran successfully" in started.log
+
+
 def test_a_syntax_error_in_the_module_is_the_nodes_import_error(node: Node) -> None:
     report = node.report("Tree", module="broken", files={"broken.py": "import luigi\n\ndef (:\n"})
     assert report.reason is Reason.IMPORT_ERROR

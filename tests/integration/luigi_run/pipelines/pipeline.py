@@ -99,6 +99,15 @@ class NeedsForgetful(Marked):
         return ForgetsOutput()
 
 
+class ForgetsInBatch(ForgetsOutput):
+    number = luigi.IntParameter(batch_method=max)
+
+
+class NeedsForgetfulBatch(Marked):
+    def requires(self):
+        return [ForgetsInBatch(number=number) for number in range(2)]
+
+
 class RequiresItself(Marked):
     def requires(self):
         return RequiresItself(mark=self.mark)

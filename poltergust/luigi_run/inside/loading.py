@@ -12,7 +12,7 @@ def load_luigi() -> None:
     """Raises `Ended`."""
     try:
         luigi_import.import_luigi()
-    except ImportError as error:
+    except Exception as error:  # an old Luigi in a new Python may raise anything
         raise finding.broken_import("luigi", error) from error
 
 

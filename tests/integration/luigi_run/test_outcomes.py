@@ -333,6 +333,16 @@ def test_reason_and_message(node: Node, task: str, request_: dict[str, object], 
     assert "hunter2" not in started.log
 
 
+def test_a_luigi_that_cannot_be_imported_is_named(node: Node) -> None:
+    """Such as Luigi 2.8 in Python 3.11."""
+    luigi = node.scratch / "path" / "luigi.py"
+    luigi.parent.mkdir()
+    luigi.write_text("import inspect\ninspect.no_longer_there\n")
+    report = node.report("Tree", env={"PYTHONPATH": str(luigi.parent)})
+    assert report.reason is Reason.IMPORT_ERROR
+    assert report.detail.startswith("importing luigi failed: AttributeError: module 'inspect' has no attribute ")
+
+
 def test_the_members_of_a_batch_ran_where_it_ran(node: Node) -> None:
     started = node.start("NeedsForgetfulBatch")
     report = started.report()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from poltergust.base.errors import NodeError, Permanent, RunError
 from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.base.redaction import Redactor
-from poltergust.base.text import one_line
+from poltergust.base.text import one_line, without_middle
 from poltergust.documents import TaskFile, named_values
 from poltergust.environments import Cancelled, Environment, Environments, EnvironmentSpec, Locks
 from poltergust.luigi_run import Launch, LuigiRun, Report, Request
@@ -312,7 +312,7 @@ def redacted(verdict: Verdict, redact: Redactor) -> Verdict:
             task_id=redact(failure.task_id),
             family=redact(failure.family),
             name=redact(failure.name),
-            error=redact(failure.error)[-MAX_FAILURE_CHARACTERS:],
+            error=without_middle(redact(failure.error), MAX_FAILURE_CHARACTERS),
         )
         for failure in verdict.failures[:MAX_FAILURES]
     )

@@ -54,6 +54,15 @@ def headline(text: str) -> str:
     return one_line(" ".join([said[0], *more]))
 
 
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters of an exception's text: its end, below its headline where that would be gone."""
+    end, first = text[-limit:], headline(text)
+    if len(text) <= limit or headline(end) == first:
+        return end
+    end = end[len(first) + 1 :]
+    return first + "\n" + (end.partition("\n")[2] or end)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` or nothing."""
     folded: Dict[str, Any] = {name.lower(): name for name in known}

@@ -10,11 +10,11 @@ before one for good (each task has its own number of tries), that before data wh
 import json
 from typing import Any, Dict, List, NamedTuple, Set
 
-from .ending import Ended, headline, one_line
+from .ending import Ended, headline, one_line, shortened
 from .targets import EVERYWHERE, MAX_NAMED, lacking, listed, missing_if_known
 
 MAX_FAILURES = 20
-MAX_ERROR_CHARACTERS = 8000  # of one exception's text, its end
+MAX_ERROR_CHARACTERS = 4000  # of one exception's text; as many as a record keeps (poltergust/runs/attempt.py)
 
 Graph = Dict[str, Dict[str, Any]]
 
@@ -87,7 +87,7 @@ def failures(scheduler: Any, standing: GraphState, task_ids: List[str]) -> List[
         error = value if isinstance(value, str) else json.dumps(value)
         task = standing.graph[task_id]
         family, params = str(task.get("name", "")), task.get("params") or {}
-        found.append(Failure(task_id, family, params, error[-MAX_ERROR_CHARACTERS:]))
+        found.append(Failure(task_id, family, params, shortened(error, MAX_ERROR_CHARACTERS)))
     return found
 
 

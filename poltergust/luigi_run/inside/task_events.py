@@ -14,12 +14,14 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Set
 
+from .ending import shortened
+
 BATCH_SECONDS = 0.5  # events wait for others that long, until the next one or the watching thread sends them
 BATCH_EVENTS = 200
 MAX_PARAMETERS = 50
 MAX_VALUE_CHARACTERS = 300
 MAX_DEPENDENCIES = 1000
-MAX_ERROR_CHARACTERS = 2000  # the end of the exception's text
+MAX_ERROR_CHARACTERS = 2000  # of the exception's text
 
 
 class TaskEvents:
@@ -45,7 +47,7 @@ class TaskEvents:
         if result and task in self._started:
             event: Dict[str, Any] = {"event": "ended", "time": time.time(), "status": status}
             if status == "FAILED":
-                event["error"] = _text(kwargs.get("expl"))[-MAX_ERROR_CHARACTERS:]
+                event["error"] = shortened(_text(kwargs.get("expl")), MAX_ERROR_CHARACTERS)
             if kwargs.get("new_deps"):
                 event["deps"] = _ids(kwargs["new_deps"])
             for one in [task, *self._started.pop(task)]:

@@ -229,6 +229,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         "NeedsForgetful failed as often as it may: RuntimeError: ForgetsOutput(mark={mark}) ran to its end without an"
         " error, and its output is not there: {shared}/ForgetsOutput",
     ),
+    ("FailsAtLength", {}, Reason.TASK_FAILED, "FailsAtLength failed as often as it may: ValueError: no such row"),
     (
         "RequiresItself",
         {},

@@ -220,6 +220,11 @@ class Failing(Marked):
             raise ValueError("the data is bad")
 
 
+class FailsAtLength(Marked):
+    def work(self):
+        raise ValueError("no such row\n" + "a line of the statement\n" * 500)
+
+
 class NeedsFailing(Marked):
     def requires(self):
         return [Failing(), Leaf(number=1)]

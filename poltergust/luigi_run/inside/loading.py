@@ -19,7 +19,9 @@ def load_luigi() -> None:
 def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
     """The root task, and Luigi's options as its arguments set them. Raises `Ended`."""
     if "fork" in multiprocessing.get_all_start_methods():
-        multiprocessing.set_start_method("fork", force=True)  # what Luigi assumes
+        # What Luigi assumes, as the default: a pipeline's module may set another one, and Python lets it do so once.
+        default: Any = multiprocessing.context
+        default._default_context._default_context = multiprocessing.get_context("fork")
     sys.argv[:] = ["luigi", request["task"]]
     guards.hide_environment()
     with guards.no_run_while_importing():

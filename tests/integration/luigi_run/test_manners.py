@@ -54,6 +54,18 @@ def test_a_module_in_the_working_directory_is_found(node: Node, env: dict[str, s
     assert report.reason is Reason.COMPLETE, report.detail
 
 
+def test_a_module_may_choose_how_its_processes_start(node: Node) -> None:
+    text = (
+        "import multiprocessing\nimport pipeline\nmultiprocessing.set_start_method('spawn')\n"
+        "class Spawns(pipeline.Marked):\n"
+        "    def work(self):\n"
+        "        with multiprocessing.Pool(1) as pool:\n"
+        "            assert pool.map(abs, [-1]) == [1]\n"
+    )
+    report = node.report("Spawns", module="spawns", files={"spawns.py": text})
+    assert report.reason is Reason.COMPLETE, report.detail
+
+
 @pytest.mark.parametrize("name", ["luigi.py", "json.py", "pipeline.py"])
 def test_what_stands_in_the_working_directory_shadows_nothing(node: Node, name: str) -> None:
     """An earlier run may have left it there."""

@@ -55,15 +55,21 @@ def _place(where: str, place: CodePlace, objects_of: Callable[[str], Objects]) -
         bundle.check_size(len(data))
         return bundle.unpack(data) if name.endswith(".zip") else {name: data}
     found = _objects(where, objects_of(where)) if is_cloud(where) else _folder(Path(where))
+    if not found and _is_file(where, objects_of):
+        raise Unusable("is neither a .py file nor a .zip file nor a folder; name the folder that holds it")
     if not found:
         text = f"code, line {place.line}: {where}: there is no such folder with files in it"
         raise Missing(Reason.CODE_MISSING, text, where)
     return found
 
 
-def _object(url: str, objects: Objects) -> bytes | None:
+def _is_file(where: str, objects_of: Callable[[str], Objects]) -> bool:
+    return _object(where, objects_of(where), limit=0) is not None if is_cloud(where) else os.path.isfile(where)
+
+
+def _object(url: str, objects: Objects, limit: int = bundle.MAX_BYTES) -> bytes | None:
     try:
-        return objects.read(url, limit=bundle.MAX_BYTES).data
+        return objects.read(url, limit=limit).data
     except NotFound:
         return None
 
@@ -112,7 +118,7 @@ def _folder(folder: Path) -> dict[str, bytes]:
 
 
 def _source_files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         if _IS_VIRTUALENV in files:
             folders.clear()
             continue
@@ -121,6 +127,12 @@ def _source_files(folder: Path) -> Iterator[Path]:
         links = [name for name in kept if os.path.islink(os.path.join(parent, name))]
         folders[:] = sorted(set(kept) - set(links))
         yield from (Path(parent, name) for name in sorted([*files, *links]) if _is_source(name))
+
+
+def _refuse(error: OSError) -> None:
+    """Of a folder that cannot be listed; one that is not there is an empty one."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise Denied(f"{error.filename}: {error.strerror}") from error
 
 
 def _is_source(name: str) -> bool:

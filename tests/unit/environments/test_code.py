@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from poltergust.documents import CodePlace, EnvironmentSpec
 from poltergust.environments.code import bundle, places
 from poltergust.environments.code.local import LocalCode
 from tests.emulators.memory import Bucket, Fault, MemoryStore
+from tests.security.users import NOBODY, acting_as, needs_root
 
 
 def archive(**files: str) -> bytes:
@@ -69,6 +71,31 @@ def test_what_is_not_there_is_named_with_its_line(tmp_path: Path, kind: str, pla
     with pytest.raises(Missing, match=f"code, line 1: {base}/{place.rstrip('/')}: there is no such ") as error:
         read(f"{base}/e.yaml", place)
     assert error.value.reason is Reason.CODE_MISSING
+
+
+def test_a_file_of_another_kind_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "query.sql").write_text("select 1")
+    bucket = Bucket(time.time)
+    bucket.put("gs://b/code/query.sql", b"select 1")
+    for url, place in ((f"{tmp_path}/e.yaml", "query.sql"), ("gs://b/e.yaml", "gs://b/code/query.sql")):
+        with pytest.raises(Permanent, match=r"query\.sql is neither a \.py file nor a \.zip file") as caught:
+            read(url, place, bucket=bucket)
+        assert caught.value.reason is Reason.CODE_INVALID
+
+
+@needs_root
+@pytest.mark.parametrize("closed", ["code", "code/package"])
+def test_a_folder_that_may_not_be_read_is_this_nodes_trouble(closed: str) -> None:
+    """And nothing of it is left out: the bundle is for all nodes."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's are closed to other users
+        (Path(folder) / "code" / "package").mkdir(parents=True)
+        for name in ("code/one.py", "code/package/two.py"):
+            (Path(folder) / name).write_text(name)
+        for name in (".", "code", "code/package"):
+            (Path(folder) / name).chmod(0o700 if name == closed else 0o755)
+        with acting_as(NOBODY), pytest.raises(NodeError, match=f"{closed}: Permission denied") as caught:
+            read(f"{folder}/e.yaml", "code")
+    assert caught.value.reason is Reason.ENVIRONMENT_DENIED
 
 
 def test_a_bucket_that_may_not_be_read_is_this_nodes_trouble() -> None:

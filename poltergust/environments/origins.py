@@ -28,8 +28,8 @@ _EXTRAS = re.compile(r"(?P<path>.*?)(?P<rest>(?:\[[^]]*\])?(?:\s*;.*)?)$", re.DO
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _MAX_DEPTH = 8  # of files that include files
 # what building leaves behind, and what no build reads
-_NOT_SOURCE = frozenset({".git", "__pycache__", "build", "dist", ".venv", "venv", ".tox", ".nox", ".mypy_cache",
-                         ".ruff_cache", ".pytest_cache"})  # fmt: skip
+_NOT_SOURCE = frozenset({".git", "__pycache__", ".venv", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+_NOT_AT_THE_TOP = frozenset({"build", "dist", "venv"})  # further down a package may be called so
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -198,7 +198,8 @@ class Origins:
 
 def _source_files(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(n for n in folders if n not in _NOT_SOURCE and not n.endswith(".egg-info"))
+        left_out = _NOT_SOURCE | _NOT_AT_THE_TOP if parent == str(folder) else _NOT_SOURCE
+        folders[:] = sorted(n for n in folders if n not in left_out and not n.endswith(".egg-info"))
         yield from (Path(parent, name) for name in sorted(files) if not name.endswith((".pyc", ".pyo")))
 
 

@@ -12,6 +12,7 @@ import _io
 import atexit
 import contextlib
 import gc
+import signal
 import sys
 import threading
 from types import ModuleType
@@ -20,9 +21,9 @@ from typing import Any, FrozenSet, List
 FLUSH_FAILED = 120  # the exit code of a Python that cannot write what is left of its standard streams
 
 
-def leave(code: int, shared: FrozenSet[str]) -> None:
+def leave(code: int, shared: FrozenSet[str], seconds: int) -> None:
     """Does not return, but in a Python without ctypes, which then ends in its own way. `shared` are the names of the
-    modules that were imported before the pipeline's."""
+    modules that were imported before the pipeline's; C's own exit handlers get so many `seconds`."""
     try:
         from ctypes import pythonapi
     except ImportError:
@@ -41,6 +42,8 @@ def leave(code: int, shared: FrozenSet[str]) -> None:
     for each in gc.get_objects():  # those too that something shared still holds
         if issubclass(type(each), _io._IOBase):  # isinstance would ask a proxy what it stands for
             flushed(each)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)  # the kernel's: no thread of ours goes on
     end(code)  # holds the interpreter's lock, so that no thread goes on
 
 

@@ -10,7 +10,7 @@ from . import clearing, leaving, logs
 from .channel import AGENT_GONE, Channel
 from .running import PipelineRun
 
-EXIT_SECONDS = 10.0  # for the pipeline's own threads and exit handlers once the result is sent
+EXIT_SECONDS = 10  # for the pipeline's own threads and exit handlers once the result is sent
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     channel.send({"result": result})
     threading.Thread(target=exit_late, name="poltergust-exit", daemon=True).start()
-    leaving.leave(0, run.modules_before)
+    leaving.leave(0, run.modules_before, EXIT_SECONDS)
     return 0
 
 

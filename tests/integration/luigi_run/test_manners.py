@@ -54,6 +54,11 @@ def test_a_module_in_the_working_directory_is_found(node: Node, env: dict[str, s
     assert report.reason is Reason.COMPLETE, report.detail
 
 
+def test_a_library_that_hangs_at_the_end_of_its_process_delays_no_outcome_for_ever(node: Node) -> None:
+    report = node.report("HangsAtExit")
+    assert report.reason is Reason.COMPLETE, report.detail
+
+
 def test_a_module_may_choose_how_its_processes_start(node: Node) -> None:
     text = (
         "import multiprocessing\nimport pipeline\nmultiprocessing.set_start_method('spawn')\n"

@@ -1,6 +1,7 @@
 """Small pipelines, one for each way a run can end. Run by any Python from 3.8 on; files go to $SHARED."""
 
 # mypy: ignore-errors
+import ctypes
 import os
 import signal
 import subprocess
@@ -335,6 +336,14 @@ class EndsForks(Marked):
             os.kill(child, signal.SIGTERM)
             ended = os.waitpid(child, 0)[1]
             assert os.WTERMSIG(ended) == signal.SIGTERM, ended
+
+
+class HangsAtExit(Marked):
+    """As a library in C may whose exit handler waits for a thread of its own."""
+
+    def work(self):
+        libc = ctypes.CDLL(None)
+        getattr(libc, "__cxa_atexit")(libc.pause, None, None)
 
 
 class Builds(Marked):

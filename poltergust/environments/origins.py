@@ -137,7 +137,7 @@ class Origins:
             return os.path.normpath(value)
         if is_cloud(base):
             bucket, _, prefix = base[len("gs://") :].partition("/")
-            return f"gs://{bucket}/{posixpath.normpath(posixpath.join(prefix, value)).lstrip('./')}"
+            return f"gs://{bucket}{posixpath.normpath(posixpath.join('/', prefix, value))}"
         return os.path.normpath(os.path.join(base, value))
 
     def _text(self, where: str, line: Line) -> str:

@@ -30,13 +30,15 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     channel.send({"result": result})
-    threading.Thread(target=exit_late, name="poltergust-exit", daemon=True).start()
+    threading.Thread(target=exit_late, args=(log,), name="poltergust-exit", daemon=True).start()
     leaving.leave(0, run.modules_before, EXIT_SECONDS)
     return 0
 
 
-def exit_late() -> None:
+def exit_late(log: int) -> None:
     time.sleep(EXIT_SECONDS)
+    text = "the process is ended {} s after its result: threads or exit handlers of the pipeline are cut off"
+    logs.write_line(log, "poltergust: " + text.format(EXIT_SECONDS))
     os._exit(0)
 
 

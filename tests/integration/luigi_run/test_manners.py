@@ -59,6 +59,12 @@ def test_a_library_that_hangs_at_the_end_of_its_process_delays_no_outcome_for_ev
     assert report.reason is Reason.COMPLETE, report.detail
 
 
+def test_a_thread_that_is_cut_off_is_said_in_the_log(node: Node) -> None:
+    started = node.start("LeavesThread")
+    assert started.report().reason is Reason.COMPLETE
+    wait_until(lambda: "threads or exit handlers of the pipeline are cut off" in started.log, "the line")
+
+
 def test_a_module_may_choose_how_its_processes_start(node: Node) -> None:
     text = (
         "import multiprocessing\nimport pipeline\nmultiprocessing.set_start_method('spawn')\n"

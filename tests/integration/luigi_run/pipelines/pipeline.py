@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import luigi
@@ -336,6 +337,11 @@ class EndsForks(Marked):
             os.kill(child, signal.SIGTERM)
             ended = os.waitpid(child, 0)[1]
             assert os.WTERMSIG(ended) == signal.SIGTERM, ended
+
+
+class LeavesThread(Marked):
+    def work(self):
+        threading.Thread(target=threading.Event().wait).start()
 
 
 class HangsAtExit(Marked):

@@ -49,6 +49,16 @@ MAX_TURN_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 120.0
 """After which an unused connection is closed. Runs keep theirs for a minute (`inside/connections.py`)."""
 
+_API = "/api/"
+_QUESTIONS = frozenset(
+    """
+    dep_graph fetch_error get_running_task_resources get_scheduler_message_response get_task_progress_percentage
+    get_task_status_message graph has_task_history inverse_dep_graph is_pause_enabled is_paused resource_list
+    task_list task_search worker_list
+    """.split()  # noqa: SIM905
+)
+"""Luigi's calls that change nothing, and may be asked by an address alone. Every other one changes something."""
+
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, never bound to
 
 log = logging.getLogger(__name__)
@@ -96,7 +106,12 @@ class Guard(routing.Router):
         self._passwords = passwords
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
-        refusal = self._foreign_host(request) or self._foreign_page(request) or self._no_password(request)
+        refusal = (
+            self._foreign_host(request)
+            or self._foreign_page(request)
+            or self._no_password(request)
+            or self._change_by_address(request)
+        )
         if refusal is None:
             return self._application.find_handler(request, **kwargs)
         return self._application.get_handler_delegate(request, _Refused, {"refusal": refusal})
@@ -117,10 +132,20 @@ class Guard(routing.Router):
         headers = request.headers
         origin = headers.get("Origin")
         site, mode = headers.get("Sec-Fetch-Site", "none"), headers.get("Sec-Fetch-Mode", "")
-        followed_link = mode == "navigate" and request.method == "GET" and not request.path.startswith("/api/")
+        followed_link = mode == "navigate" and request.method == "GET" and not request.path.startswith(_API)
         foreign = origin is not None and origin.partition("://")[2].lower() != request.host.lower()
         if foreign or (site not in ("none", "same-origin") and not followed_link):
             return Refusal(HTTPStatus.FORBIDDEN, "this request comes from a page of another site")
+        return None
+
+    def _change_by_address(self, request: httputil.HTTPServerRequest) -> Refusal | None:
+        """Luigi takes a GET for a POST. Any page can have a browser send a GET, with no Origin, and by plain HTTP to
+        another machine with no Sec-Fetch-Site either (https://www.w3.org/TR/fetch-metadata/). A POST has its Origin;
+        the header that Luigi's own pages send (jQuery's) is one that a page of another site cannot set."""
+        path = request.path
+        by_address = request.method in ("GET", "HEAD") and "X-Requested-With" not in request.headers
+        if by_address and path.startswith(_API) and path.removeprefix(_API) not in _QUESTIONS:
+            return Refusal(HTTPStatus.FORBIDDEN, "this call may change something; send it with POST")
         return None
 
     def _no_password(self, request: httputil.HTTPServerRequest) -> Refusal | None:

@@ -69,7 +69,7 @@ def test_no_notification_whatever_is_more_than_a_name_below_the_path(caplog: pyt
 verbs = st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT", "TRACE", "get", "PRI", ""]) | names
 targets = st.sampled_from(
     ["/", "/healthz", "/metrics", "/status.json", "/api/overview", "/events?topic=run:x", "/api/add_task", "*", "//",
-     "/%00", "/api/worker_list?data={", "http://[/", "/runs/" + "%2e%2e%2f" * 50, "/" + "a" * 9000]
+     "/%00", "/api/worker_list?data={", "http://[/", "/runs/" + "%2e%2e%2f" * 50, "/LONG"]
 ).flatmap(lambda target: st.just(target) | names.map(lambda more: target + more))  # fmt: skip
 header_names = st.sampled_from(
     ["Host", "Origin", "Authorization", "Content-Length", "Transfer-Encoding", "Sec-Fetch-Site", "Cookie", "Accept",
@@ -77,7 +77,7 @@ header_names = st.sampled_from(
 )  # fmt: skip
 values = st.sampled_from(
     ["127.0.0.1", "localhost:1", "[", "http://[", "Basic", "Basic //", "Basic gA==", "-1", "99999999999999999999",
-     "chunked", "gzip, chunked", "cross-site", "\x00", "é", "a" * 70_000, "100-continue", "websocket", "bytes=0-0,-1",
+     "chunked", "gzip, chunked", "cross-site", "\x00", "é", "LONG", "100-continue", "websocket", "bytes=0-0,-1",
      '"', "", "::1"]
 ) | names  # fmt: skip
 requests_made = st.builds(
@@ -94,6 +94,8 @@ requests_made = st.builds(
     st.binary(max_size=64),
 )
 wire = st.one_of(requests_made, st.binary(max_size=200))
+LONG = b"a" * 70_000
+"""In the place of the word: written out in an example, it is more than Hypothesis is willing to show."""
 
 
 @contextlib.contextmanager
@@ -127,11 +129,13 @@ def said(url: str, data: bytes, end: bool = True) -> bytes:
     with connection, contextlib.suppress(ConnectionError):
         connection.sendall(data)
         if end:
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # ENOTCONN: the server has refused it and closed
+                connection.shutdown(socket.SHUT_WR)
         return connection.recv(65536)
     return b""
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize(
     ("serve", "asked", "sound"),
     [(health, "/healthz", b" 200 "), (page, "/api/overview", b" 200 "), (scheduler, "/api/worker_list", b" 401 ")],
@@ -148,7 +152,7 @@ def test_no_request_whatever_ends_a_server_or_gets_past_it(
         @fuzzed
         @example(b"POST / HTTP/1.1\r\nHost: HOST\r\nOrigin: http://[\r\n\r\n")
         def search(data: bytes) -> None:
-            answer = said(url, data.replace(b"HOST", host.encode()))
+            answer = said(url, data.replace(b"HOST", host.encode()).replace(b"LONG", LONG))
             assert b"Traceback" not in answer
             assert b" 500 " not in answer.split(b"\r\n")[0]
             if sound == b" 401 ":

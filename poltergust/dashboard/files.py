@@ -57,13 +57,13 @@ def files_of(
     if found is None:
         return None
     blob = found[1]
-    text = blob.data.decode("utf-8", "replace")
     try:
         task = parse_task_file(blob.data, blob.url)
         environment_url = resolve(task.environment, blob.url)
-    except PoltergustError as error:
-        return ShownFiles(SourceFile(blob.url, text, str(error)))
-    config = SourceFile(blob.url, Redactor(named_values(task), names=secret_names)(text))
+    except PoltergustError as error:  # what is secret in it nobody can say, so none of it is shown
+        return ShownFiles(SourceFile(blob.url, problem=str(error)))
+    redact = Redactor(named_values(task), names=secret_names)
+    config = SourceFile(blob.url, redact(blob.data.decode("utf-8", "replace")))
     return ShownFiles(config, _environment(stores, environment_url, secret_names), _lock(state, reader, name))
 
 

@@ -84,3 +84,17 @@ def test_where_nobody_can_say_what_is_secret_the_records_tell_alone(tmp_path: Pa
         told = page.get("/api/runs/quiet")
     assert told.status == 200
     assert told.json()["tasks"] == []
+
+
+@pytest.mark.parametrize(
+    "mistake", [b"timeuot: 5m\n", b"variables: [\n", b"task: {}\n", b"\xff\n"], ids=["key", "yaml", "twice", "text"]
+)
+def test_a_file_that_nobody_can_read_is_not_shown(tmp_path: Path, mistake: bytes) -> None:
+    """A config that ended as an error for a slip of the pen is the one whose files people look at."""
+    site = Site(tmp_path)
+    site.config("slip", TASK_FILE + mistake, kind="error")
+    with site.served() as page:
+        shown = page.get("/runs/slip?view=files")
+    assert shown.status == 200
+    assert SECRETS[0] not in shown.text
+    assert "slip.error.yaml" in shown.text, "it says which file it is, and what is wrong with it"

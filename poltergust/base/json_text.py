@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import re
 
+MAX_NUMBER = 253_402_300_799
+"""The last second of the year 9999. No time, duration, count or size that a node writes is larger."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -21,6 +24,12 @@ def read_json(data: str | bytes) -> object:
         return value if whole == text else json.loads(whole)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def is_plausible(number: float) -> bool:
+    """Whether a node may have written that time, duration, count or size. JSON of others may hold NaN, infinities,
+    and whole numbers that no float can hold: whoever calculates with them, or shows them, would fail."""
+    return 0 <= number <= MAX_NUMBER
 
 
 def json_bytes(value: object, indent: int | None = None) -> bytes:

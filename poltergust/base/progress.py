@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from poltergust.base.json_text import is_plausible
 from poltergust.base.redaction import KNOWN_NAMES, MASK
 from poltergust.base.text import cut
 
@@ -29,10 +30,10 @@ class Progress:
 
     @classmethod
     def decode(cls, value: object) -> Progress:
-        """From the JSON object that `asdict` makes of it. What is missing or no whole number counts 0."""
+        """From the JSON object that `asdict` makes of it. What is missing or no count counts 0."""
         counts = value if isinstance(value, Mapping) else {}
         known = (counts.get(name) for name in ("done", "running", "pending", "failed"))
-        return cls(*(count if isinstance(count, int) else 0 for count in known))
+        return cls(*(count if isinstance(count, int) and is_plausible(count) else 0 for count in known))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from poltergust.base.json_text import is_plausible
+
 T = TypeVar("T")
 
 
@@ -51,6 +53,10 @@ def _field(hint: Any, value: object, name: str) -> object:
         elif issubclass(option, Enum):
             if value in [one.value for one in option]:
                 return option(value)
-        elif type(value) is option or (option is float and type(value) is int):
+        elif (type(value) is option or (option is float and type(value) is int)) and (
+            not isinstance(value, (int, float)) or is_plausible(value)
+        ):
             return value
-    raise ValueError(f"{name}: {value!r:.100} is not of the type {getattr(hint, '__name__', hint)}")
+    raise ValueError(
+        f"{name}: {value!r:.100} is not of the type {getattr(hint, '__name__', hint)}, or no likely number"
+    )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from poltergust.base.json_text import json_bytes, read_json
+from poltergust.base.json_text import is_plausible, json_bytes, read_json
 from poltergust.base.progress import task_name
 from poltergust.base.redaction import KNOWN_NAMES, MASK, Redactor
 from poltergust.base.secret_forms import SecretNames
@@ -272,7 +272,9 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_plausible(value):
+        return None
+    return float(value)
 
 
 def by_interest(found: Sequence[TaskStory]) -> list[TaskStory]:

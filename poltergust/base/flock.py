@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 
@@ -18,10 +19,13 @@ class FileLock:
     """An open lock file. Not thread-safe: one object belongs to one caller. All of it may raise `OSError`: a full disk,
     a folder that cannot be written."""
 
-    def __init__(self, path: Path, mode: int = 0o600) -> None:
-        """`mode` of a lock file that is made, less the process's umask; its folders are made too."""
+    def __init__(self, path: Path, *, of_folder: bool = False) -> None:
+        """A lock file that is made, and its folders, is for this user alone; `of_folder`: for all who may write there.
+
+        For nobody else: flock(2) asks for no more than an open file, so that who may only read it could hold the lock.
+        """
         self._path = path
-        self._mode = mode
+        self._of_folder = of_folder
         self._descriptor: int | None = None
 
     def try_shared(self) -> bool:
@@ -61,10 +65,17 @@ class FileLock:
         while self._descriptor is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # the folder was deleted in between: make it again
-                self._descriptor = os.open(
-                    self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode
-                )
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                if self._of_folder:
+                    self._share(self._descriptor)
         return self._descriptor
+
+    def _share(self, descriptor: int) -> None:
+        found, writers = os.fstat(descriptor), os.stat(self._path.parent).st_mode & 0o022
+        mode = 0o600 | writers | writers << 1
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != mode:
+            with contextlib.suppress(OSError):  # a file system without modes
+                os.fchmod(descriptor, mode)
 
     def _is_current(self, descriptor: int) -> bool:
         try:

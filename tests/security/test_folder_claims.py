@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poltergust.path.layout import WatchedPath
-from poltergust.stores import Denied, NotFound, Store, Stores
+from poltergust.stores import Denied, NotFound, Store, Stores, Unavailable
 from poltergust.stores.folder import claims, files
 from tests.security.fuzz import fuzzed, json_values
 from tests.security.users import NOBODY, acting_as, needs_root
@@ -194,6 +195,33 @@ def test_a_lock_that_is_a_link_makes_no_file_elsewhere(path: Path, victim: Path)
     with pytest.raises(Denied, match="symbolic link"):
         store_of(path).write(f"{path}/x.config.yaml", b"new", if_generation="0")
     assert tree(victim) == {"precious": b"precious"}
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_a_log_that_is_a_pipe_holds_nobody_up(path: Path, read: bool) -> None:
+    """A node writes logs and records in one line of calls: one that never ends would be the last."""
+    log = Path(f"{path}.poltergust/logs/x/1/node.log")
+    log.parent.mkdir(parents=True)
+    os.mkfifo(log)
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK) if read else None
+    with pytest.raises((Denied, Unavailable)):
+        store_of(path).append(str(log), b"line\n")
+    if reader is not None:
+        assert os.read(reader, 10) == b""
+        os.close(reader)
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "may"), [(0o755, False), (0o777, True)])
+def test_who_may_only_read_the_folder_cannot_hold_its_lock(path: Path, mode: int, may: bool) -> None:
+    """flock(2) asks for no more than an open file, and whoever holds this one stops every node of the path."""
+    side = Path(f"{path}.poltergust")
+    side.mkdir()
+    side.chmod(mode)
+    (side / "lock").touch(mode=0o644)  # as an older version made it
+    store_of(path).write(f"{path}/x.config.yaml", b"new", if_generation="0")
+    with acting_as(NOBODY), contextlib.nullcontext() if may else pytest.raises(PermissionError):
+        os.close(os.open(side / "lock", os.O_RDONLY))
 
 
 @pytest.mark.parametrize("command", ["retry", "cancel"])

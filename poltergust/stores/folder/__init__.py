@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -90,7 +91,8 @@ class FolderStore:
             return Entry(url, size_and_time.st_size, size_and_time.st_ctime_ns / 1e9)
 
     def append(self, url: str, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        # Not blocking: a pipe would wait for its reader.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         with translated(url):
             while True:
                 # FileNotFoundError: the folder was emptied and removed in between
@@ -100,6 +102,8 @@ class FolderStore:
                     descriptor = os.open(os.path.basename(url), flags, 0o666, dir_fd=folder)
                     break
             try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise Denied(f"{shown(url)} is no regular file; remove it")
                 write_all(descriptor, data)
             finally:
                 os.close(descriptor)

@@ -28,7 +28,7 @@ class FolderLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.Lock()
-        self._file = FileLock(path, mode=0o666)
+        self._file = FileLock(path, of_folder=True)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

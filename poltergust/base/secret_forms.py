@@ -8,6 +8,7 @@ variable with such a name, and the credentials in a URL.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,6 +72,7 @@ URL_CREDENTIALS = re.compile(r"://[^\s/'\"]+@")
 
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 _NO_TASK_ID = re.compile(r"[^A-Za-z0-9_]")  # TASK_ID_INVALID_CHAR_REGEX of luigi/task.py
+_BOTH = "'\""
 _PLACEHOLDER_PASSWORDS = ("", "x-oauth-basic")
 """Beside a token that stands where a user's name would."""
 
@@ -107,12 +109,21 @@ def secrets_of(name: str, value: str, names: SecretNames) -> Iterator[str]:
 
 
 def forms(secret: str) -> set[str]:
-    """How programs write it: as it is, as Python, JSON and URLs quote it, in hexadecimal and in base64, alone or inside
-    a longer text (an Authorization header of Basic is one), and what a Luigi task id shows of it."""
-    shown = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        shown |= {quoted, _PERCENT.sub(lambda found: found.group().lower(), quoted)}
+    """How programs write it: as it is, as Python, JSON, YAML, HTML and URLs quote it, in hexadecimal and in base64,
+    alone or inside a longer text (an Authorization header of Basic is one), and what a Luigi task id shows of it."""
     data = secret.encode("utf-8", "surrogatepass")
+    shown = {
+        secret,
+        ascii(secret)[1:-1],
+        secret.replace("'", "''"),
+        html.escape(secret),
+        html.escape(secret, quote=False),
+    }
+    shown |= {json.dumps(secret, ensure_ascii=whether)[1:-1] for whether in (True, False)}
+    # Python quotes by what else is in the text: with both kinds of quotes there, the single one has a backslash.
+    shown |= {repr(secret)[1:-1], repr(secret + _BOTH)[1:-4], repr(data)[2:-1], repr(data + _BOTH.encode())[2:-4]}
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret), quote(secret, safe="!'()*")):
+        shown |= {quoted, _PERCENT.sub(lambda found: found.group().lower(), quoted)}
     shown |= {data.hex(), data.hex().upper()}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         shown |= {_inside(encode, data, shift) for shift in range(3)}

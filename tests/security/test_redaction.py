@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import textwrap
@@ -68,6 +69,21 @@ def test_a_secret_is_found_in_each_form(form: str) -> None:
         )
     assert text.startswith("before ")
     assert text.endswith(" after")
+
+
+@pytest.mark.parametrize(
+    "secret", ["it's-a-secret-9x", 'caf\u00e9-"secret"-123', "back\\slash's-secret", "a<b>&c'd-secret"]
+)
+def test_a_secret_with_quotes_is_found_however_a_longer_text_is_quoted(secret: str) -> None:
+    """Python chooses the quotes by the whole text, and each of the others doubles or escapes what it must."""
+    redact = Redactor([{"DB_PASSWORD": secret}])
+    both = f"""refused: {secret} '"'"""
+    quoted = [repr(both), repr([both]), repr(both.encode()), repr(secret.encode()), ascii(both), ascii(secret)]
+    quoted += [json.dumps({"a": both}, ensure_ascii=False), json.dumps({"a": both}), html.escape(both)]
+    quoted += ["DB_PASSWORD: '" + secret.replace("'", "''") + "'"]  # YAML, SQL
+    for text in quoted:
+        assert MASK in redact(text), text
+        assert "secret" not in redact(text), text
 
 
 SECRET_NAMES = """

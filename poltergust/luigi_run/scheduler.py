@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +21,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
+from poltergust.base.json_text import is_plausible
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.base.urls import can_be_looked_up
@@ -32,6 +34,9 @@ _REFUSED: Mapping[int, tuple[str, str]] = {  # why, and what to do
     HTTPStatus.UNAUTHORIZED: ("it wants a password", "name the file with --scheduler-password-file"),
     HTTPStatus.MISDIRECTED_REQUEST: ("it does not go by that name", "start it with --allow-host and the name"),
 }
+
+MAX_ANSWER_BYTES, MAX_ANSWER_SECONDS = 256 * 1024 * 1024, 60.0
+"""What is read of one answer, and for how long: a record may name any address as its scheduler."""
 
 RUNNING = ("RUNNING", "BATCH_RUNNING")
 _UNKNOWN = "UNKNOWN"  # the scheduler has forgotten (or never knew) a dependency that somebody names
@@ -198,7 +203,10 @@ class SchedulerClient:
     def graph(self, root_task_id: str) -> Graph:
         """All tasks below the root, done ones too. Asking also makes the scheduler prune dead workers."""
         found = self.call("dep_graph", task_id=root_task_id, include_done=True)
-        return Graph(root_task_id, _tasks(found))
+        try:
+            return Graph(root_task_id, _tasks(found))
+        except KeyError as error:
+            self._fail("its graph has tasks without name or status: is this a luigid?", error)
 
     def heard(self) -> tuple[HeardWorker, ...]:
         """All workers that the scheduler knows, with how long it has not heard of each, by its own clock: within a
@@ -246,7 +254,8 @@ class SchedulerClient:
         request = urllib.request.Request(f"{self.url}/api/{method}", data=body, headers=self._headers)  # noqa: S310  # the scheme was checked to be http or https
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
-                return cast("dict[str, object]", json.load(answer))["response"], answer.headers.get("Date", "")
+                content = json.loads(_whole(answer))
+                return cast("dict[str, object]", content)["response"], answer.headers.get("Date", "")
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in _REFUSED:
@@ -257,7 +266,7 @@ class SchedulerClient:
             self._fail(str(error.reason), error)
         except (OSError, http.client.HTTPException) as error:
             self._fail(str(error) or type(error).__name__, error)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._fail(f"{method} did not answer as luigid does", error)
 
     def _fail(self, why: str, cause: BaseException | None = None) -> NoReturn:
@@ -265,6 +274,16 @@ class SchedulerClient:
 
     def _cannot(self, why: str) -> str:
         return f"the Luigi scheduler at {self.url} cannot be asked: {why}"
+
+
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    """Raises `ValueError` for one that is too long, or is not at its end in time."""
+    data, end = bytearray(), time.monotonic() + MAX_ANSWER_SECONDS
+    while piece := answer.read1(1024 * 1024):
+        data += piece
+        if len(data) > MAX_ANSWER_BYTES or time.monotonic() > end:
+            raise ValueError("the answer does not end")
+    return bytes(data)
 
 
 def _tasks(answer: object) -> dict[str, GraphTask]:
@@ -276,9 +295,9 @@ def _tasks(answer: object) -> dict[str, GraphTask]:
             task_id=task_id,
             family=str(entry["name"]),
             status=str(entry["status"]),
-            deps=tuple(entry.get("deps", ())),
-            workers=tuple(entry.get("workers", ())),
-            running_on=entry.get("worker_running"),
+            deps=_names(entry.get("deps")),
+            workers=_names(entry.get("workers")),
+            running_on=next(iter(_names([entry.get("worker_running")])), None),
             params=_texts(entry.get("params")),
             started=_seconds(entry.get("time_running")),
             updated=_seconds(entry.get("last_updated")),
@@ -288,9 +307,13 @@ def _tasks(answer: object) -> dict[str, GraphTask]:
     }
 
 
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
 def _texts(value: object) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) and is_plausible(value) else None

@@ -132,7 +132,7 @@ def _line_option(result: UvSettings, name: str, value: str, env: Mapping[str, st
 def _find_links(result: UvSettings, values: Iterable[str], env: Mapping[str, str]) -> None:
     hidden = []
     for value in values:
-        if _CREDENTIALS.search(value):
+        if _CREDENTIALS.search(value) or ("://" in value and "?" in value):  # a signed URL has its key in the query
             hidden.append(value)
         else:
             result.arguments.append(f"--find-links={os.path.expanduser(value)}")

@@ -64,6 +64,7 @@ def translate(settings: Mapping[str, str], *texts: str, env: Mapping[str, str] |
         ),
         ({"find-links": "/a https://b"}, ["--find-links=/a", "--find-links=https://b"], {}),
         ({"find-links": "https://u:p@b"}, [], {"UV_FIND_LINKS": "https://u:p@b"}),
+        ({"find-links": "https://b/x?sig=key"}, [], {"UV_FIND_LINKS": "https://b/x?sig=key"}),
         ({"no-index": "true"}, ["--no-index"], {}),
         ({"no-index": "0"}, [], {}),
         ({"trusted-host": "a b:8"}, ["--allow-insecure-host=a", "--allow-insecure-host=b:8"], {}),

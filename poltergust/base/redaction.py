@@ -48,11 +48,12 @@ class Redactor:
         *,
         names: SecretNames | None = None,
     ) -> None:
+        self.names = names or KNOWN_NAMES
         pieces = {
             piece
             for environment in environments
             for name, value in environment.items()
-            for piece in secrets_of(name, value, names or KNOWN_NAMES)
+            for piece in secrets_of(name, value, self.names)
             if len(piece) >= MIN_SECRET
         }
         pieces |= {secret for secret in secrets if len(secret) >= MIN_GIVEN_SECRET}

@@ -109,7 +109,7 @@ class TaskLog(AppendedLines):
         if isinstance(value, list):
             return [self._redact(one) for one in value if isinstance(one, str)]
         if isinstance(value, dict):
-            return shown_parameters(value, self._redact)
+            return shown_parameters(value, self._redact, self._redact.names)
         return value if isinstance(value, (bool, int, float)) else None
 
 

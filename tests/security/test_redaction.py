@@ -26,6 +26,7 @@ from poltergust.path.background import Background
 from poltergust.path.outcome import Config
 from poltergust.path.records import RunRecord
 from poltergust.path.run_log import RunLog
+from poltergust.path.tasks import TaskLog
 from poltergust.processes.lines import MAX_LINE_BYTES, LineSplitter
 from poltergust.runs.attempt import redacted
 from poltergust.runs.run import Run, Verdict
@@ -239,6 +240,21 @@ def test_a_parameter_with_a_secrets_name_is_masked_in_a_tasks_name() -> None:
         task_name("Load", {"date": "2026-01-01", "db_password": "x9"}) == f"Load(date=2026-01-01, db_password={MASK})"
     )
     assert MASK in Redactor([{"A_TOKEN": SECRET}])(task_name("Load", {"note": "see " + SECRET}))
+
+
+def test_a_name_of_ones_own_hides_a_parameter_that_no_file_holds(tmp_path: Path) -> None:
+    """What a task hands to those that it requires: only its name says that it is secret."""
+    store, background = FolderStore(tmp_path / "p.poltergust"), Background()
+    redact = Redactor((), names=SecretNames(["kunde*"]))
+    url = f"{tmp_path}/p.poltergust/runs/x/1/n.tasks.jsonl"
+    with TaskLog(store, url, redact=redact, background=background, limit=10**6) as log:
+        parameters = {"kunde_name": "mustermann", "db_password": "hunter22", "date": "2026-01-01"}
+        log.events([{"event": "announced", "task": "Load_1", "family": "Load", "params": parameters}])
+    assert background.flush(60)
+    text = Path(url).read_text()
+    assert "mustermann" not in text
+    assert "hunter22" not in text
+    assert "2026-01-01" in text
 
 
 def test_colours_stay_in_a_line_without_secrets_and_go_where_they_hide_one() -> None:

@@ -347,7 +347,8 @@ def test_a_luigi_that_cannot_be_imported_is_named(node: Node) -> None:
 def test_the_members_of_a_batch_ran_where_it_ran(node: Node) -> None:
     started = node.start("NeedsForgetfulBatch")
     report = started.report()
-    assert report.detail.count(" ran to its end without an error, ") == 2, report.detail
+    (failure,) = report.failures
+    assert failure.error.count(" ran to its end without an error, ") == 2, failure.error
     assert "* 2 ran successfully" in started.log
 
 

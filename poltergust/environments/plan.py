@@ -12,6 +12,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
 from poltergust.environments import EnvironmentSpec
 from poltergust.environments.interpreters import Interpreter
 from poltergust.environments.lines import Line, requirement_name
@@ -46,7 +48,7 @@ class Plan:
     def added(self) -> tuple[str, ...]:
         """What every environment gets besides: luigi in whatever version the lines want, seeds that were asked for."""
         # not a second time: where hashes are demanded, a bare `luigi` would be refused
-        named = {requirement_name(line) for line in self.lines if ";" not in line.requirement}
+        named = {canonicalize_name(requirement_name(line) or "") for line in self.lines if ";" not in line.requirement}
         return (*((LUIGI,) if LUIGI not in named else ()), *self.options.seeds)
 
     @property

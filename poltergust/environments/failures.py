@@ -41,6 +41,9 @@ def of_install(ended: CommandResult, lines: Iterable[Line], what: str) -> RunErr
         return NodeError(
             Reason.DISK_FULL, f"{what}: the disk of this node is full; free space or move the cache: {words}"
         )
+    if output.refused_option:
+        instead = f"{output.refused_option}: write --config-settings={output.refused_option}=…, or name an older pip"
+        return Permanent(Reason.DEPENDENCY_INVALID, f"{what}: {where}the pip of this Python no longer takes {instead}")
     if output.invalid:
         return Permanent(Reason.DEPENDENCY_INVALID, f"{what}: {where}{words}")
     if output.unreachable and not (output.build_failed and output.unsolvable):
@@ -51,7 +54,10 @@ def of_install(ended: CommandResult, lines: Iterable[Line], what: str) -> RunErr
             Reason.INSTALL_FAILED, f"{what}: the package index refuses this node's credentials; check them: {words}"
         )
     if output.build_failed:
-        return NodeError(Reason.INSTALL_FAILED, f"{what}: {where}a package could not be built: {words}")
+        which = f" ({without_credentials(output.built)})" if output.built else ""
+        return NodeError(
+            Reason.INSTALL_FAILED, f"{what}: {where}a package could not be built{which}: {output.build_summary}"
+        )
     if output.missing:
         return Permanent(Reason.PACKAGE_NOT_FOUND, f"{what}: {where}{words}")
     if output.unsolvable:

@@ -46,11 +46,17 @@ _INVALID = re.compile(
     r"Couldn't parse requirement|Failed to parse:|The wheel filename .{1,200}? is invalid"  # uv
     r"|Invalid requirement|is not a supported wheel on this platform"  # pip
 )
+_OPTION = re.compile(r"pip: error: no such option: (--\S+)")
 _IMPOSSIBLE = re.compile(r"No solution found|ResolutionImpossible")
 _BUILD = re.compile(
     r"Failed to build|build_wheel|subprocess-exited-with-error|metadata-generation-failed"
     r"|error: command .{1,200}? failed|gcc: |cc1: |ld returned"
 )
+_BUILT = re.compile(r"Failed to build [`'](?P<a>[^`']+)|Building wheel for (?P<b>\S+)")
+_BUILDERS_WORDS = re.compile(r"\[std(?:out|err)\]|.*\[\d+ lines of output\]")  # uv; pip, which ends with the next one
+_END_OF_WORDS = "[end of output]"
+_COMPILER = re.compile(r".*:\d+: (?:fatal )?error: ")
+_EXCEPTION = re.compile(r"(?:[\w.]*(?:Error|Exception|Exit)|ERROR|error)\b: (?!subprocess-exited)")
 _NOISE = re.compile(
     r"^\s*(?:\^+|╰─▶|├─▶|│|hint:.*|note:.*|\[notice\].*|\[end of output\].*"
     r"|ERROR: ResolutionImpossible.*|Additionally, some packages in these conflicts.*"
@@ -90,6 +96,12 @@ class InstallerOutput:
         return _INVALID.search(self.text) is not None
 
     @property
+    def refused_option(self) -> str:
+        """An option on a line that this pip does not know, as those that newer ones dropped; empty if there is none."""
+        found = _OPTION.search(self.text)
+        return found[1] if found else ""
+
+    @property
     def unsolvable(self) -> bool:
         return _IMPOSSIBLE.search(self.text) is not None
 
@@ -126,6 +138,25 @@ class InstallerOutput:
         text = ": ".join(re.sub(r"^(?:error|ERROR|cause):\s*|^[×╰─▶├│\s]+", "", line).rstrip(":") for line in chosen)
         text = re.sub(r"`?[\w./-]*/(?:wanted|locked|apart-\d+)\.txt`?", "the dependencies", text)
         return without_middle(text, MAX_CHARACTERS)
+
+    @property
+    def built(self) -> str:
+        """The package that could not be built, empty if it is not named."""
+        found = _BUILT.search(self.text)
+        return (found["a"] or found["b"]) if found else ""
+
+    @property
+    def build_summary(self) -> str:
+        """Why a package could not be built: a compiler's first error, the last exception, the last words."""
+        lines = [line.strip() for line in self.lines]
+        begin = next((i + 1 for i, line in enumerate(lines) if _BUILDERS_WORDS.match(line)), None)
+        if begin is None:
+            return self.summary
+        end = lines.index(_END_OF_WORDS, begin) if _END_OF_WORDS in lines[begin:] else len(lines)
+        said = [line for line in lines[begin:end] if not _NOISE.match(line)]
+        compiler = [line for line in said if _COMPILER.match(line)]
+        exceptions = [line for line in said if _EXCEPTION.match(line)]
+        return without_middle((compiler[:1] or exceptions[-1:] or said[-1:] or [self.summary])[0], MAX_CHARACTERS)
 
     @property
     def unreached(self) -> tuple[str, str]:

@@ -117,3 +117,40 @@ def test_a_folder_that_is_no_project(node: Node) -> None:
     with pytest.raises(Permanent, match=r"line 5: .*/code: this folder has no pyproject\.toml or setup\.py") as caught:
         node.ready(node.spec("./code"))
     assert caught.value.reason is Reason.DEPENDENCY_INVALID
+
+
+BACKEND = """def build_wheel(*_): exec(open("setup.py").read(), {})"""
+BUILDS = {
+    "an exception": (
+        'print("checking\\n" * 40)\nraise RuntimeError("libfoo is missing")',
+        "RuntimeError: libfoo is missing",
+    ),
+    "a message": (
+        'import sys\nprint("ERROR: pg_config not found.")\nprint("Add it to PATH.\\n" * 9)\nsys.exit(1)',
+        "ERROR: pg_config not found.",
+    ),
+    "a compiler": (
+        'import sys\nprint("running build")\nprint("x.c:1:10: fatal error: foo.h: No such file")\n'
+        'print("error: command gcc failed with exit code 1")\nsys.exit(1)',
+        "x.c:1:10: fatal error: foo.h: No such file",
+    ),
+}
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize("name", BUILDS)
+def test_why_a_package_could_not_be_built(shared_node: Node, name: str, installer: str) -> None:
+    """What setup.py said last, below all that it printed and above what the installer adds."""
+    code, cause = BUILDS[name]
+    node = shared_node
+    source = node.files / f"broken-{installer}"
+    source.mkdir(exist_ok=True)
+    (source / "setup.py").write_text(code, encoding="utf-8")  # without setuptools, which the index does not have
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (source / "backend.py").write_text(BACKEND, encoding="utf-8")
+    with pytest.raises(NodeError, match="a package could not be built") as caught:
+        node.ready(node.spec(f"./broken-{installer}", installer=installer))
+    assert caught.value.reason is Reason.INSTALL_FAILED
+    assert str(caught.value).endswith(f": {cause}"), node.log

@@ -108,6 +108,13 @@ def test_last_words_are_short_and_end_with_the_cause() -> None:
     assert len(words) == MAX_CHARACTERS
 
 
+def test_an_option_that_newer_pips_do_not_take() -> None:
+    said = ("Usage: pip [options]", "ERROR: Invalid requirement: x", "pip: error: no such option: --global-option")
+    error = failures.of_install(CommandResult(Exit(1), said), (), "environment e.yaml")
+    assert error.reason is Reason.DEPENDENCY_INVALID
+    assert "no longer takes --global-option: write --config-settings=--global-option=…" in str(error)
+
+
 @pytest.mark.parametrize(
     ("number", "reason"), [(errno.ENOSPC, Reason.DISK_FULL), (errno.EACCES, Reason.INSTALL_FAILED)]
 )

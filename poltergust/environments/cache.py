@@ -38,7 +38,7 @@ from poltergust.environments.commands import CommandRunner, build_environment
 from poltergust.environments.downloads import Downloads
 from poltergust.environments.eviction import Cached, Evicted, Limits
 from poltergust.environments.installers import Uv, python_of
-from poltergust.environments.interpreters import Interpreter, Interpreters
+from poltergust.environments.interpreters import Interpreter, Interpreters, TooOld, is_too_old
 from poltergust.environments.leases import Lease
 from poltergust.environments.lines import variables
 from poltergust.environments.marker import Marker
@@ -198,7 +198,8 @@ class EnvironmentCache:
         try:
             return self._present(requests, url, run.env)
         except NodeError:
-            wanted = next((request for request in requests if "/" not in request), None)
+            installable = (each for each in requests if "/" not in each and not is_too_old(each))
+            wanted = next(installable, None)
             if not self._install_pythons or wanted is None:
                 raise
         python_installs.install(wanted, self._layout.pythons, run)
@@ -206,14 +207,13 @@ class EnvironmentCache:
 
     def _present(self, requests: tuple[str, ...], url: str, env: Mapping[str, str]) -> Interpreter:
         folder = None if is_cloud(url) else url.rpartition("/")[0]
-        last: NodeError | None = None
+        missing: list[NodeError | TooOld] = []
         for request in requests or (None,):
             try:
                 return self._interpreters.find(request, env, folder=folder)
-            except NodeError as error:
-                last = error
-        assert last is not None
-        raise last
+            except (NodeError, TooOld) as error:
+                missing.append(error)
+        raise next((error for error in reversed(missing) if isinstance(error, NodeError)), missing[-1])
 
     def _obtain(self, plan: Plan, run: CommandRunner, locks: Locks, stack: contextlib.ExitStack) -> tuple[Marker, bool]:
         """A finished environment, held shared until `stack` ends; whether this call built it."""

@@ -54,6 +54,25 @@ class Interpreter:
         return ".".join(self.version.split(".")[:2])
 
 
+class TooOld(Permanent):
+    """Of a list of requests the next one may do."""
+
+    def __init__(self, request: str, what: str) -> None:
+        why = "neither virtualenv nor luigi has a release that works there"
+        super().__init__(
+            Reason.INVALID_VALUE, f"virtualenv: python: {request} {what}, and {why}; ask for {OLDEST} or newer"
+        )
+
+
+def is_too_old(request: str) -> bool:
+    """Whether its words alone say so: `python2.7`, `3.6`, `/usr/bin/python2`. A range says nothing."""
+    spec = _spec(request.rpartition("/")[2])
+    if spec.version_specifier is not None or spec.major is None:
+        return False
+    oldest = Version(OLDEST).release
+    return (spec.major, oldest[1] if spec.minor is None else spec.minor) < oldest
+
+
 class Interpreters:
     """Finds interpreters. What a file calls itself is not believed: each is asked once, and its answer is kept in
     `memory` (a folder that may vanish at any time) until the file changes. `installed` is where Poltergust itself
@@ -67,7 +86,7 @@ class Interpreters:
         """The interpreter for `request` (None: the one Poltergust runs on). A relative path starts from `folder`.
 
         Raises `NodeError(INTERPRETER_MISSING)` that lists what this node has, `Permanent(INVALID_VALUE)` if `request`
-        is no way to ask for a Python, or asks for one that is too old.
+        is no way to ask for a Python, `TooOld` if it asks for one that nothing can be installed for.
         """
         if request is None:
             request = str(getattr(sys, "_base_executable", sys.executable))
@@ -75,14 +94,13 @@ class Interpreters:
             found = self._ask(_absolute(request, env, folder), env)
         else:
             found = self._matching(request, _spec(request), env)
+        if found is None and is_too_old(request):  # Python 2 does not answer
+            raise TooOld(request, "is too old")
         if found is None:
             raise self._missing(request, env)
         interpreter = _interpreter(found)
         if Version(interpreter.version) < Version(OLDEST):
-            text = (
-                f"virtualenv: {request} is Python {interpreter.version}, and neither virtualenv nor luigi has a release"
-            )
-            raise Permanent(Reason.INVALID_VALUE, f"{text} that works there; ask for {OLDEST} or newer")
+            raise TooOld(request, f"is Python {interpreter.version}")
         return interpreter
 
     def all(self, env: Mapping[str, str]) -> list[Interpreter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,15 @@ def test_other_pythons(node: Node, minor: str) -> None:
     needs.pyenv_python(minor)
     environment = node.ready(node.spec("alpha", virtualenv={"python": minor}))
     assert ask(environment, "import sys, alpha; print('%d.%d' % sys.version_info[:2], alpha.version)") == f"{minor} 1.1"
+
+
+def test_a_python_that_is_too_old_is_passed_over_in_a_list(node: Node) -> None:
+    ready = node.ready(node.spec("alpha", virtualenv={"python": ("python2.7", platform.python_version())}))
+    assert ready.version == platform.python_version()
+    with pytest.raises(Permanent, match=r"python: 3\.6\.1 is too old"):
+        node.ready(node.spec(virtualenv={"python": ("python2.7", "3.6.1")}))
+    with pytest.raises(NodeError, match=r"python: python3\.99 is not on this node"):
+        node.ready(node.spec(virtualenv={"python": ("python3.99", "python2.7")}))
 
 
 def test_a_python_that_is_not_here_is_answered_with_what_is(node: Node) -> None:
@@ -232,8 +242,8 @@ def test_lines_with_hashes(node: Node, index: Index, installer: str) -> None:
     """Where one line has a hash pip demands one of all: luigi is not added a second time without."""
     packages.bundled_pip(index.folder)
     lines = []
-    for name, version in (("alpha", "1.0"), ("luigi", "3.0")):
-        wheel = (index.folder / f"{name}-{version}-py3-none-any.whl").read_bytes()
+    for name, version in (("alpha", "1.0"), ("Luigi", "3.0")):  # a name is the same in capitals
+        wheel = (index.folder / f"{name.lower()}-{version}-py3-none-any.whl").read_bytes()
         lines.append(f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel).hexdigest()}")
     environment = node.ready(node.spec("--require-hashes", *lines, installer=installer))
     assert ask(environment, "import alpha, luigi; print(alpha.version)") == "1.0"

@@ -127,6 +127,15 @@ def test_a_python_that_is_too_old_is_refused_with_the_reason(machine: Machine) -
     assert raised.value.reason is Reason.INVALID_VALUE
 
 
+@pytest.mark.parametrize("request_", ["python2.7", "2", "pypy2.7", "3.6.1", "/usr/bin/python2.7"])
+def test_a_python_that_is_too_old_is_too_old_on_every_node(machine: Machine, request_: str) -> None:
+    """Python 2 does not answer, and a node that has none gives the same answer as one that has it."""
+    python(machine.root / "bin" / "python2.7", None)
+    with pytest.raises(Permanent, match=f"python: {request_} is too old, .* ask for 3.7 or newer") as raised:
+        machine.find(request_)
+    assert raised.value.reason is Reason.INVALID_VALUE
+
+
 def test_a_program_that_is_called_like_an_implementation_is_found_by_its_name(machine: Machine) -> None:
     python(machine.root / "bin" / "moonpython", "3.81.0")
     assert machine.find("moonpython") == "bin/moonpython"

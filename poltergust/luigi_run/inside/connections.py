@@ -25,12 +25,33 @@ def fetcher(url: str) -> Any:
     """One for `RemoteScheduler._fetcher`, with the credentials of `url` in a header. Luigi's would send what stands in
     the URL without decoding it."""
     parts = urlsplit(url)
-    pair = "{}:{}".format(unquote(parts.username or ""), unquote(parts.password or "")).encode()
-    header = "Basic " + base64.b64encode(pair).decode() if parts.username else ""
+    header = authorization(url)
     if rpc.HAS_REQUESTS:
         return Requests(header)
     proxied = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
     return Proxied(header) if proxied or parts.scheme not in ("http", "https") else Kept(header)
+
+
+def authorization(url: str) -> str:
+    """The header for the credentials of `url`; empty if it has none."""
+    parts = urlsplit(url)
+    pair = "{}:{}".format(unquote(parts.username or ""), unquote(parts.password or "")).encode()
+    return "Basic " + base64.b64encode(pair).decode() if parts.username else ""
+
+
+def decode_credentials() -> None:
+    """In the clients that Luigi itself makes, as for a `luigi.build` in a task; `requests` does so by itself."""
+    rpc.URLLibFetcher = Decoding
+
+
+class Decoding(rpc.URLLibFetcher):  # type: ignore[misc]
+    def _create_request(self, full_url: str, body: Any = None) -> Any:
+        parts = urlsplit(full_url)
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        request = super()._create_request(bare, body)
+        if parts.username:
+            request.add_header("Authorization", authorization(full_url))
+        return request
 
 
 class Requests(rpc.RequestsFetcher):  # type: ignore[misc]

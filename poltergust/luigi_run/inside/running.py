@@ -103,6 +103,9 @@ class PipelineRun:
             raise Ended("scheduler-unreachable", f"the scheduler at {where} does not answer: {why}") from None
 
     def work(self) -> Ended:
+        from .connections import decode_credentials
+
+        decode_credentials()
         self.scheduler = self.remote()
         self.scheduler.events = self.events
         if self.request["reset_failures"]:

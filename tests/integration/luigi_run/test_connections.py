@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import multiprocessing
 import socket
 import threading
@@ -144,3 +145,17 @@ def test_a_proxy_is_left_to_urllib(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(connections.fetcher("http://scheduler:8082")) is connections.Proxied
     monkeypatch.setenv("no_proxy", "scheduler")
     assert type(connections.fetcher("http://scheduler:8082")) is connections.Kept
+
+
+@pytest.mark.parametrize("requests", [True, False])
+def test_a_client_of_luigis_own_decodes_the_password(
+    server: Server, monkeypatch: pytest.MonkeyPatch, requests: bool
+) -> None:
+    """What a task's `luigi.build` makes of the address that it is given."""
+    rpc = connections.rpc
+    monkeypatch.setattr(rpc, "HAS_REQUESTS", requests)
+    monkeypatch.setattr(rpc, "URLLibFetcher", rpc.URLLibFetcher)  # as it is put back afterwards
+    connections.decode_credentials()
+    scheduler = rpc.RemoteScheduler(server.url.replace("//", "//user:p%40ss@"))
+    scheduler._fetcher.fetch(f"{scheduler._url}/api/ping", CALL, 10)
+    assert server.headers == ["Basic " + base64.b64encode(b"user:p@ss").decode()]

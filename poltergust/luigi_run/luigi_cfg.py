@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import datetime
+import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,14 +29,18 @@ def variables(folder: Path, configs: tuple[LuigiConfig, ...], env: Mapping[str, 
         return {}
     parser = _parser()
     named = env.get(PATH)
-    if named and not named.endswith(".toml") and env.get(PARSER) != "toml":
+    if named:
         base = workdir / named
         try:
-            with base.open(encoding="utf-8") as file:
-                parser.read_file(file)
+            text = base.read_text(encoding="utf-8")
+            if named.endswith(".toml") or env.get(PARSER) == "toml":
+                for section, values in _toml(text).items():
+                    _merge(parser, section, values)
+            else:
+                parser.read_string(text)
         except FileNotFoundError:
             pass  # Luigi passes over it as well
-        except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        except (OSError, ValueError, configparser.Error) as error:
             why = str(error).splitlines()[0]
             raise NodeError(Reason.START_FAILED, f"{PATH} names {base}, which cannot be read: {why}") from error
     for config in configs:
@@ -43,6 +50,27 @@ def variables(folder: Path, configs: tuple[LuigiConfig, ...], env: Mapping[str, 
     with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         parser.write(file)
     return {PATH: str(target), PARSER: "cfg"}
+
+
+def _toml(text: str) -> dict[str, dict[str, str]]:
+    """The same in the words of a .cfg, as Luigi's parameters read it. Raises `ValueError`."""
+    if sys.version_info < (3, 11):
+        raise ValueError("beside luigi-config a TOML file needs an agent on Python 3.11 or newer; write it as a .cfg")
+    import tomllib
+
+    sections = tomllib.loads(text)
+    for name, options in sections.items():
+        if not isinstance(options, dict):
+            raise ValueError(f"{name} stands outside a section")
+    return {name: {option: _text(value) for option, value in options.items()} for name, options in sections.items()}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False, default=_text)
 
 
 def _parser() -> configparser.RawConfigParser:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import stat
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,6 +60,39 @@ def test_the_task_file_wins_over_the_environment_file_and_both_over_the_nodes_ow
         "z": "task",
     }
     assert get("email", "to") == "me"
+
+
+NODE_TOML = """
+[Task]
+share = "100%"
+count = 3
+flag = true
+day = 2024-01-31
+names = ["a", "ä"]
+[Task.limits]
+cpu = 2
+[core]
+workers = 2
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with Python 3.11")
+@pytest.mark.parametrize(
+    "env", [{"LUIGI_CONFIG_PATH": "n.toml"}, {"LUIGI_CONFIG_PATH": "n", "LUIGI_CONFIG_PARSER": "toml"}]
+)
+def test_a_toml_file_of_the_node_stays_in_force(tmp_path: Path, env: Mapping[str, str]) -> None:
+    (tmp_path / env["LUIGI_CONFIG_PATH"]).write_text(NODE_TOML, encoding="utf-8")
+    get = read(tmp_path, {"core": {"workers": "4"}}, env=env)
+    assert get("core", "workers") == "4"
+    assert [get("Task", option) for option in ("share", "count", "flag", "day")] == ["100%", "3", "true", "2024-01-31"]
+    assert [json.loads(get("Task", option)) for option in ("names", "limits")] == [["a", "ä"], {"cpu": 2}]
+
+
+@pytest.mark.parametrize("text", ["a = 1\n", "a = \n"])
+def test_a_toml_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "node.toml").write_text(text)
+    with pytest.raises(NodeError, match=r"LUIGI_CONFIG_PATH names .*node.toml, which cannot be read: "):
+        luigi_cfg.variables(tmp_path, ({"a": {"b": "c"}},), {"LUIGI_CONFIG_PATH": "node.toml"}, tmp_path)
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:

@@ -270,6 +270,8 @@ class EnvironmentCache:
                     with failures.os_errors(folder):
                         return build(lock), held
         except BaseException:
+            if not folder.exists():
+                held.remove()
             held.release()
             raise
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from poltergust.base.errors import NodeError, UsageError
+from poltergust.base.errors import NodeError, Permanent, UsageError
 from poltergust.base.reasons import Reason
 from poltergust.environments import Cancelled, Environments, Locks, marker
 from poltergust.environments.cache import EnvironmentCache
@@ -148,6 +148,15 @@ def test_what_another_process_uses_is_not_evicted(node: Node) -> None:
     assert node.cache.prune(everything=True).keys == (held["key"],)
     assert node.cache.contents() == []
     assert list((node.root / "leases").glob("py*-*-*")) == []
+
+
+def test_a_build_that_fails_leaves_nothing(node: Node) -> None:
+    """It is tried again and again, each time in a new folder."""
+    for _ in range(2):
+        with pytest.raises(Permanent):
+            node.ready(node.spec("alpha==99"))
+    assert [*(node.root / "environments").glob("*"), *(node.root / "work").iterdir()] == []
+    assert [path.suffix for path in (node.root / "leases").iterdir()] == [".build"]
 
 
 def test_the_least_recently_used_goes_first(make_node: Callable[..., Node], index: Index) -> None:

@@ -33,7 +33,8 @@ _SECOND_LISTING_SECONDS = 1.0
 """After so long a new sub-folder is listed once more: by then its own watch has long begun."""
 
 _UNDECODABLE = "Unable to decode path"
-"""What watchfiles ends with at a change of a file whose name is not UTF-8. It can be started again at once."""
+"""What watchfiles ends with at a change of a file whose name is not UTF-8, and at its start where a folder has such a
+name, for it hears itself open that one. After a change it can be started again at once; polling hears of no opening."""
 
 _RETRY_SECONDS = 0.5
 """Between two attempts to watch the folder. It does not grow: an attempt costs this machine next to nothing."""
@@ -56,6 +57,10 @@ class FolderSource:
         self._second_listings: dict[str, float] = {}
         # What was logged last of a name that is not UTF-8. Of the thread only.
         self._undecodable = ""
+        # Whether the attempt under way hears of changes. Of the thread only.
+        self._watching = False
+        # Whether the next one polls, because a folder's name kept this one from hearing of any. Of the thread only.
+        self._polling = False
         # Guards the state.
         self._lock = threading.Lock()
         self._state = SourceState(alive=False, last_event=None, problem=f"folder {root} is not watched yet")
@@ -88,6 +93,7 @@ class FolderSource:
             why = " ".join(str(error).split())
             if _UNDECODABLE in why:
                 self._tried.set()
+                self._polling = not self._watching
                 if why != self._undecodable:
                     self._undecodable = why
                     log.warning("folder %s: a name in it is not UTF-8 (%s); rename it", self._root, why)
@@ -101,6 +107,7 @@ class FolderSource:
     def _watch(self) -> None:
         """Returns when the folder is no longer the one that was there, or the source is to stop."""
         first = not self._tried.is_set()
+        self._watching = False
         self._second_listings.clear()
         identity = self._identity()
         if identity is None:
@@ -114,16 +121,15 @@ class FolderSource:
             rust_timeout=_IDENTITY_CHECK_MILLISECONDS,
             yield_on_timeout=True,
             raise_interrupt=False,
-            force_polling=self._force_polling,
+            force_polling=self._polling or self._force_polling,
             ignore_permission_denied=True,
         )
-        watching = False
         for batch in changes:
             if self._loop.stopping.is_set():
                 return
-            if not watching:
+            if not self._watching:
                 # The generator begins to watch when it is first asked, so this is the earliest moment to know.
-                watching = True
+                self._watching = True
                 if self.state().problem and not first:
                     log.info("watching folder %s", self._root)
                 self._set_state(alive=True, problem="")

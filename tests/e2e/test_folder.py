@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,22 @@ def test_a_wrong_file_becomes_error_at_once_and_the_agent_goes_on(project: Path,
     assert "name" in text
     put(project, "right", f"  module: waits\n  name: Touch\n  target: {project}/right\n")
     wait_until((project / "pipeline" / "right.done.yaml").exists, "a good config beside it")
+
+
+def test_names_that_are_not_utf8_are_errors_that_say_so_also_when_they_stood_there_before(
+    project: Path, cache: Path
+) -> None:
+    pipeline = project / "pipeline"
+    odd = pipeline / os.fsdecode(b"fran\xe7ais")
+    odd.mkdir()
+    (odd / "early.config.yaml").write_text("")
+    (pipeline / os.fsdecode(b"caf\xe9.config.yaml")).write_text("")
+    with node(["listen", "--path", "./pipeline", "--cache-dir", str(cache)], log=project / "log", cwd=project) as agent:
+        wait_until((odd / "early.error.yaml").exists, "an error in the folder")
+        wait_until((pipeline / os.fsdecode(b"caf\xe9.error.yaml")).exists, "an error beside it")
+        assert "name-invalid" in agent.log
+        put(project, "later", f"  module: waits\n  name: Touch\n  target: {project}/later\n")
+        wait_until((pipeline / "later.done.yaml").exists, "what lands beside them to be done")
 
 
 def test_edited_while_it_runs_the_older_run_stops_and_the_newer_counts(project: Path, agent: Node) -> None:

@@ -244,8 +244,8 @@ class FolderStore:
             url = folder + entry.name
             if entry.name.startswith(HIDDEN_PREFIX):
                 again |= self._hidden(descriptor, entry)
-            elif not _unicode(entry.name):
-                continue
+            elif not url.startswith((self._root, self._side)) and not _unicode(entry.name):
+                continue  # of source code and packages; a config so named is an error that says so
             elif entry.is_dir(follow_symlinks=False):
                 if f"{url}/".startswith(prefix) or prefix.startswith(f"{url}/"):
                     keys.append((f"{entry.name}/", None))

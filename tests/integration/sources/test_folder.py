@@ -83,6 +83,20 @@ def test_a_name_that_is_not_utf8_is_no_folder_that_cannot_be_watched(
     assert said.endswith("; rename it")
 
 
+def test_a_folder_whose_name_is_not_utf8_keeps_no_change_from_being_heard(root: Path) -> None:
+    """It stands there before: opening it is a change that watchfiles ends with, at every start."""
+    odd = root / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    with watching(root) as (source, heard):
+        wait_until(lambda: source.state().alive, "the folder to be watched")
+        (root / "next.config.yaml").write_text("")
+        wait_for(heard, root / "next.config.yaml")
+        odd.rename(root / "cafe")
+        (root / "last.config.yaml").write_text("")
+        wait_for(heard, root / "last.config.yaml")
+        assert source.state().alive
+
+
 def test_other_files_are_not_reported(root: Path, tmp_path: Path) -> None:
     side = tmp_path / "pipeline.poltergust"
     side.mkdir()

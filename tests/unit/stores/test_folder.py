@@ -153,10 +153,15 @@ def test_links_are_read_but_neither_listed_nor_renamed(store: FolderStore, path:
     assert (path / "l.config.yaml").is_symlink()
 
 
-def test_names_that_are_not_unicode_are_skipped(store: FolderStore, path: Path, config: Path) -> None:
-    with open(os.fsencode(path) + b"/\xff\xfe.config.yaml", "wb"):
-        pass
-    assert listed(store, path) == ["x.config.yaml"]
+def test_names_that_are_not_unicode_are_listed_on_the_path_and_nowhere_else(
+    store: FolderStore, path: Path, config: Path, tmp_path: Path
+) -> None:
+    odd = os.fsdecode(b"\xff\xfe.config.yaml")
+    (path / odd).touch()
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / odd).touch()
+    assert listed(store, path) == ["x.config.yaml", odd]
+    assert list(store.list(f"{tmp_path}/code/")) == []
 
 
 # the rename

@@ -6,6 +6,8 @@ Commands are loaded when they are called, so that `--help` stays quick whatever 
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -59,6 +61,9 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The console script: one line for what went wrong, an exit code, no traceback unless `--debug`."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale that lacks a name's letters is no reason to fail
+    debug = bool(os.environ.get("POLTERGUST_DEBUG")) or "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         code = cli.main(argv, prog_name="poltergust", standalone_mode=False)
         if isinstance(code, int):  # how click hands on `Exit` when it is not to end the process itself
@@ -69,10 +74,15 @@ def main(argv: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except PoltergustError as error:
-        if os.environ.get("POLTERGUST_DEBUG") or "--debug" in (sys.argv[1:] if argv is None else argv):
+        if debug:
             raise
         hint = ("give the command again when the storage answers",) if isinstance(error, Unavailable) else ()
         _fail((*error.lines, *hint), exits.USAGE if isinstance(error, UsageError) else exits.FAILED)
+    except OSError as error:
+        if debug or error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        text = "what was to be printed cannot be written: no space left on device; make room where it goes"
+        _fail([text], exits.FAILED)
 
 
 def _fail(lines: Sequence[str], code: int) -> None:

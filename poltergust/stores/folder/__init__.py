@@ -252,6 +252,8 @@ class FolderStore:
             elif entry.is_file(follow_symlinks=False) and url.startswith(prefix) and url.endswith(suffix):
                 with contextlib.suppress(FileNotFoundError):  # removed while listing
                     keys.append((entry.name, entry.stat(follow_symlinks=False)))
+            elif self._recovers and suffix and entry.is_symlink() and url.startswith(prefix) and url.endswith(suffix):
+                log.warning("%s is a symbolic link, which is left out; put a copy of the file there", shown(url))
         return keys, again
 
     def _hidden(self, folder: int, entry: os.DirEntry[str]) -> bool:

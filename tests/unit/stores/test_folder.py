@@ -153,6 +153,16 @@ def test_links_are_read_but_neither_listed_nor_renamed(store: FolderStore, path:
     assert (path / "l.config.yaml").is_symlink()
 
 
+def test_an_agent_that_lists_configs_says_which_it_leaves_out(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path / "l.config.yaml").symlink_to("real.yaml")
+    (path / "environment.yaml").symlink_to("real.yaml")
+    side = Path(f"{path}.poltergust")
+    for recovers in (False, True):
+        assert list(FolderStore(side, recovers=recovers).list(f"{path}/", suffix=".config.yaml")) == []
+    text = f"{path}/l.config.yaml is a symbolic link, which is left out; put a copy of the file there"
+    assert [each.getMessage() for each in caplog.records] == [text]
+
+
 def test_names_that_are_not_unicode_are_listed_on_the_path_and_nowhere_else(
     store: FolderStore, path: Path, config: Path, tmp_path: Path
 ) -> None:

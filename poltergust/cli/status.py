@@ -219,8 +219,10 @@ def found(reader: Reader, name: str) -> Detail:
 
 
 def near(reader: Reader, name: str) -> str:
-    """What may have been meant, for the end of an error."""
+    """What may have been meant, for the end of an error; nothing where a config or an outcome of that name stands."""
     known = reader.names()
+    if name in known:
+        return ""
     meant = nearest(name, known)
     if meant:
         return f"; did you mean {meant}?"

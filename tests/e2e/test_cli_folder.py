@@ -205,6 +205,9 @@ def test_nothing_of_that_name_says_what_there_is(project: Path, poltergust: Comm
         assert "did you mean nightly?" in said.err
     none = poltergust("logs", "nightly", "--generation", "7")
     assert (none.code, none.err) == (1, "poltergust: nightly has no run number 7, no run left records\n")
+    for command in ("history", "diff"):
+        assert poltergust(command, "nigthly").err.endswith("; did you mean nightly?\n")
+        assert poltergust(command, "nightly").err.endswith("pipeline.poltergust/runs/\n")  # itself it is there
     assert poltergust("cancel", "other").code == 1
 
 

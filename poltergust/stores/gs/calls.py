@@ -61,6 +61,9 @@ TRANSPORT = (
 )
 _SLOW_DOWN = {"rateLimitExceeded", "userRateLimitExceeded"}  # may come as 403: docs/json_api/v1/status-codes
 
+_NO_BUCKET = "The specified bucket does not exist"
+"""In the API's words: https://cloud.google.com/storage/docs/json_api/v1/status-codes#404-not-found"""
+
 
 class DamagedDownload(ConnectionError):
     """Bytes changed on the way. As a kind of `ConnectionError` it is tried again by `POLICY`."""
@@ -203,6 +206,8 @@ def _ours(error: Exception, where: str) -> StoreError:
     if isinstance(cause, media.InvalidResponse):
         code = cause.response.status_code
     said = _said(cause)
+    if code == 404 and _NO_BUCKET in said:
+        return NotFound(f"{where}: there is no such bucket; make it first, or correct its name")
     if code == 404:
         return NotFound(f"{where} does not exist")
     if code == 412:

@@ -268,6 +268,10 @@ def test_a_missing_bucket_is_not_an_empty_one(store: GsStore) -> None:
         list(store.list("gs://nobody/p/"))
     with pytest.raises(NotFound):
         store.write("gs://nobody/x", b"")
+    with pytest.raises(NotFound, match="there is no such bucket"):
+        list(store.list("gs://nobody/p/"))
+    with pytest.raises(NotFound, match=r"gs://nobody/p/x: there is no such bucket; make it first, or correct its name"):
+        store.write("gs://nobody/p/x", b"")
 
 
 def test_an_append_leaves_no_part_behind_and_takes_over_one_of_a_crash(server: StrictGcs, store: GsStore) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from poltergust.base.reasons import Reason, ReasonKind
 from poltergust.path.tasks import TaskStory
 
 _ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b|^\s*[\w.]*(?:Error|Exception|Interrupt)\b|^failed: |^Traceback ")
+_FAILED = re.compile(r"\[poltergust \S+\] (?P<code>[a-z-]+): ")
+"""A note of how an attempt ended."""
+
+_FAILURES = frozenset(
+    reason.code for reason in Reason if reason.kind in (ReasonKind.INVALID, ReasonKind.FAILED, ReasonKind.NODE)
+)
 _TRACEBACK = "Traceback (most recent call last)"
 
 # As Luigi's worker writes them: "INFO: [pid 7] Worker NAME running   Leaf(number=7)", then "done" or "failed".
@@ -44,7 +51,13 @@ class ErrorLines:
         elif self._message_lines:
             self._message_lines -= 1
             return True
-        return self._in_traceback or _ERROR.search(line) is not None
+        return self._in_traceback or _ERROR.search(line) is not None or _is_failure(line)
+
+
+def _is_failure(line: str) -> bool:
+    """Whether it is the note that says why the files, the pipeline or the node failed."""
+    note = _FAILED.match(line)
+    return note is not None and note["code"] in _FAILURES
 
 
 class TaskLines:

@@ -85,6 +85,15 @@ def test_what_is_printed_for_ever_after_an_exception_is_not_all_of_it() -> None:
     assert [lines.holds("printed") for _ in range(1000)].count(True) == MAX_MESSAGE_LINES
 
 
+def test_the_note_that_says_why_an_attempt_failed_is_among_the_errors() -> None:
+    """A module that is not there, a package that cannot be installed: nothing else in the log says so."""
+    holds = ErrorLines().holds
+    for code in ("unknown-module", "install-failed", "task-failed"):
+        assert holds(f"[poltergust 2026-03-01T12:00:00Z] {code}: what is wrong")
+    for code in ("complete", "others-run", "drained", "storage-unavailable", "environment"):
+        assert not holds(f"[poltergust 2026-03-01T12:00:00Z] {code}: what is right")
+
+
 def test_a_task_as_luigi_writes_it() -> None:
     assert is_written(LEAF, "Leaf(number=7)")
     assert is_written(LEAF, "Leaf(number=7, access_key=[redacted])")

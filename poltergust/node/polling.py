@@ -55,11 +55,14 @@ class RunTasks(luigi.Task):
         self.task_id = f"{self.task_id}_{int(time.time()) % 60}"
         file = str(self.scheduler_password_file) or os.environ.get("POLTERGUST_SCHEDULER_PASSWORD_FILE")
         self._password: Credentials | None = None
-        if file:
-            try:
+        try:  # a mistake in `run()` would be a traceback of Luigi's, and its exit code 0
+            self._watched = parse_path(str(self.path))
+            self._node = parse_node(str(self.hostname) or None, "--hostname")
+            if file:
                 self._password = read_passwords(Path(file).expanduser())[0]
-            except UsageError as error:
-                raise SystemExit(f"Error: {error}") from None
+        except UsageError as error:
+            raise SystemExit(f"Error: {error}") from None
+        if self._password is not None:
             _luigi_sends(self._password)
 
     def complete(self) -> bool:
@@ -73,8 +76,8 @@ class RunTasks(luigi.Task):
 
         keep_private()
         settings = Settings(
-            path=parse_path(str(self.path)),
-            node=parse_node(str(self.hostname) or None),
+            path=self._watched,
+            node=self._node,
             scheduler_url=_scheduler_url(luigi.interface.core(), self._password),  # type: ignore[no-untyped-call]
             reconcile_interval=SCAN_INTERVAL_SECONDS,
             cache=default_cache(),

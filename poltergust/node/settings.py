@@ -109,12 +109,12 @@ def _no_folder(text: str, folder: Path) -> str:
     return f"no such folder; make it first: {hints.make_folder(text)}"
 
 
-def parse_node(text: str | None) -> str:
-    """`--node`, or the host's name made fit. Raises `UsageError`."""
+def parse_node(text: str | None, option: str = "--node") -> str:
+    """What `option` gives, or the host's name made fit. Raises `UsageError`."""
     if text is None:
         text = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.") or "node"
     if not layout.valid_node(text):
-        raise UsageError(f"--node {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
+        raise UsageError(f"{option} {text!r}: use letters, digits, dots, dashes and underscores, at most 100 of them")
     return text
 
 

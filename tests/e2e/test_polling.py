@@ -105,6 +105,23 @@ def test_a_scheduler_with_a_password_is_given_it_from_its_file(project: Path) ->
     assert f"Error: others can read the password file {secret}; run: chmod 600 {secret}" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("--path=gone", "Error: --path gone: no such folder; make it first: mkdir -p "),
+        ("--hostname=a/b", "Error: --hostname 'a/b': use letters, digits, dots, dashes and underscores"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(project: Path, mistake: str, said: str) -> None:
+    command = [str(LUIGI), "RunTasks", "--module", "poltergust", "--local-scheduler", "--path=pipeline", mistake]
+    refused = subprocess.run(
+        command, env=environment(project), cwd=project, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+
+
 def test_the_shell_loop_takes_what_lands_later(project: Path) -> None:
     with luigid(project) as url:
         loop = f"while true; do {LUIGI} RunTasks --module poltergust --path={project}/pipeline --scheduler-url={url}; "

@@ -336,7 +336,7 @@ PACKAGES = {
     ),
     "package-unbuildable": packages(
         R.INSTALL_FAILED,
-        "environment {environment}: line 3: a package could not be built: Failed to build `unbuildable @ file://{folder}/unbuildable`: The build backend returned an error: Call to `backend.get_requires_for_build_wheel` failed (exit status: 1): [stderr]: command 'gcc' failed: No such file",
+        "environment {environment}: line 3: a package could not be built (unbuildable @ file://{folder}/unbuildable): error: command 'gcc' failed: No such file",
         "./unbuildable",
     ),
     "package-hash-wrong": packages(

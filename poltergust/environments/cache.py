@@ -70,7 +70,7 @@ class EnvironmentCache:
         self._spawn = spawn
         self._limits = limits
         self._build_places = threading.BoundedSemaphore(parallel_builds)
-        self._interpreters = Interpreters(self._layout.memory / "interpreters", self._layout.pythons)
+        self._interpreters = Interpreters(self._layout.memory / "interpreters", self._layout.pythons, spawn)
         self._install_pythons = install_pythons
         self._downloads = Downloads(self._layout.downloads, objects) if objects is not None else None
         self._origins = Origins(self._downloads)

@@ -24,14 +24,29 @@ from python_discovery import KNOWN_IMPLEMENTATIONS, ContentStore, PythonInfo, Py
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.environments import marker
+from poltergust.processes import Spawn
 
 # It warns of every Python 2 and every script named python that it meets while it looks around.
 logging.getLogger("python_discovery").setLevel(logging.ERROR)
+
+log = logging.getLogger(__name__)
 
 OLDEST = "3.7"
 """What virtualenv and Luigi put into an environment of an older Python fails as soon as it starts."""
 
 _USUAL_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/opt/homebrew/bin")  # Debian, deadsnakes, Homebrew
+
+_SELECTABLE = 1000
+"""python-discovery waits with select(2), which takes descriptors below 1,024: with a hundred runs an agent has more."""
+
+_ASK = """
+import os, pathlib, sys
+from poltergust.environments.interpreters import Interpreters
+memory, installed, path = map(pathlib.Path, sys.argv[1:])
+from poltergust.processes.child import spawn
+Interpreters(memory, installed, spawn)._ask(path, os.environ)
+"""
+_APART_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,9 @@ class Interpreters:
     `memory` (a folder that may vanish at any time) until the file changes. `installed` is where Poltergust itself
     installs some (see `python_installs`): looked at last."""
 
-    def __init__(self, memory: Path, installed: Path) -> None:
+    def __init__(self, memory: Path, installed: Path, spawn: Spawn) -> None:
+        self._memory = memory
+        self._spawn = spawn
         self._answers = _Answers(memory)
         self._installed = installed
 
@@ -143,10 +160,19 @@ class Interpreters:
         """None: not a Python, or one that does not answer (a pyenv shim whose version is not active)."""
         if not (path.is_file() and os.access(path, os.X_OK)):
             return None
+        if _lowest_free_descriptor() >= _SELECTABLE:
+            self._ask_apart(path, env)
         # `ignore_cache` leaves out the library's memory of this process, which does not look whether the file changed
         return PythonInfo.from_exe(
             str(path), self._answers, raise_on_error=False, ignore_cache=True, resolve_to_host=False, env=env
         )
+
+    def _ask_apart(self, path: Path, env: Mapping[str, str]) -> None:
+        """In a process without this one's descriptors; the answer is in the memory afterwards."""
+        command = [sys.executable, "-c", _ASK, str(self._memory), str(self._installed), str(path)]
+        child = self._spawn(command, env=env, cwd=Path("/"), on_line=log.debug)
+        if child.wait(_APART_SECONDS) is None:
+            child.kill()
 
     def _missing(self, request: str, env: Mapping[str, str]) -> NodeError:
         # Versions only: a message has room for few paths, and none of them for the advice.
@@ -157,6 +183,12 @@ class Interpreters:
             "install it (apt-get install python3.X, pyenv install 3.X), start the node with --install-pythons, or ask "
             "for one of these",
         )
+
+
+def _lowest_free_descriptor() -> int:
+    descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.close(descriptor)
+    return descriptor
 
 
 class _Answers:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from python_discovery import PythonInfo
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.environments.interpreters import Interpreters
+from poltergust.processes.child import spawn
 
 
 def python(path: Path, version: str | None, implementation: str = "CPython") -> Path:
@@ -35,7 +38,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.interpreters = Interpreters(root / "memory", root / "installed")
+        self.interpreters = Interpreters(root / "memory", root / "installed", spawn)
         path = f"{root}/shims:{root}/bin:{root}/more"
         self.env = {"PATH": path, "PYENV_ROOT": str(root / "pyenv"), "HOME": str(root), "ASKED": str(root / "asked")}
 
@@ -104,12 +107,26 @@ def test_each_file_is_asked_once_until_it_changes(machine: Machine) -> None:
     machine.find("3.78")
     first = len(machine.asked)
     machine.find("3.78")
-    machine.interpreters = Interpreters(machine.root / "memory", machine.root / "installed")
+    machine.interpreters = Interpreters(machine.root / "memory", machine.root / "installed", spawn)
     machine.find("3.78")
     assert len(machine.asked) == first
     python(machine.root / "bin" / "python3.78", "3.60.0")
     assert machine.find("3.78") == "more/python3.78"
     assert machine.asked[first:] == [f"{machine.root}/bin/python3.78", f"{machine.root}/more/python3.78"]
+
+
+def test_an_agent_with_more_descriptors_than_select_takes_finds_it_all_the_same(machine: Machine) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2000, hard)), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while taken[-1] < 1100:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        assert machine.find("3.78") == "bin/python3.78"
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_damaged_memory_is_no_harm(machine: Machine) -> None:

@@ -32,6 +32,13 @@ def is_plausible(number: float) -> bool:
     return 0 <= number <= MAX_NUMBER
 
 
+def plausible_number(value: object) -> float | None:
+    """`value` of JSON, if it is such a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_plausible(value):
+        return None
+    return float(value)
+
+
 def json_bytes(value: object, indent: int | None = None) -> bytes:
     """`value` as UTF-8; a lone surrogate in it is a JSON escape."""
     return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -42,8 +42,8 @@ _SELECTABLE = 1000
 _ASK = """
 import os, pathlib, sys
 from poltergust.environments.interpreters import Interpreters
-memory, installed, path = map(pathlib.Path, sys.argv[1:])
 from poltergust.processes.child import spawn
+memory, installed, path = map(pathlib.Path, sys.argv[1:])
 Interpreters(memory, installed, spawn)._ask(path, os.environ)
 """
 _APART_SECONDS = 60.0
@@ -160,7 +160,7 @@ class Interpreters:
         """None: not a Python, or one that does not answer (a pyenv shim whose version is not active)."""
         if not (path.is_file() and os.access(path, os.X_OK)):
             return None
-        if _lowest_free_descriptor() >= _SELECTABLE:
+        if _lowest_free_descriptor() >= _SELECTABLE and not self._answers.has_since_change(path):
             self._ask_apart(path, env)
         # `ignore_cache` leaves out the library's memory of this process, which does not look whether the file changed
         return PythonInfo.from_exe(
@@ -199,7 +199,17 @@ class _Answers:
         self._folder = folder
 
     def py_info(self, path: Path) -> ContentStore:
-        return _Answer(self._folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.json")
+        return _Answer(self._file(path))
+
+    def has_since_change(self, path: Path) -> bool:
+        """Whether something is kept that the file at `path` answered as it is now. The library looks closer."""
+        try:
+            return self._file(path).stat().st_mtime_ns > path.stat().st_ctime_ns
+        except OSError:
+            return False
+
+    def _file(self, path: Path) -> Path:
+        return self._folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.json"
 
     def py_info_clear(self) -> None:
         for file in self._folder.glob("*.json"):

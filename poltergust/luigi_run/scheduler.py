@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn, cast
 
 from poltergust.base.errors import Temporary, UsageError
-from poltergust.base.json_text import is_plausible
+from poltergust.base.json_text import plausible_number
 from poltergust.base.progress import Progress
 from poltergust.base.reasons import Reason
 from poltergust.base.urls import can_be_looked_up
@@ -297,14 +297,18 @@ def _tasks(answer: object) -> dict[str, GraphTask]:
             status=str(entry["status"]),
             deps=_names(entry.get("deps")),
             workers=_names(entry.get("workers")),
-            running_on=next(iter(_names([entry.get("worker_running")])), None),
+            running_on=_name(entry.get("worker_running")),
             params=_texts(entry.get("params")),
-            started=_seconds(entry.get("time_running")),
-            updated=_seconds(entry.get("last_updated")),
+            started=plausible_number(entry.get("time_running")),
+            updated=plausible_number(entry.get("last_updated")),
         )
         for task_id, entry in answer.items()
         if isinstance(entry, dict)
     }
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -313,7 +317,3 @@ def _names(value: object) -> tuple[str, ...]:
 
 def _texts(value: object) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and is_plausible(value) else None

@@ -98,8 +98,8 @@ def _luigi_sends(password: Credentials) -> None:
 
     The luigi command makes its client by this name (luigi/interface.py `create_remote_scheduler`) and takes no other.
     """
-    from poltergust.luigi_run.inside.connections import fetcher
-    from poltergust.luigi_run.inside.remote import RemoteScheduler, without_credentials
+    from poltergust.luigi_run.inside.connections import fetcher, without_credentials
+    from poltergust.luigi_run.inside.remote import RemoteScheduler
 
     def client(url: str) -> Any:
         made = RemoteScheduler(without_credentials(url))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from poltergust.base.json_text import is_plausible, json_bytes, read_json
+from poltergust.base.json_text import json_bytes, plausible_number, read_json
 from poltergust.base.progress import task_name
 from poltergust.base.redaction import KNOWN_NAMES, MASK, Redactor
 from poltergust.base.secret_forms import SecretNames
@@ -133,7 +133,7 @@ class TaskTimer:
         for event in events:
             if not isinstance(event, dict):
                 continue
-            kind, task, at = event.get("event"), _text(event.get("task")), _number(event.get("time"))
+            kind, task, at = event.get("event"), _text(event.get("task")), plausible_number(event.get("time"))
             if kind == "announced":
                 self._families[task] = _text(event.get("family"))
             elif kind == "started" and at is not None:
@@ -165,7 +165,7 @@ def stories(files: Mapping[str, bytes], ended: frozenset[str] = frozenset(), *, 
                     merged.announce(event)
                 elif kind == "started":
                     running[task] = None
-                    merged.start(node, worker, _number(event.get("time")))
+                    merged.start(node, worker, plausible_number(event.get("time")))
                 elif kind == "ended":
                     running.pop(task, None)
                     merged.end(node, event)
@@ -238,7 +238,7 @@ class _Merged:
 
     def end(self, node: str, event: Mapping[str, object]) -> None:
         self._require(event)
-        status, at = event.get("status"), _number(event.get("time"))
+        status, at = event.get("status"), plausible_number(event.get("time"))
         leg = next((leg for leg in reversed(self._legs) if leg.node == node), None)
         if leg is not None and status == "PENDING" and event.get("deps"):
             leg.yielded = True
@@ -269,12 +269,6 @@ def _lines(data: bytes) -> Iterable[Mapping[str, object]]:
 
 def _text(value: object) -> str:
     return cut(value, MAX_TEXT_CHARACTERS) if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_plausible(value):
-        return None
-    return float(value)
 
 
 def by_interest(found: Sequence[TaskStory]) -> list[TaskStory]:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 IDLE_SECONDS = 60.0  # unused for longer, it may have been dropped on the way without a word (Google's network: 600 s)
@@ -39,6 +39,11 @@ def authorization(url: str) -> str:
     return "Basic " + base64.b64encode(pair).decode() if parts.username else ""
 
 
+def without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 def decode_credentials() -> None:
     """In the clients that Luigi itself makes, as for a `luigi.build` in a task; `requests` does so by itself."""
     rpc.URLLibFetcher = Decoding
@@ -46,11 +51,10 @@ def decode_credentials() -> None:
 
 class Decoding(rpc.URLLibFetcher):  # type: ignore[misc]
     def _create_request(self, full_url: str, body: Any = None) -> Any:
-        parts = urlsplit(full_url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        request = super()._create_request(bare, body)
-        if parts.username:
-            request.add_header("Authorization", authorization(full_url))
+        header = authorization(full_url)
+        request = super()._create_request(without_credentials(full_url), body)
+        if header:
+            request.add_header("Authorization", header)
         return request
 
 

@@ -10,9 +10,8 @@ and shorter time-outs.
 import http.client
 import importlib
 from typing import Any, Dict, List
-from urllib.parse import urlsplit, urlunsplit
 
-from .connections import fetcher
+from .connections import fetcher, without_credentials
 from .ending import headline
 
 rpc: Any = importlib.import_module("luigi.rpc")  # untyped on purpose: its methods are made at run time
@@ -103,8 +102,3 @@ class Remote(RemoteScheduler):  # type: ignore[misc]
             self.forgive_failures(task_id)
             cleared.append(task_id)
         return cleared
-
-
-def without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

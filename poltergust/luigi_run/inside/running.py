@@ -96,7 +96,7 @@ class PipelineRun:
             ended.detail += differing(self.scheduler, self.root, self.request["run"])
             return ended
         except luigi.rpc.RPCError as error:
-            from .remote import without_credentials
+            from .connections import without_credentials
 
             where = without_credentials(self.request["scheduler_url"])
             why = describe(getattr(error, "sub_exception", None) or error)
@@ -127,7 +127,7 @@ class PipelineRun:
     def build(self) -> None:
         import luigi
 
-        from .remote import without_credentials
+        from .connections import without_credentials
 
         where = without_credentials(self.request["scheduler_url"])
         settings = {"no_lock": True, "local_scheduler": False, "scheduler_url": where}

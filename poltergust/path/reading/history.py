@@ -40,10 +40,10 @@ def run_summaries(config: ConfigView | None, past: Sequence[PastRun], now: float
     """In the order of `past`, which has the latest first. What changed is against the run before; the last one has
     none. `config` is what stands at the name now."""
     found = [_summary(config, run, now) for run in past]
-    before = [*found[1:], None]  # one too many where there is no run
+    before = [*found, None][1:]
     return tuple(
         run if older is None else replace(run, changed=changes(older, run))
-        for run, older in zip(found, before, strict=False)
+        for run, older in zip(found, before, strict=True)
     )
 
 

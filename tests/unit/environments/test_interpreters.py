@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from python_discovery import PythonInfo
@@ -14,6 +15,7 @@ from python_discovery import PythonInfo
 from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.environments.interpreters import Interpreters
+from poltergust.processes import Child
 from poltergust.processes.child import spawn
 
 
@@ -115,6 +117,10 @@ def test_each_file_is_asked_once_until_it_changes(machine: Machine) -> None:
     assert machine.asked[first:] == [f"{machine.root}/bin/python3.78", f"{machine.root}/more/python3.78"]
 
 
+def starts_nothing(*args: Any, **options: Any) -> Child:
+    raise AssertionError(f"{args} was started")
+
+
 def test_an_agent_with_more_descriptors_than_select_takes_finds_it_all_the_same(machine: Machine) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2000, hard)), hard))
@@ -122,6 +128,9 @@ def test_an_agent_with_more_descriptors_than_select_takes_finds_it_all_the_same(
     try:
         while taken[-1] < 1100:
             taken.append(os.open(os.devnull, os.O_RDONLY))
+        assert machine.find("3.78") == "bin/python3.78"
+        # What is known is asked nobody, also by an agent that is started again.
+        machine.interpreters = Interpreters(machine.root / "memory", machine.root / "installed", starts_nothing)
         assert machine.find("3.78") == "bin/python3.78"
     finally:
         for descriptor in taken:

@@ -42,7 +42,7 @@ def main() -> None:
                 bucket.put(f"config-{number}", home / "targets" / str(number))
             wait_until(functools.partial(all_done, bucket, count), "all configs", timeout=60 + count)
             done = count
-            time.sleep(2.0)  # the last run's supervisor and log
+            time.sleep(10.0)  # the last runs' supervisors, records and logs
             say(line(count, agent, chosen.seconds))
 
 

@@ -39,7 +39,7 @@ from poltergust.node.settings import Settings
 from poltergust.observe.observability import Observability
 from poltergust.path.state import PathState
 from poltergust.processes.child import spawn
-from poltergust.processes.memory import few_arenas
+from poltergust.processes.memory import few_arenas, freeze_loaded
 from poltergust.processes.orphans import become_reaper
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, RunObserver, SharedScheduler
@@ -160,6 +160,7 @@ def agent(settings: Settings, stopping: Stopping) -> Iterator[Agent]:
             warm.start()
             stack.callback(warm.stop)
         stack.enter_context(observability.running(node.description.status, state))
+        freeze_loaded()
         yield node
 
 

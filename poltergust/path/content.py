@@ -26,7 +26,7 @@ RENEW_SECONDS = 86400.0
 MAX_CONTENT_BYTES = 4 * 1024 * 1024
 """A longer text is not kept, and an object that is longer is none of ours."""
 
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 1000
 """Digests that are known to be kept. Beyond that all are forgotten, and asked for again."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

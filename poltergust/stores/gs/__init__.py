@@ -39,7 +39,7 @@ from poltergust.stores.media_types import content_type
 log = logging.getLogger(__name__)
 
 _PAGE = 1000  # the most that one answer holds, https://cloud.google.com/storage/docs/json_api/v1/objects/list
-_REMEMBERED = 1000
+_REMEMBERED = 256
 """Objects that were appended to, whose generation is known."""
 
 _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the client would start a resumable upload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from poltergust.processes import memory
-from poltergust.processes.memory import oom_kills
+from poltergust.processes.memory import freeze_loaded, oom_kills
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,14 @@ def test_threads_share_their_heaps() -> None:
         return int(done.stdout)
 
     assert arenas("few") <= 1 < arenas("usual")
+
+
+def test_what_is_loaded_is_left_out_of_the_garbage_collectors_looks() -> None:
+    loaded: list[object] = [[]]
+    try:
+        freeze_loaded()
+        assert gc.get_freeze_count() > 0
+        assert not any(each is loaded for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
+    assert any(each is loaded for each in gc.get_objects())

@@ -2,11 +2,12 @@
 
     python -m benchmarks.backlog [--configs 100 1000 10000] [--seconds 30] [--parallel 4]
 
-A node on a bucket (the strict storage server, with Google's Pub/Sub emulator). Each config waits for data that somebody
-else makes, which only a Luigi process can see. Printed after so many: seconds until all of them wait, and for each
-config; the agent's memory (PSS); in so many seconds afterwards, the share of a core that the agent, its fork server and
-the Luigi processes take together; and the median seconds from the upload of a no-op to done. The targets: memory and
-time in proportion, at most 5 % of a core for the looks at data, and a new config that takes as long as with none.
+A node on a bucket (the strict storage server, with Google's Pub/Sub emulator) and a `poltergust scheduler`: luigid with
+the same settings walks through all that waits at each question for work. Each config waits for data that somebody else
+makes, which only a Luigi process can see. Printed after so many: seconds until all of them wait, and for each config;
+the agent's memory (PSS); in so many seconds afterwards, the share of a core that the agent, its fork server and the
+Luigi processes take together; and the median seconds from the upload of a no-op to done. The targets: memory and time
+in proportion, at most 5 % of a core for the looks at data, and a new config that takes as long as with none.
 
 Last, the order: as many no-ops at once, and by how many places one is done earlier or later than it was uploaded.
 """
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.bucket import BenchmarkBucket, told_bucket
 from benchmarks.measuring import PIPELINE, children, processor_seconds, pss, say
-from tests.emulators.luigid import luigid
+from benchmarks.nodes import scheduler
 from tests.emulators.servers import wait_until
 
 EXTERNAL = """
@@ -54,9 +55,9 @@ def main() -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backlog-")))
         (home / "targets").mkdir()
         (home / "no_op.py").write_text(PIPELINE + EXTERNAL)
-        scheduler = stack.enter_context(luigid(home))
+        url, _ = stack.enter_context(scheduler(home))
         bucket = stack.enter_context(told_bucket("backlog", home))
-        node = stack.enter_context(bucket.listening("backlog", scheduler, "--parallel", str(chosen.parallel)))
+        node = stack.enter_context(bucket.listening("backlog", url, "--parallel", str(chosen.parallel)))
         agent = node.process.pid
         say(f"{'waiting':>7} {'all wait':>9} {'a config':>9} {'memory':>9} {'idle':>7} {'new one':>9}")
         waiting = 0

@@ -70,8 +70,9 @@ def bind(cls: Any, arguments: List[Dict[str, Any]], scheduler_url: str) -> Tuple
         elif key in others:
             family, name, param = others[key]
             parsed(family, name, param, argument)
-            if argument["text"]:
-                setattr(options.known_args, family + "_" + name, as_text(param, argument))
+            text = as_text(param, argument)
+            if text:
+                setattr(options.known_args, family + "_" + name, text)
             else:
                 luigi.configuration.get_config().set(family, name, "")
         else:
@@ -96,7 +97,7 @@ def other_flags() -> Dict[str, Tuple[str, str, Any]]:
 
 
 def as_text(param: Any, argument: Dict[str, Any]) -> str:
-    """What `param.parse` takes. JSON lists for the two kinds that want commas are joined."""
+    """What `param.parse` takes. JSON lists for the two kinds that want commas are joined, numbers as they stand."""
     import luigi.parameter
 
     text = str(argument["text"])
@@ -106,9 +107,9 @@ def as_text(param: Any, argument: Dict[str, Any]) -> str:
         if hasattr(luigi.parameter, kind)
     )
     if argument.get("json") and isinstance(param, comma_kinds):
-        value = json.loads(text)
-        if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
-            return ",".join(str(item) for item in value)
+        value = json.loads(text, parse_int=str, parse_float=str)
+        if isinstance(value, list) and all(isinstance(item, (str, bool)) for item in value):
+            return ",".join(item if isinstance(item, str) else json.dumps(item) for item in value)
     return text
 
 

@@ -49,6 +49,12 @@ ROWS: list[tuple[str, str | None, bool, str]] = [
     ("enum", "RED", False, "'Colour.RED'"),
     ("enums", "RED,BLUE", False, "['Colour.RED', 'Colour.BLUE']"),
     ("enums", '["RED", "BLUE"]', True, "['Colour.RED', 'Colour.BLUE']"),
+    ("enums", "[]", True, "[]"),
+    ("versions", '["1.10", 1.10, 1.1]', True, "['1.10', '1.10', '1.1']"),
+    ("versions", '[1e3, true, "007"]', True, "['1e3', 'true', '007']"),
+    ("versions", "[]", True, "[]"),
+    ("Palette-colours", '["BLUE"]', True, "['Colour.BLUE']"),
+    ("Palette-colours", "[]", True, "[]"),
     ("things", '[1, "two", [3]]', True, "[1, 'two', [3]]"),
     ("things", "[]", True, "[]"),
     ("mapping", '{"a": {"b": [1, null]}}', True, "{'a': {'b': [1, None]}}"),
@@ -88,7 +94,7 @@ def batches() -> list[list[int]]:
 
 def field(name: str) -> str:
     key = name.replace("-", "_")
-    return key if key.startswith("Settings_") else key.removeprefix("Kinds_")
+    return key if key.startswith(("Settings_", "Palette_")) else key.removeprefix("Kinds_")
 
 
 @pytest.mark.parametrize("run", batches(), ids=lambda run: "rows-" + "-".join(map(str, run)))

@@ -13,6 +13,17 @@ class Colour(enum.Enum):
     BLUE = 2
 
 
+CHOICE_LIST = (  # Luigi 3.3 and newer
+    luigi.ChoiceListParameter(choices=["1.1", "1.10", "1e3", "007", "true"], default=("1.1",))
+    if hasattr(luigi, "ChoiceListParameter")
+    else luigi.ListParameter(default=("1.1",))
+)
+
+
+class Palette(luigi.Config):
+    colours = luigi.EnumListParameter(enum=Colour, default=(Colour.RED,))
+
+
 class Kinds(Marked):
     plain = luigi.Parameter(default="default")
     whole = luigi.IntParameter(default=0)
@@ -31,6 +42,7 @@ class Kinds(Marked):
     duration = luigi.TimeDeltaParameter(default=datetime.timedelta(0))
     enum = luigi.EnumParameter(enum=Colour, default=Colour.BLUE)
     enums = luigi.EnumListParameter(enum=Colour, default=())
+    versions = CHOICE_LIST
     things = luigi.ListParameter(default=())
     mapping = luigi.DictParameter(default={})
     pair = luigi.TupleParameter(default=())
@@ -44,6 +56,7 @@ class Kinds(Marked):
         values = {name: plain(getattr(self, name)) for name, _ in self.get_params()}
         settings = Settings()
         values.update(Settings_word=settings.word, Settings_flag=settings.flag)
+        values.update(Palette_colours=plain(Palette().colours))
         with open(path("values"), "w", encoding="utf-8") as file:
             file.write(repr(values))
 

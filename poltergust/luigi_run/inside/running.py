@@ -133,7 +133,16 @@ class PipelineRun:
         settings = {"no_lock": True, "local_scheduler": False, "scheduler_url": where}
         if binding.given(self.options, "core", "log_level") is None:
             settings["log_level"] = "INFO"
-        luigi.build([self.root], worker_scheduler_factory=self, **settings)
+        before = self.worker
+        try:
+            luigi.build([self.root], worker_scheduler_factory=self, **settings)
+        except Exception:
+            if self.worker is before or not self.worker.ended:
+                raise
+            # Only the summary was left to make. It fails at a task with a value that its parameter's class cannot count
+            # on from, such as the text "2" for a whole number; what the tasks did is no less done.
+            logs.write_line(self.log, traceback.format_exc())
+            self.write_line("Luigi could not make its summary, which changes nothing else")
 
     # the factory that luigi.build asks
 

@@ -62,6 +62,7 @@ class SharedWorker(Worker):
         self._announced = announced
         self._idle_from = 0.0
         self.waited_enough = False  # it left because of `idle`
+        self.ended = False  # `run` did, by itself
         self._died_at: Dict[str, float] = {}
         self.before_run: Any = None
         self._ran: Set[str] = set()
@@ -78,7 +79,9 @@ class SharedWorker(Worker):
         if self.before_run is not None:
             self.before_run()
         self._announced()
-        return bool(super().run())
+        succeeded = bool(super().run())
+        self.ended = True
+        return succeeded
 
     def add(self, task: Any, *args: Any, **kwargs: Any) -> bool:
         if self._announcing is None:

@@ -52,6 +52,14 @@ def test_a_root_without_outputs_counts_when_this_run_executed_it(node: Node) -> 
     assert node.executions("NoOutput") == 1
 
 
+def test_a_summary_that_luigi_cannot_make_takes_nothing_from_a_success(node: Node) -> None:
+    started = node.start("NeedsText")
+    assert started.report().reason is Reason.EXECUTED_ROOT, started.report().detail
+    assert node.executions("NoOutput") == 1
+    assert "TypeError: can only concatenate str" in started.log
+    assert "poltergust: Luigi could not make its summary, which changes nothing else" in started.log
+
+
 WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     (
         "Tree",
@@ -282,6 +290,7 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     ),
     ("NeedsSwitchedOff", {}, Reason.TASK_DISABLED, "SwitchedOff is disabled in its code"),
     ("NeedsFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
+    ("NeedsTextAndFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
     (
         "NeedsFailing",
         {"budget": 2},

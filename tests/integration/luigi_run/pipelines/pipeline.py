@@ -81,6 +81,25 @@ class NoOutput(Marked):
         note("NoOutput")
 
 
+class Number(luigi.Task):
+    number = luigi.IntParameter()
+
+    def complete(self):
+        return True
+
+
+class NeedsText(NoOutput):
+    """Luigi takes the text for the number, until it makes its summary of what ran."""
+
+    def requires(self):
+        return Number(number="2")
+
+
+class NeedsTextAndFailing(NeedsText):
+    def requires(self):
+        return [Number(number="2"), Failing()]
+
+
 class ForgetsOutput(Marked):
     """Ends without an error, and without what it declares."""
 

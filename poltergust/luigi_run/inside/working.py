@@ -5,7 +5,9 @@ the very task it waits for, and stay for a failure that nobody will retry.
 """
 
 # mypy: allow-untyped-calls
+import contextlib
 import json
+import os
 import random
 import re
 import signal
@@ -31,6 +33,22 @@ UNFULFILLED = re.compile(r"(RuntimeError: )Unfulfilled dependenc.*")  # luigi/wo
 JOINED_PING_SECONDS = 3.0  # of a process that joined: there may be many. The other nodes suspect who is silent for 9 s
 MAX_SLEEP_SECONDS = 1.0  # an idle worker asks ten times a second first, then more and more rarely
 MISSING_RESULT_SECONDS = 5.0  # after which a task process that exited with 0 and sent no result has failed
+
+
+@contextlib.contextmanager
+def where_it_is() -> Iterator[None]:
+    """A task that changes the current directory does so for itself only: relative outputs of the others, and its own
+    when it is asked whether they are there, are looked for where they would be in a process of each task's own."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(here)
 
 
 class SharedWorker(Worker):
@@ -224,7 +242,8 @@ class SharedWorker(Worker):
             self._scheduler.events.started(
                 task_id, [task.task_id for task in self._batch_running_tasks.get(task_id, ())]
             )
-        super()._run_task(task_id)
+        with where_it_is():
+            super()._run_task(task_id)
 
     def _keep_alive(self, get_work_response: Any) -> bool:
         if self._stop_requesting_work:  # drained, done, or disabled at the scheduler: somebody took this node for dead

@@ -54,6 +54,12 @@ def test_a_module_in_the_working_directory_is_found(node: Node, env: dict[str, s
     assert report.reason is Reason.COMPLETE, report.detail
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_task_that_changes_the_directory_does_so_for_itself_only(node: Node, workers: str) -> None:
+    report = node.report("Moves", arguments={"workers": workers})
+    assert report.reason is Reason.COMPLETE, report.detail
+
+
 def test_a_library_that_hangs_at_the_end_of_its_process_delays_no_outcome_for_ever(node: Node) -> None:
     report = node.report("HangsAtExit")
     assert report.reason is Reason.COMPLETE, report.detail

@@ -100,6 +100,23 @@ class NeedsTextAndFailing(NeedsText):
         return [Number(number="2"), Failing()]
 
 
+class Moves(Marked):
+    """Its output is relative, and it goes elsewhere once that is written."""
+
+    number = luigi.IntParameter(default=1)
+
+    def output(self):
+        return luigi.LocalTarget(f"moves-{self.number}")
+
+    def requires(self):
+        return [Moves(number=self.number - 1)] if self.number else []
+
+    def run(self):
+        with self.output().open("w"):
+            pass
+        os.chdir(SHARED)
+
+
 class ForgetsOutput(Marked):
     """Ends without an error, and without what it declares."""
 

@@ -1,10 +1,13 @@
-"""Two habits of Luigi and its users that a shared run must not have: all variables of a process shown in an exception,
-and a second run that begins while the pipeline's module is imported."""
+"""Habits of Luigi and its users that a shared run must not have: all variables of a process shown in an exception, a
+failure that is lost because what should tell of it failed as well, and a second run that begins while the pipeline's
+module is imported."""
 
 # mypy: allow-untyped-calls
 import contextlib
 import functools
+import logging
 import sys
+import traceback
 from typing import Any, Callable, Iterator, List
 
 from .ending import Ended
@@ -27,6 +30,27 @@ def hide_environment() -> None:
             self.env = variables
 
     error_class.__str__ = text
+
+
+def keep_failures() -> None:
+    """A task's own `on_failure` may raise (a chat that does not answer). Luigi would end the whole run with that and
+    report no failure of the task, or one of which nothing is known."""
+    from luigi.worker import TaskProcess
+
+    process: Any = TaskProcess
+    original = getattr(process, "_handle_run_exception", None)
+    if original is None:
+        return  # Luigi 2.8.0 and older call on_failure amidst their own work
+
+    @functools.wraps(original)
+    def handle(self: Any, error: BaseException) -> Any:
+        try:
+            return original(self, error)
+        except Exception:
+            logging.getLogger("luigi-interface").exception("on_failure of %s failed", self.task)
+            return "Runtime error:\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+    process._handle_run_exception = handle
 
 
 @contextlib.contextmanager

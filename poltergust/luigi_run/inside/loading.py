@@ -24,6 +24,7 @@ def load_root(request: Dict[str, Any]) -> Tuple[Any, Any]:
         default._default_context._default_context = multiprocessing.get_context("fork")
     sys.argv[:] = ["luigi", request["task"]]
     guards.hide_environment()
+    guards.keep_failures()
     with guards.no_run_while_importing():
         for name in request["preload"]:
             finding.load_module(name)

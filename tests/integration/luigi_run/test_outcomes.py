@@ -290,6 +290,13 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
     ),
     ("NeedsSwitchedOff", {}, Reason.TASK_DISABLED, "SwitchedOff is disabled in its code"),
     ("NeedsFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
+    ("FailsToTell", {}, Reason.TASK_FAILED, "FailsToTell failed as often as it may: ValueError: the data is bad"),
+    (
+        "FailsToTell",
+        {"arguments": {"workers": "2"}},
+        Reason.TASK_FAILED,
+        "FailsToTell failed as often as it may: ValueError: the data is bad",
+    ),
     ("NeedsTextAndFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
     (
         "NeedsFailing",

@@ -258,6 +258,11 @@ class Failing(Marked):
             raise ValueError("the data is bad")
 
 
+class FailsToTell(Failing):
+    def on_failure(self, exception):
+        raise ConnectionError("the chat does not answer")
+
+
 class FailsAtLength(Marked):
     def work(self):
         raise ValueError("no such row\n" + "a line of the statement\n" * 500)

@@ -27,7 +27,10 @@ def write_line(descriptor: int, text: str) -> None:
 
 def install(descriptor: int) -> None:
     """Before the first `luigi.build`: Luigi calls `InterfaceLogging._default` when nothing else is configured."""
-    from luigi.setup_logging import InterfaceLogging
+    try:
+        from luigi.setup_logging import InterfaceLogging
+    except ImportError:
+        return  # Luigi before 2.8.3 logs in its own way
 
     stream = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 

@@ -5,11 +5,12 @@ directory lasts and is shared by all runs of a path: what one of them left there
 """
 
 # mypy: allow-untyped-calls
+import contextlib
 import os
 import tempfile
 from typing import Any
 
-PATH = "LUIGI_CONFIG_PATH"
+PATH, PARSER = "LUIGI_CONFIG_PATH", "LUIGI_CONFIG_PARSER"
 
 
 def import_luigi() -> None:
@@ -35,11 +36,12 @@ def configure_again() -> None:
     ImportError where Luigi would, and where it would have imported something else."""
     import luigi.configuration
     import luigi.interface
-    import luigi.setup_logging
 
     options: Any = luigi.interface.core
     options.lock_pid_dir._default = os.path.join(tempfile.gettempdir(), "luigi")
     core: Any = luigi.configuration.core
+    if hasattr(core, "PARSER") and os.environ.get(PARSER, core.DEFAULT_PARSER) != core.PARSER:
+        raise ImportError("this Luigi takes " + PARSER + " when it is imported")
     for parser in set(core.PARSERS.values()):
         parser._instance = None
         parser._config_paths[:] = [path for path in parser._config_paths if path.startswith("/etc/")]
@@ -47,7 +49,11 @@ def configure_again() -> None:
         os.environ[PATH] = os.path.abspath(os.environ[PATH])
     if PATH in os.environ:
         core.add_config_path(os.environ[PATH])
-    logging: Any = luigi.setup_logging.BaseLogging
-    logging.config = core.get_config()
-    if logging.config.has_option("core", "autoload_range"):
+    config = core.get_config()
+    with contextlib.suppress(ModuleNotFoundError):  # Luigi before 2.8.3
+        from luigi.setup_logging import BaseLogging
+
+        logging: Any = BaseLogging
+        logging.config = config
+    if config.has_option("core", "autoload_range"):
         raise ImportError("[core] autoload_range decides what is imported")

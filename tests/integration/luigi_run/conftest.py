@@ -155,14 +155,14 @@ class Node:
         return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def environment(version: str, luigi: str, folder: Path) -> Path:
-    """The interpreter of a new virtualenv of that Python below `folder`, with that Luigi."""
+def environment(version: str, luigi: str, folder: Path, *more: str) -> Path:
+    """The interpreter of a new virtualenv of that Python below `folder`, with that Luigi and what is named further."""
     python = folder / "env" / "bin" / "python"
     uv = Path(sys.executable).with_name("uv")
     interpreter = needs.pyenv_python(version)
     for argv in (
         [sys.executable, "-m", "virtualenv", "--no-seed", "--quiet", "--python", str(interpreter), str(folder / "env")],
-        [str(uv), "pip", "install", "--quiet", "--python", str(python), luigi],
+        [str(uv), "pip", "install", "--quiet", "--python", str(python), luigi, *more],
     ):
         subprocess.run(argv, check=True, timeout=300)
     return python

@@ -118,6 +118,11 @@ class Build:
         ended = run([*argv, *self.plan.options.arguments, str(self.folder)], env={"VIRTUALENV_CONFIG_FILE": os.devnull})
         if not ended.ok or not installers.python_of(self.folder).exists():
             raise failures.of_virtualenv(ended, self._what)
+        if self.plan.interpreter.minor == "3.7":
+            # What virtualenv adds to each start is written for 3.8 and newer: it does nothing there but print its own
+            # SyntaxError.
+            for file in self.folder.glob("lib/*/site-packages/_virtualenv.p*"):
+                file.unlink()
 
     def _install_with_uv(self, work: Path, lock: str | None) -> str:
         lock, chosen = self._create_and_agree(work, lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,11 +60,15 @@ def test_python_3_8(make_node: Callable[..., Node], tmp_path: Path, layout: str)
     assert ask(environment, "import sys, luigi; print(sys.version_info[:2])") == "(3, 8)"
 
 
-@pytest.mark.parametrize("minor", ["3.9", "3.10", "3.12", "3.13"])
+@pytest.mark.parametrize("minor", ["3.7", "3.9", "3.10", "3.12", "3.13"])
 def test_other_pythons(node: Node, minor: str) -> None:
     needs.pyenv_python(minor)
     environment = node.ready(node.spec("alpha", virtualenv={"python": minor}))
     assert ask(environment, "import sys, alpha; print('%d.%d' % sys.version_info[:2], alpha.version)") == f"{minor} 1.1"
+    started = subprocess.run(
+        [str(environment.python), "-c", ""], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert started.stderr == ""
 
 
 def test_a_python_that_is_too_old_is_passed_over_in_a_list(node: Node) -> None:

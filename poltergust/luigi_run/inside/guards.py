@@ -33,10 +33,23 @@ def hide_environment() -> None:
 
 
 def keep_failures() -> None:
-    """A task's own `on_failure` may raise (a chat that does not answer). Luigi would end the whole run with that and
-    report no failure of the task, or one of which nothing is known."""
+    """A task's own `on_failure` may raise (a chat that does not answer), and so may Luigi's mail to its `owner_email`
+    (by a service that refuses; Luigi sends none from a terminal). Luigi would end the whole run with that and report no
+    failure of the task, or one of which nothing is known."""
+    import luigi.notifications
     from luigi.worker import TaskProcess
 
+    mail: Any = luigi.notifications
+    send = mail.send_error_email
+
+    @functools.wraps(send)
+    def send_error_email(*args: Any, **kwargs: Any) -> None:
+        try:
+            send(*args, **kwargs)
+        except Exception:
+            logging.getLogger("luigi-interface").exception("a mail about a failure could not be sent")
+
+    mail.send_error_email = send_error_email
     process: Any = TaskProcess
     original = getattr(process, "_handle_run_exception", None)
     if original is None:

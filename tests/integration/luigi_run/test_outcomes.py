@@ -297,6 +297,12 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         Reason.TASK_FAILED,
         "FailsToTell failed as often as it may: ValueError: the data is bad",
     ),
+    (
+        "FailsWithOwner",
+        {"files": {"run.cfg": "[email]\nmethod = sendgrid\n"}, "env": {"LUIGI_CONFIG_PATH": "run.cfg"}},
+        Reason.TASK_FAILED,
+        "FailsWithOwner failed as often as it may: ValueError: the data is bad",
+    ),
     ("NeedsTextAndFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
     (
         "NeedsFailing",

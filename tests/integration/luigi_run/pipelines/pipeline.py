@@ -263,6 +263,10 @@ class FailsToTell(Failing):
         raise ConnectionError("the chat does not answer")
 
 
+class FailsWithOwner(Failing):
+    owner_email = "somebody@example.invalid"
+
+
 class FailsAtLength(Marked):
     def work(self):
         raise ValueError("no such row\n" + "a line of the statement\n" * 500)

@@ -123,6 +123,10 @@ def verdict(scheduler: Any, standing: GraphState, scheduling_failures: List[str]
         named = [lacking(tasks[task_id]) if task_id in tasks else task_id for task_id in missing[:MAX_NAMED]]
         named += missing[MAX_NAMED:]
         return Ended("data-missing", "external data is not there yet: " + listed(named))
+    left_out = len(standing.of("UNKNOWN"))
+    if left_out:  # luigi/worker.py `_add`
+        why = "they are more than worker-task-limit, or their complete() or requires() raised on another node"
+        return Ended("scheduling-failed", f"{left_out} task(s) cannot be scheduled: {why}")
     return Ended("scheduling-failed", "the scheduler forgot tasks of this pipeline as soon as they were announced")
 
 

@@ -288,6 +288,13 @@ WRONG: list[tuple[str, dict[str, object], Reason, str]] = [
         Reason.SCHEDULING_FAILED,
         "luigi ended with TypeError: Object of type bytes is not JSON serializable",
     ),
+    (
+        "Tree",
+        {"arguments": {"leaves": "4", "worker-task-limit": "3"}},
+        Reason.SCHEDULING_FAILED,
+        "2 task(s) cannot be scheduled: they are more than worker-task-limit, or their complete() or requires() raised"
+        " on another node",
+    ),
     ("NeedsSwitchedOff", {}, Reason.TASK_DISABLED, "SwitchedOff is disabled in its code"),
     ("NeedsFailing", {}, Reason.TASK_FAILED, "Failing failed as often as it may: ValueError: the data is bad"),
     ("FailsToTell", {}, Reason.TASK_FAILED, "FailsToTell failed as often as it may: ValueError: the data is bad"),

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from poltergust.stores import Unavailable
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -108,7 +110,8 @@ class Background:
 
     def begin(self, url: str, call: Callable[[], T], *, instead_of: object = None) -> Begun[T]:
         """Make the call now, after those that were begun or put for that object before. Its answer is waited for. What
-        the owner `instead_of` has put there and was not begun is left out."""
+        the owner `instead_of` has put there and was not begun is left out. Raises `Unavailable` where this node has no
+        thread for it."""
         begun = Begun(self, call)
         with self._lock:
             lane = self._lanes.setdefault(url, _Lane())
@@ -116,7 +119,11 @@ class Background:
             self._keep(lane, lambda job: job.owner is None or job.owner != instead_of)
             for job in lane.jobs:
                 job.due = min(job.due, now)
-            self._append(lane, _Job(self.bound(begun.make), now, answered=begun.answered))
+            made = _Job(self.bound(begun.make), now, answered=begun.answered)
+            self._append(lane, made)
+            if self._threads == 0:
+                self._keep(lane, lambda job: job is not made)
+                raise Unavailable(f"{url}: this node can start no thread to ask for it")
         return begun
 
     def put(
@@ -149,6 +156,8 @@ class Background:
         with self._lock:
             self._flushing += 1
             self._wanted.notify_all()
+            if self._left > 0 and self._threads == 0:
+                self._wake()
         try:
             return self.wait(self._empty, seconds, of=self._flushed)
         finally:
@@ -243,12 +252,17 @@ class Background:
     # The threads.
 
     def _wake(self) -> None:
-        """Somebody for the next call; who is awake already finds it."""
+        """Somebody for the next call; who is awake already finds it. Where no further thread can be started, as in a
+        container whose tasks have all that it may have, the call is left to those there are, or to come."""
         if self._idle > 0:
             self._wanted.notify()
         elif self._threads < MAX_THREADS:
             self._threads += 1
-            self.start(self._work)
+            try:
+                self.start(self._work)
+            except RuntimeError as error:
+                self._threads -= 1
+                log.debug("calls to the storage have %d threads and no more: %s", self._threads, error)
 
     def _work(self) -> None:
         while True:

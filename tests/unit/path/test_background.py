@@ -10,6 +10,7 @@ import pytest
 
 from poltergust.path import background as background_module
 from poltergust.path.background import Background
+from poltergust.stores import Unavailable
 
 LIMIT_SECONDS = 60.0
 
@@ -169,3 +170,42 @@ def test_who_waits_goes_before_what_nobody_waits_for(calls: Calls, monkeypatch: 
     calls.let_go()
     assert background.flush(LIMIT_SECONDS)
     assert calls.began == ["log", "begun", "put"]
+
+
+class FewThreads(Background):
+    """As in a container in which nothing can be started any more, while `room` is 0."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def start(self, work: Callable[[], None]) -> None:
+        if self.room == 0:
+            raise RuntimeError("can't start new thread")
+        self.room -= 1
+        super().start(work)
+
+
+def test_a_thread_that_cannot_be_started_leaves_its_calls_to_those_there_are(calls: Calls) -> None:
+    background = FewThreads(room=1)
+    first = background.begin("a", calls.held("a"))
+    calls.wait_for("a")
+    others = [background.begin(name, calls.noted(name)) for name in "bcd"]
+    calls.let_go()
+    assert first.result() == "a"
+    assert background.flush(LIMIT_SECONDS)
+    assert [each.result() for each in others] == [None] * 3
+
+
+def test_while_no_thread_can_be_started_nobody_waits_for_an_answer(calls: Calls) -> None:
+    background = FewThreads(room=0)
+    for _ in range(2 * background_module.MAX_THREADS):
+        with pytest.raises(Unavailable, match="gs://b/x: this node can start no thread"):
+            background.begin("gs://b/x", calls.noted("asked in vain"))
+    background.put("log", calls.noted("put"), owner="o")
+    assert not background.flush(0.01)
+    background.room = 1
+    assert background.begin("gs://b/x", calls.held("asked")) is not None
+    calls.let_go()
+    assert background.flush(LIMIT_SECONDS)
+    assert sorted(calls.began) == ["asked", "put"]

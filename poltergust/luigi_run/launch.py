@@ -137,7 +137,10 @@ class LuigiProcess:
 
     def stop(self, grace: float) -> None:
         self._stopping = True
-        threading.Thread(target=self._stop, args=(grace,), name="luigi-stop", daemon=True).start()
+        try:
+            threading.Thread(target=self._stop, args=(grace,), name="luigi-stop", daemon=True).start()
+        except RuntimeError:  # no thread is left on this node, perhaps because of this very run
+            self._running().kill()
 
     def lives(self) -> bool:
         """Whether the process is there and runs; one that a signal stopped does not. True where there is no /proc."""

@@ -145,6 +145,20 @@ def test_stop_escalates(started: Started) -> None:
     assert started.report().reason is Reason.DRAINED
 
 
+def test_a_run_that_left_the_node_no_thread_is_killed_at_once(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    started.run.stop(10.0)
+    assert started.children[0].signals == ["kill"]
+    report = started.run.result(0)
+    assert report is not None
+    assert report.reason is Reason.DRAINED
+
+
 def test_a_loopback_scheduler_is_not_asked_through_a_proxy() -> None:
     env = {"no_proxy": "internal", "PYTHONUNBUFFERED": "0"}
     assert child_environment(env, "http://127.0.0.1:1") == {

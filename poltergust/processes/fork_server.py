@@ -54,27 +54,33 @@ class ForkServer:
             "preload": list(preload),
             "environ": dict(os.environ),
         }
-        try:
-            self._socket, far = socket.socketpair()
-            with far:
-                self._output, output = os.pipe()
-                try:
-                    self._process = subprocess.Popen(  # noqa: S603  # an argument list of our own, no shell
-                        argv,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
-                        pass_fds=[far.fileno()],
-                        env={**env, VARIABLE: str(far.fileno()).ljust(_ROOM_BYTES)},
-                        cwd="/",
-                        start_new_session=True,
-                    )
-                finally:
-                    os.close(output)
-        except OSError as error:
-            raise failed(argv[0], error.strerror or str(error)) from error
         self._orders = json.dumps(orders).encode("ascii") + b"\n"
-        threading.Thread(target=self._run, name=f"poltergust-fork-server-{self.pid}", daemon=True).start()
+        with contextlib.ExitStack() as undo:
+            try:
+                self._socket, far = socket.socketpair()
+                undo.callback(self._socket.close)
+                with far:
+                    self._output, output = os.pipe()
+                    undo.callback(os.close, self._output)
+                    try:
+                        self._process = subprocess.Popen(  # noqa: S603  # an argument list of our own, no shell
+                            argv,
+                            stdin=subprocess.DEVNULL,
+                            stdout=output,
+                            stderr=output,
+                            pass_fds=[far.fileno()],
+                            env={**env, VARIABLE: str(far.fileno()).ljust(_ROOM_BYTES)},
+                            cwd="/",
+                            start_new_session=True,
+                        )
+                    finally:
+                        os.close(output)
+                undo.callback(self._process.wait)
+                undo.callback(self._process.kill)
+                threading.Thread(target=self._run, name=f"poltergust-fork-server-{self.pid}", daemon=True).start()
+            except (OSError, RuntimeError) as error:  # RuntimeError: "can't start new thread"
+                raise failed(argv[0], getattr(error, "strerror", None) or str(error)) from error
+            undo.pop_all()
 
     @property
     def pid(self) -> int:

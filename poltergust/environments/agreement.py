@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poltergust.base.errors import NodeError, Permanent
+from poltergust.base.reasons import Reason
 from poltergust.environments import Locks, failures, installers, resolve
 from poltergust.environments.commands import CommandResult
 from poltergust.environments.installers import Uv
@@ -49,6 +50,8 @@ class Agreement:
         try:
             return lock, resolve.agreed(lock, self._resolve(lock))
         except (resolve.NotOfTheFile, Permanent, NodeError) as error:
+            if isinstance(error, NodeError) and error.reason is not Reason.INSTALL_FAILED:
+                raise  # no memory, no disk, no process: that says nothing about the lock, which stands for all nodes
             # a commit that does not exist fails the resolver: if the file's own lines are at fault, they fail again
             log.warning("the lock %s is damaged: %s; resolving again", self.plan.lock_key, error)
         chosen = self._resolve("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -130,6 +131,7 @@ class Attempt:
     task_log: TaskLog
     stop_condition: StopCondition
     stop_reason: Reason | None = None  # why the attempt must end; never changes once it is known
+    asking: threading.Lock = field(default_factory=threading.Lock)  # of a build each command has a thread that asks
 
     def execute(self) -> Verdict:
         """Environment, Luigi, verdict. Raises what the environment raises."""
@@ -163,9 +165,10 @@ class Attempt:
 
     def _must_stop(self) -> Reason | None:
         """Why the attempt must end by now, None while it may go on."""
-        if self.stop_reason is None:
-            self.stop_reason = self.stop_condition.reason()
-        return self.stop_reason
+        with self.asking:
+            if self.stop_reason is None:
+                self.stop_reason = self.stop_condition.reason()
+            return self.stop_reason
 
     def _in_luigi(self, environment: Environment, code: str, turn: Turn) -> Verdict:
         context, run = self.shared.context, self.run

@@ -23,7 +23,7 @@ RETRY_SECONDS = 5.0
 
 
 class StopCondition:
-    """One run's reason to stop, asked for again and again. Used by the one thread that holds the item."""
+    """One run's reason to stop, asked for again and again. By one thread at a time."""
 
     def __init__(self, context: RunContext, run: Run, item: Item) -> None:
         self._context = context

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,7 +17,7 @@ from poltergust.base.reasons import Reason
 from poltergust.base.redaction import MASK
 from poltergust.base.stopping import Stopping
 from poltergust.documents import EnvironmentSpec, TaskFile
-from poltergust.environments import Environment
+from poltergust.environments import Cancelled, Environment
 from poltergust.environments.code.local import LocalCode
 from poltergust.luigi_run import GraphStatus, Report
 from poltergust.path import layout
@@ -26,9 +27,10 @@ from poltergust.path.state import PathState
 from poltergust.runs.attempt import Attempts
 from poltergust.runs.context import RunContext, SharedScheduler
 from poltergust.runs.first_node import Turn, Turns
-from poltergust.runs.run import Run
+from poltergust.runs.run import Run, Verdict
 from poltergust.runs.run_code import RunCode
 from poltergust.runs.settings import RunSettings
+from poltergust.runs.stop_condition import StopCondition
 from poltergust.stores.folder import FolderStore
 from poltergust.workqueue import Item, WorkQueue
 
@@ -86,7 +88,13 @@ def unforeseen(event: threading.Event, seconds: float) -> None:
 class Attempted:
     """A run `x` on a folder, and what the latest attempt at it came to."""
 
-    def __init__(self, folder: Path, error: Exception | None = None, waits_for: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        error: Exception | None = None,
+        waits_for: str = "",
+        environments: Environments | None = None,
+    ) -> None:
         path = layout.WatchedPath(str(folder / "pipeline"))
         spec = EnvironmentSpec(str(folder / "e.yaml"), {}, (), {"ENVIRONMENT_TOKEN": "known-to-the-environment-file"})
         self.process = Process()
@@ -104,7 +112,11 @@ class Attempted:
         self.turns = Told(context)
         self.turns.turn = Turn(waits_for)
         self._attempts = Attempts(
-            context, Environments(error), lambda *_request, **_rest: self.process, code, self.turns
+            context,
+            environments or Environments(error),
+            lambda *_request, **_rest: self.process,
+            code,
+            self.turns,
         )
         self.run = Run(Config("x", "1", b"task"), RunRecord("x", "1", "node"), began=time.monotonic())
         self._spec = spec
@@ -112,9 +124,10 @@ class Attempted:
 
     def attempt(self) -> None:
         self.error: Exception | None = None
+        self.verdict: Verdict | None = None
         item, locks = Item(WorkQueue(), "x", time.monotonic()), self._context.state.locks
         try:
-            self._attempts.attempt(self.run, item, TASK, self._spec, locks)
+            self.verdict = self._attempts.attempt(self.run, item, TASK, self._spec, locks)
         except (RunError, RuntimeError) as raised:
             self.error = raised
         assert self._context.state.background.flush(60)
@@ -143,3 +156,44 @@ def test_who_built_the_environment_says_so_though_another_node_begins_the_run(tm
         attempt.turns.turn = Turn()
         attempt.attempt()
     assert attempt.run.starts > 0
+
+
+class BuildOfTwoCommands(Environments):
+    """A build whose commands ask at the same time whether to go on; the first has its answer last."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.first_asks, self.second_heard = threading.Event(), threading.Event()
+
+    @contextmanager
+    def ready(self, *spec: object, **rest: object) -> Iterator[Environment]:
+        cancelled = cast("Callable[[], bool]", rest["cancelled"])
+        first, second = (threading.Thread(target=cancelled) for _ in range(2))
+        first.start()
+        assert self.first_asks.wait(60)
+        second.start()
+        second.join(0.5)  # for the whole time, where it waits for the first one's answer
+        self.second_heard.set()
+        first.join(60)
+        second.join(60)
+        if cancelled():
+            raise Cancelled
+        with super().ready(*spec, **rest) as environment:
+            yield environment
+
+    def reason(self, _condition: StopCondition) -> Reason | None:
+        if self.first_asks.is_set():
+            return Reason.NEWER_GENERATION
+        self.first_asks.set()
+        assert self.second_heard.wait(60)
+        return None  # it read the config before
+
+
+def test_a_reason_to_stop_that_one_command_of_a_build_hears_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = BuildOfTwoCommands()
+    monkeypatch.setattr(StopCondition, "reason", lambda condition: build.reason(condition))
+    verdict = Attempted(tmp_path, environments=build).verdict
+    assert verdict is not None
+    assert verdict.reason is Reason.NEWER_GENERATION

@@ -152,7 +152,7 @@ class Turns:
         if self.live_nodes.known():
             self._watch.tell(run.worker_id(self._node, self._instance), note)
 
-    def _of(self, run: Run, live: Iterable[NodeRecord]) -> Turn:
+    def _of(self, run: Run, live: tuple[NodeRecord, ...]) -> Turn:
         assert self._watch is not None
         assert run.ready_at is not None
         nodes = self._order(run, live)
@@ -165,7 +165,12 @@ class Turns:
             return replace(found, waits_for="others are at work on it, and had no task for this node just now")
         return found
 
-    def _order(self, run: Run, live: Iterable[NodeRecord]) -> list[str]:
-        """The nodes that could work on it, this one included."""
-        others = [node.node for node in live if run.may_run_on(node)]
-        return order([self._node, *others], run.name)
+    def _order(self, run: Run, live: tuple[NodeRecord, ...]) -> list[str]:
+        """The nodes that could work on it, this one included. Made once for the same nodes: thousands of runs may wait,
+        and all are asked about at each look at the scheduler."""
+        made_of, found = run.order
+        if made_of is not live:
+            others = [node.node for node in live if run.may_run_on(node)]
+            found = order([self._node, *others], run.name)
+            run.order = (live, found)
+        return found

@@ -1,4 +1,4 @@
-"""The other live nodes of the path, asked for once for many runs."""
+"""The other live nodes of the path, asked for once for many runs: their names, and which runs they may take."""
 
 from __future__ import annotations
 
@@ -34,15 +34,21 @@ class LiveNodes:
         return self._is_younger(FRESH_SECONDS)
 
     def known(self) -> tuple[NodeRecord, ...]:
-        """The latest answer, however old it is."""
+        """The latest answer, however old it is: the same value as before while it says the same of who may run what."""
         return self._known
 
     def _answer(self, max_age: float) -> tuple[NodeRecord, ...]:
         if not self._is_younger(max_age):
             now = self._clock.monotonic()
-            self._known = tuple(seen.record for seen in self._state.records.live_nodes())
+            found = tuple(seen.record for seen in self._state.records.live_nodes())
+            if list(map(_eligibility, found)) != list(map(_eligibility, self._known)):
+                self._known = found
             self._asked = now
         return self._known
 
     def _is_younger(self, max_age: float) -> bool:
         return self._asked is not None and self._clock.monotonic() - self._asked < max_age
+
+
+def _eligibility(node: NodeRecord) -> tuple[str, bool, tuple[str, ...]]:
+    return node.node, node.taking, node.labels

@@ -63,6 +63,7 @@ class Run:
     rests_until: float = 0.0  # by the same clock: it was found to have nothing for this node
     look_due: float = 0.0  # monotonic seconds; the next look for external data, whoever brings the name back before
     nodes: tuple[str, ...] = ()  # labels that a node must have, from the task file
+    order: tuple[object, list[str]] = (None, [])  # in which nodes begin it, after what it was made of; see `Turns`
     absent_since: dict[str, float] = field(default_factory=dict)  # an object was missing first then, monotonic seconds
     awaited: str = ""  # the object that was missing in the latest attempt
     verdict: Verdict | None = None  # the outcome is known, only the rename is left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from poltergust.path.layout import WatchedPath
 from poltergust.path.outcome import Config
 from poltergust.path.records import NodeRecord, RunRecord
 from poltergust.path.state import PathState
+from poltergust.runs import first_node
 from poltergust.runs.context import RunContext, SharedScheduler
 from poltergust.runs.first_node import LATE_SECONDS, Turn, Turns, order, turn
 from poltergust.runs.run import Run
@@ -101,9 +103,9 @@ class Ready:
     def __init__(self, *, taking: bool = True, labels: tuple[str, ...] = ()) -> None:
         bucket = Bucket(time.time)
         first, self.node = order(["one", "two"], "x")
+        self.store = MemoryStore(bucket, lambda call: None)
         for node in (first, self.node):
-            state = PathState(MemoryStore(bucket, lambda call: None), PATH, node, "i")
-            state.records.save_node(NodeRecord(node, "i", "1", "h", 1, "", False, taking, "ready", labels=labels))
+            state = self.beat(node, taking=taking, labels=labels)
         self.watch = Watch()
         url, unused = "http://head:8082", Path("unused")
         scheduler = SharedScheduler(url, url, lambda root: GraphStatus(0, True), watch=self.watch)
@@ -111,6 +113,11 @@ class Ready:
         self.turns = Turns(context)
         self.run = Run(Config("x", "1", b""), RunRecord("x", "1", self.node, attempts=1), began=0.0)
         self.first = first
+
+    def beat(self, node: str, *, taking: bool, labels: tuple[str, ...] = ()) -> PathState:
+        state = PathState(self.store, PATH, node, "i")
+        state.records.save_node(NodeRecord(node, "i", "1", "h", 1, "", False, taking, "ready", labels=labels))
+        return state
 
 
 def test_a_node_waits_for_the_first_one_until_its_turn_comes() -> None:
@@ -145,6 +152,25 @@ def test_a_polling_pass_waits_for_nobody() -> None:
     ready.turns.waits = False
     assert ready.turns.of(ready.run) == Turn()
     assert not ready.turns.has_come(ready.run)
+
+
+def test_what_thousands_of_runs_wait_for_is_not_found_out_anew_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = Ready()
+    made: list[str] = []
+
+    def counted(nodes: Iterable[str], name: str) -> list[str]:
+        made.append(name)
+        return order(nodes, name)
+
+    monkeypatch.setattr(first_node, "order", counted)
+    assert ready.turns.of(ready.run).waits_for
+    for _ in range(3):
+        assert not ready.turns.has_come(ready.run)
+        ready.turns.live_nodes.ask(max_age=0.0)  # heartbeats come, and say the same
+    assert len(made) == 1
+    ready.beat(ready.first, taking=False)
+    ready.turns.live_nodes.ask(max_age=0.0)
+    assert ready.turns.has_come(ready.run)
 
 
 def test_what_failed_here_is_tried_again_whoever_is_at_it() -> None:

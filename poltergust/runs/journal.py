@@ -37,6 +37,10 @@ MAX_AGE_SECONDS = 90 * 86400.0
 COMPACT_BYTES = 1024 * 1024
 """The least that is appended before the file is written again without what no longer holds."""
 
+MAX_RETRY_SHARE = 0.1
+"""Of the time, for writing the whole file in vain: with thousands of runs that takes long, and a full disk refuses it
+only in the end."""
+
 DURABLE = frozenset({State.PREPARING, State.GAVE_UP, State.FINISHED})
 """On disk before `keep` returns, whatever happens to the machine: a counted attempt, and what ends a run. What else a
 line says may be lost with the machine; it survives the death of the agent."""
@@ -55,6 +59,7 @@ class Journal:
         self._descriptor: int | None = None
         self._written = 0  # bytes since the file was written whole
         self._whole = 0  # bytes that it had then
+        self._not_before = 0.0  # monotonic seconds; then what the disk refused is tried again
         self._said = False
         if file is not None:
             self._runs = _read(file)
@@ -97,7 +102,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _kept_in_memory(self) -> Iterator[None]:
-        """What the disk refuses is said once, and is no error of the run's. The next line writes the whole file."""
+        """What the disk refuses is said once, and is no error of the run's. A later line writes the whole file."""
         try:
             yield
         except OSError as error:
@@ -109,6 +114,8 @@ class Journal:
 
     def _append(self, line: bytes, *, durable: bool) -> None:
         if self._file is None:
+            return
+        if self._descriptor is None and time.monotonic() < self._not_before:
             return
         if self._descriptor is None or self._written > max(COMPACT_BYTES, 2 * self._whole):
             self._rewrite()
@@ -130,11 +137,17 @@ class Journal:
         new.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(new, flags, 0o600)
-        data = b"".join(_line(kept, record) + b"\n" for kept, record in self._runs.values())
-        _write(self._descriptor, data)
-        os.fsync(self._descriptor)
-        os.replace(new, self._file)
-        _sync_folder(self._file.parent)
+        began = time.monotonic()
+        try:
+            data = b"".join(_line(kept, record) + b"\n" for kept, record in self._runs.values())
+            _write(self._descriptor, data)
+            os.fsync(self._descriptor)
+            os.replace(new, self._file)
+            _sync_folder(self._file.parent)
+        except OSError:
+            now = time.monotonic()
+            self._not_before = now + (now - began) / MAX_RETRY_SHARE
+            raise
         self._written, self._whole = 0, len(data)
 
     def _close(self) -> None:

@@ -3,6 +3,7 @@ anything."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -16,6 +17,7 @@ from poltergust.path.records import RunRecord, State
 from poltergust.runs import journal
 from poltergust.runs.journal import Journal
 from tests import needs
+from tests.emulators.servers import wait_until
 
 RUN = RunRecord("sub/x", "17", "node-1", State.PREPARING, attempts=2, attempts_made=5, worker="w")
 
@@ -136,6 +138,27 @@ def test_what_cannot_be_written_is_known_in_memory_and_said_once(
     (tmp_path / "journal").unlink()
     kept.keep(RUN)
     assert Journal(tmp_path / "journal" / "p.jsonl").load("sub/x", "17") == RUN
+
+
+def test_a_full_disk_costs_a_node_with_many_runs_little(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, tried = Journal(file), []
+
+    def refuse(descriptor: int, data: bytes) -> None:
+        tried.append(data)
+        time.sleep(0.1)  # for thousands of runs
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(journal, "_write", refuse)
+        for number in range(10):
+            kept.keep(RunRecord("x", str(number), "node-1"))
+    assert len(tried) < 5, "the line, and then the whole file not for each one"
+
+    def is_written() -> bool:
+        kept.keep(RUN)
+        return Journal(file).load("x", "9") is not None
+
+    wait_until(is_written, "the journal is written again")
 
 
 def test_it_does_not_grow_with_what_has_ended(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

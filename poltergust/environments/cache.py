@@ -118,7 +118,8 @@ class EnvironmentCache:
 
         Where pip has to install, resolving is installing: the new lock is what a trial build chose.
         """
-        plan, run = self._plan(spec, node_env, on_line, cancelled)
+        with failures.os_errors(self._layout.root):
+            plan, run = self._plan(spec, node_env, on_line, cancelled)
         agreed = locks if locks is not None else LocalLocks(self._layout.locks)
         folder = self._layout.environments / f"{plan.base_key}-{secrets.token_hex(4)}"
         work = self._layout.work / folder.name
@@ -131,9 +132,10 @@ class EnvironmentCache:
                     text = (folder / marker.LOCK_NAME).read_text(encoding="utf-8")
                 else:
                     text = trial.agreement(work).newest()
-                    held.remove()  # no environment was made that it could guard
             finally:
                 shutil.rmtree(work, ignore_errors=True)
+                if not folder.exists():
+                    held.remove()  # no environment was made that it could guard
         agreed.replace(plan.lock_key, text)
         return text
 

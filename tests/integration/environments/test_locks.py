@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from poltergust.base.errors import NodeError, Permanent
 from poltergust.environments import resolve
 from tests.integration.environments import packages
 from tests.integration.environments.conftest import Node, ask
@@ -81,6 +82,21 @@ def test_refresh_takes_new_releases_for_all(make_node: Callable[..., Node], inde
     after = one.ready(one.spec("alpha"), locks)
     assert before.lock.split("@")[0] == after.lock.split("@")[0]
     assert before.lock != after.lock == two.ready(two.spec("alpha"), locks).lock
+
+
+def test_a_refresh_that_fails_leaves_nothing(node: Node) -> None:
+    """It says in one line what is wrong, also where no build can begin."""
+
+    def refresh(line: str) -> None:
+        node.cache.refresh(node.spec(line), node_env=node.env, on_line=node.said.append, cancelled=lambda: False)
+
+    with pytest.raises(Permanent):
+        refresh("alpha==99")
+    assert list((node.root / "leases").iterdir()) == []
+    (node.root / "work").rmdir()
+    (node.root / "work").write_text("in the way")
+    with pytest.raises(NodeError, match=r"environment cache: .*work: File exists"):
+        refresh("alpha")
 
 
 def test_nodes_that_resolve_at_the_same_moment_agree(

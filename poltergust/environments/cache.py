@@ -42,7 +42,7 @@ from poltergust.environments.interpreters import Interpreter, Interpreters, TooO
 from poltergust.environments.leases import Lease
 from poltergust.environments.lines import variables
 from poltergust.environments.marker import Marker
-from poltergust.environments.origins import Origins
+from poltergust.environments.origins import Origins, Placed
 from poltergust.environments.plan import Plan
 from poltergust.environments.resolve import LocalLocks
 from poltergust.processes import Spawn
@@ -173,7 +173,7 @@ class EnvironmentCache:
         cancelled: Callable[[], bool],
     ) -> tuple[Plan, CommandRunner]:
         """Decide everything; nothing is built yet."""
-        placed = self._origins.place(spec.dependencies, spec.url, env)
+        placed = self._placed(spec, env, on_line)
         access = git_credentials.separate(placed, env)
         options = virtualenv_options.read(spec.virtualenv)
         build_env = build_environment(env)
@@ -194,6 +194,19 @@ class EnvironmentCache:
         redact = Redactor((env,), (*access.secrets, *settings.secrets, *hidden))
         build_env |= access.env
         return plan, CommandRunner(self._spawn, build_env, self._layout.work, on_line, cancelled, redact)
+
+    def _placed(
+        self, spec: EnvironmentSpec, env: Mapping[str, str], on_line: Callable[[str], None]
+    ) -> tuple[Placed, ...]:
+        """The lines of the file, with what they name downloaded."""
+        try:
+            return self._origins.place(spec.dependencies, spec.url, env)
+        except OSError as error:
+            if not failures.is_disk_full(error):
+                raise
+            on_line(f"{error.strerror} for what {spec.url} names; freeing the cache, then once more")
+            self.prune(everything=True)
+            return self._origins.place(spec.dependencies, spec.url, env)
 
     def _interpreter(self, requests: tuple[str, ...], url: str, run: CommandRunner) -> Interpreter:
         """The first request that this machine can serve; the first that can be installed, where that is allowed."""

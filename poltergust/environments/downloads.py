@@ -84,9 +84,13 @@ class Downloads:
         path = home / blob.generation / name
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=home)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(blob.data)
-        os.replace(temporary, path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(blob.data)
+            os.replace(temporary, path)
+        except BaseException:  # on a full disk what there is of it takes all the room that was left
+            Path(temporary).unlink(missing_ok=True)
+            raise
         seen = {"size": len(blob.data), "updated": blob.updated, "generation": blob.generation}
         marker.write_text(home / _SEEN, json.dumps(seen))
         return Fetched(path, blob.generation)

@@ -18,14 +18,17 @@ from poltergust.environments.installer_output import InstallerOutput
 from poltergust.environments.lines import Line, requirement_name
 
 
+def is_disk_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextlib.contextmanager
 def os_errors(where: Path) -> Iterator[None]:
     """What the operating system refuses is this node's failure."""
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = Reason.DISK_FULL if full else Reason.INSTALL_FAILED
+        reason = Reason.DISK_FULL if is_disk_full(error) else Reason.INSTALL_FAILED
         path = error.filename or where
         raise NodeError(reason, f"environment cache: {path}: {error.strerror or type(error).__name__}") from error
 

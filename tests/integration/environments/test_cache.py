@@ -9,10 +9,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,7 @@ from poltergust.environments.eviction import Limits
 from poltergust.environments.resolve import LocalLocks
 from poltergust.processes import Child, LastWord
 from poltergust.processes.child import spawn
+from tests.emulators.memory import Bucket, MemoryStore
 from tests.emulators.servers import wait_until
 from tests.integration.environments import packages
 from tests.integration.environments.conftest import Node, ask
@@ -245,6 +249,27 @@ def test_a_full_disk_frees_the_cache_before_it_fails(node: Node) -> None:
     ) as environment:
         assert environment.built
         assert not old.folder.exists()
+    assert "freeing the cache, then once more" in node.log
+
+
+def test_a_disk_too_full_for_a_download_frees_the_cache(
+    make_node: Callable[..., Node], index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, made = Bucket(time.time), tempfile.mkstemp
+    bucket.put("gs://b/zeta-1.0-py3-none-any.whl", packages.wheel(tmp_path, "zeta", "1.0").read_bytes())
+    node = make_node("node", index, objects=MemoryStore(bucket))
+    old = node.ready(node.spec("alpha"))
+
+    def full(**where: Any) -> tuple[int, str]:
+        descriptor, name = made(**where)
+        if (node.root / "downloads") in Path(name).parents and old.folder.exists():
+            os.close(descriptor)
+            descriptor = os.open("/dev/full", os.O_WRONLY)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    assert node.ready(node.spec("gs://b/zeta-1.0-py3-none-any.whl")).built
+    assert not old.folder.exists()
     assert "freeing the cache, then once more" in node.log
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -78,3 +79,19 @@ def test_what_is_larger_than_a_dependency_may_be_is_not_kept(
         Downloads(tmp_path, MemoryStore(bucket)).file(URL, "line 3")
     assert caught.value.reason is Reason.PACKAGE_NOT_FOUND
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_full_disk_took_of_it_is_removed(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tempfile.mkstemp
+
+    def full(dir: Path) -> tuple[int, str]:
+        descriptor, name = made(dir=dir)
+        os.close(descriptor)
+        return os.open("/dev/full", os.O_WRONLY), name
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        Downloads(tmp_path, MemoryStore(bucket)).file(URL, "line 3")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -102,9 +102,14 @@ class FolderStore:
                     descriptor = os.open(os.path.basename(url), flags, 0o666, dir_fd=folder)
                     break
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
                     raise Denied(f"{shown(url)} is no regular file; remove it")
-                write_all(descriptor, data)
+                try:
+                    write_all(descriptor, data)
+                except OSError:  # a full disk took a part of it, and whoever appends gives all of it again
+                    os.ftruncate(descriptor, found.st_size)
+                    raise
             finally:
                 os.close(descriptor)
 

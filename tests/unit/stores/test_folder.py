@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import threading
 import time
 from pathlib import Path
@@ -382,6 +383,20 @@ def test_folders_emptied_beside_the_path_go_and_the_users_stay(store: FolderStor
     store.delete(f"{path}/sub/x.config.yaml")
     assert not (side / "runs").exists()
     assert (path / "sub").exists()
+
+
+def test_what_a_full_disk_takes_of_an_append_is_not_there_twice(store: FolderStore, path: Path) -> None:
+    log = str(path / "x.log")
+    store.append(log, b"first\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9, limits[1]))  # a write up to there is taken in part, as by a full disk
+    try:
+        with pytest.raises(Unavailable, match="File too large"):
+            store.append(log, b"second\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    store.append(log, b"second\n")
+    assert Path(log).read_bytes() == b"first\nsecond\n"
 
 
 @pytest.mark.parametrize(

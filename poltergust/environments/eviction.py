@@ -7,6 +7,7 @@ without a marker that nobody holds) goes too.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from poltergust.environments import leases, marker
 from poltergust.environments.marker import Marker
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,33 @@ def over(cached: Iterable[Cached], limits: Limits, now: float) -> list[Cached]:
 
 
 def evict(cached: Iterable[Cached], lease_folder: Path) -> Evicted:
-    """Remove those of `cached` that nobody uses; the marker first, so that a crash leaves no half that looks whole."""
+    """Remove those of `cached` that nobody uses. One that this user may not remove, because another one built it, is in
+    nobody's way."""
     keys, size = [], 0
     for one in cached:
-        with leases.lease(lease_folder / one.key) as held:
-            if not held.try_exclusive():
-                continue
-            (one.folder / marker.NAME).unlink(missing_ok=True)
-            shutil.rmtree(one.folder, ignore_errors=True)
-            if not one.folder.exists():
-                keys.append(one.key)
-                size += one.size
-                held.remove()
+        try:
+            removed = _remove(one, lease_folder / one.key)
+        except OSError as error:
+            where = error.filename or one.folder
+            log.warning("the environment %s cannot be removed: %s: %s", one.key, where, error.strerror)
+            continue
+        if removed:
+            keys.append(one.key)
+            size += one.size
     return Evicted(tuple(keys), size)
+
+
+def _remove(one: Cached, lease: Path) -> bool:
+    """Whether it is gone; the marker goes first, so that a crash leaves no half that looks whole."""
+    with leases.lease(lease) as held:
+        if not held.try_exclusive():
+            return False
+        (one.folder / marker.NAME).unlink(missing_ok=True)
+        shutil.rmtree(one.folder, ignore_errors=True)
+        if one.folder.exists():
+            return False
+        held.remove()
+        return True
 
 
 def keep_within(environments: Path, lease_folder: Path, limits: Limits) -> Evicted:

@@ -171,6 +171,21 @@ def test_the_least_recently_used_goes_first(make_node: Callable[..., Node], inde
     assert {cached.key for cached in node.cache.contents()} == {first.key, third.key}
 
 
+def test_what_another_user_built_is_in_nobodys_way(
+    make_node: Callable[..., Node], index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = make_node("small", index, limits=Limits(max_count=1))
+    others = node.ready(node.spec("alpha==1.0"))
+    lease = node.root / "leases" / others.key
+    lease.unlink()
+    lease.symlink_to("refused")  # for root, too, as the lock file of another user is
+    mine = node.ready(node.spec("alpha"))
+    assert mine.built
+    assert f"the environment {others.key} cannot be removed" in caplog.text
+    assert node.cache.prune(everything=True).keys == (mine.key,)
+    assert others.folder.exists()
+
+
 def test_eviction_under_load_never_takes_what_is_held(make_node: Callable[..., Node], index: Index) -> None:
     node = make_node("small", index, limits=Limits(max_count=0))
     lines = ["alpha==1.0", "alpha==1.1", "alpha"]

@@ -173,22 +173,25 @@ def bucket_of(place: Place) -> Bucket:
     return place
 
 
-def test_rename_refused_is_remembered_and_the_pipeline_never_run_again(place: Place, agent: Node) -> None:
+@pytest.mark.parametrize(("status", "words"), [(403, None), (412, "Request violates constraint 'constraints/x'")])
+def test_rename_refused_is_remembered_and_the_pipeline_never_run_again(
+    place: Place, agent: Node, status: int, words: str | None
+) -> None:
     bucket = bucket_of(place)
-    mark = place.scratch / "held.mark"
-    refusal = bucket.server.fail("objects.move", status=403, times=None, object="pipeline/held.*")
-    counted(place, "held")
-    record = place.until_records("held", "the refusal in the record", state="finished", outcome="done")
-    wait_until(lambda: place.records("held")["here"]["refused"], "the storage's words in the record")
+    name = f"held-{status}"
+    refusal = bucket.server.fail("objects.move", status=status, message=words, times=None, object=f"pipeline/{name}.*")
+    mark = counted(place, name)
+    record = place.until_records(name, "the refusal in the record", state="finished", outcome="done")
+    wait_until(lambda: place.records(name)["here"]["refused"], "the storage's words in the record")
     assert record["reason"] == "executed-root"
     wait_until(lambda: place.heartbeat("here")["problems"], "the refusal in the node's health")
     (problem,) = place.heartbeat("here")["problems"]
-    assert problem.startswith("held is done, but cannot be renamed: ")
+    assert problem.startswith(f"{name} is done, but cannot be renamed: ")
     tries = refusal.hits
     wait_until(lambda: refusal.hits > tries + 1, "two more tries of the rename alone")
-    assert place.standing("held") == ["config"]
+    assert place.standing(name) == ["config"]
     bucket.server.heal()
-    place.until("held", "done")
+    place.until(name, "done")
     assert len(mark.read_text().split()) == 1
     wait_until(lambda: not place.heartbeat("here")["problems"], "the node's health to be good again")
 

@@ -164,8 +164,8 @@ class GsStore:
             if isinstance(error, NotFound) and refuses_call(error.__cause__):
                 return self._move_without_call(source, generation, target, error)
             standing = self._generation(source)
-            if standing == generation:  # 412 about something else than the source
-                raise
+            if standing == generation:  # the answer was about something else than the source
+                raise Denied(f"{shown(source)}: the storage refuses to rename it, and it is unchanged") from error
             if standing is not None:
                 raise Conflict(f"{shown(source)} is another generation now") from error
             if lost and self._newly_made(target, since, before):

@@ -64,6 +64,10 @@ _SLOW_DOWN = {"rateLimitExceeded", "userRateLimitExceeded"}  # may come as 403: 
 _NO_BUCKET = "The specified bucket does not exist"
 """In the API's words: https://cloud.google.com/storage/docs/json_api/v1/status-codes#404-not-found"""
 
+_CONSTRAINT = "violates constraint"
+"""How a 412 says that it is about a policy of the organization and no precondition of ours; its reason is the same:
+https://github.com/googleapis/java-storage/issues/1240"""
+
 
 class DamagedDownload(ConnectionError):
     """Bytes changed on the way. As a kind of `ConnectionError` it is tried again by `POLICY`."""
@@ -210,9 +214,9 @@ def _ours(error: Exception, where: str) -> StoreError:
         return NotFound(f"{where}: there is no such bucket; make it first, or correct its name")
     if code == 404:
         return NotFound(f"{where} does not exist")
-    if code == 412:
+    if code == 412 and _CONSTRAINT not in said:
         return Conflict(f"{where} is another generation now")
-    if code in (400, 401, 403, 405) and not _reasons(cause) & _SLOW_DOWN:
+    if code in (400, 401, 403, 405, 412) and not _reasons(cause) & _SLOW_DOWN:
         return Denied(f"{where}: the storage refuses: {said}")
     if isinstance(cause, auth.RefreshError) and not cause.retryable:
         return Denied(f"{where}: the node's Google credentials are refused; renew them ({type(cause).__name__})")

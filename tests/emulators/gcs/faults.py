@@ -3,7 +3,7 @@
 A fault is named by the kind of call (`objects.move`, a glob such as `objects.*`) and may be narrowed to an object, a
 bearer token or a User-Agent. The kinds:
 
-- `status`: the answer is that status, nothing has happened;
+- `status`: the answer is that status, in the words of `message`, nothing has happened;
 - `reset`: the connection is reset, nothing has happened;
 - `lost`: the call takes effect, then the connection is reset in place of the answer;
 - `damage`: the call takes effect, one byte of the answer's body is another;
@@ -38,6 +38,7 @@ class Fault:
     object: str | None = None
     token: str | None = None
     user_agent: str | None = None
+    message: str | None = None
     hits: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
     _dropped: bool = field(default=False, init=False)
@@ -78,7 +79,7 @@ class Fault:
         """What happens before the effect."""
         self._reached.set()
         if self.how == "status":
-            raise ApiError(self.status, f"Fault on command: {self.status}")
+            raise ApiError(self.status, self.message or f"Fault on command: {self.status}")
         if self.how == "reset":
             raise Disconnect
         if self.how == "hold":

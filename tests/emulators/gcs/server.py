@@ -148,13 +148,14 @@ class StrictGcs:
         object: str | None = None,
         token: str | None = None,
         user_agent: str | None = None,
+        message: str | None = None,
     ) -> Fault:
         """Let the next `times` calls of a kind go wrong (None: all), after letting `skip` of them through.
 
         `call` is a name as the request log has it, or a glob over names (`objects.*`, `*`). The other filters: a glob
         over the object's name, the bearer token, a part of the User-Agent. See `faults` for what `how` can be.
         """
-        fault = Fault(call, how, status, times, skip, seconds, object, token, user_agent)
+        fault = Fault(call, how, status, times, skip, seconds, object, token, user_agent, message)
         return self._service.faults.add(fault)
 
     def deny(self, *permissions: str, only_as_a_whole: bool = False) -> None:

@@ -104,6 +104,28 @@ def test_each_operation_says_that_it_is_refused(server: StrictGcs, store: GsStor
     assert len(server.requests) <= 3
 
 
+@pytest.mark.parametrize("name", ["write", "create", "replace", "append", "move"])
+def test_what_a_policy_of_the_organization_refuses_is_no_other_generation(
+    server: StrictGcs, store: GsStore, name: str
+) -> None:
+    generation = config(server)
+    words = "Request violates constraint 'constraints/gcp.restrictNonCmekServices'"
+    for call in ("objects.insert", "objects.compose", "objects.move"):
+        server.fail(call, status=412, message=words, times=None)
+    with pytest.raises(Denied, match="constraints/gcp"):
+        OPERATIONS[name](store, generation)
+
+
+@pytest.mark.parametrize("status", [404, 412])
+def test_a_config_that_stands_as_it_was_is_not_taken_for_gone_or_replaced(
+    server: StrictGcs, store: GsStore, status: int
+) -> None:
+    generation = config(server)
+    server.fail("objects.move", status=status, times=None)
+    with pytest.raises(Denied, match="refuses to rename"):
+        store.move(SOURCE, generation, TARGET)
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_server_that_stalls_is_given_up(server: StrictGcs, store: GsStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("poltergust.stores.gs.TIMEOUT", (1.0, 0.2))

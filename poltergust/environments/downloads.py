@@ -91,7 +91,8 @@ class Downloads:
         except BaseException:  # on a full disk what there is of it takes all the room that was left
             Path(temporary).unlink(missing_ok=True)
             raise
-        seen = {"size": len(blob.data), "updated": blob.updated, "generation": blob.generation}
+        # As it was listed: a bucket's listing has milliseconds, what it answers a read with whole seconds.
+        seen = {"size": entry.size, "updated": entry.updated, "generation": blob.generation}
         marker.write_text(home / _SEEN, json.dumps(seen))
         return Fetched(path, blob.generation)
 

@@ -13,6 +13,8 @@ from poltergust.base.errors import NodeError, Permanent
 from poltergust.base.reasons import Reason
 from poltergust.environments import downloads as module
 from poltergust.environments.downloads import Downloads
+from poltergust.stores.gs import GsStore
+from tests.emulators.gcs import strict_gcs
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 
 URL = "gs://b/code/zeta-1.0-py3-none-any.whl"
@@ -47,6 +49,24 @@ def test_older_generations_go_and_the_one_in_use_stays(bucket: Bucket, tmp_path:
     assert not first.parent.exists()
     assert not killed.exists()
     assert downloads.file(URL, "line 3").path.read_bytes() == b"second"
+
+
+def test_an_object_of_a_bucket_is_downloaded_once_for_each_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "gs://bucket/code/zeta-1.0-py3-none-any.whl"
+    with strict_gcs() as server:
+        server.create_bucket("bucket")
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        store = GsStore.connect()
+        downloads = Downloads(tmp_path, store)
+        for content in (b"first", b"other"):
+            server.put("bucket", "code/zeta-1.0-py3-none-any.whl", content)
+            server.forget_requests()
+            fetched = [downloads.file(url, "line 3") for _ in range(3)]
+            assert {each.path.read_bytes() for each in fetched} == {content}
+            assert len(server.calls("objects.download")) == 1
+        store.close()
 
 
 def test_what_nobody_asked_for_goes(bucket: Bucket, tmp_path: Path) -> None:

@@ -282,8 +282,8 @@ class Reader:
             return None
         if blob is None:
             return None
-        if blob.updated == entry.updated:  # else it was replaced since the listing, which the next one will say
-            self._generations[entry.url] = entry, blob.generation
+        # One that was replaced since the listing is kept as well: the next listing will say so.
+        self._generations[entry.url] = entry, blob.generation
         return blob.generation
 
     def _views(

@@ -20,6 +20,7 @@ from poltergust.path.records import NodeRecord, RunRecord, State
 from poltergust.path.state import PathState
 from poltergust.path.tasks import TaskState
 from poltergust.stores import Entry
+from tests.emulators.gcs import strict_gcs
 from tests.task_events import announced
 
 TASK = b"environment: e.yaml\ntask: {module: m, name: T}\n"
@@ -70,6 +71,22 @@ def test_each_name_once_the_config_before_its_outcomes(place: Place) -> None:
         "sub/deep": ConfigState.CANCELLED,
     }
     assert view.counts == {"queued": 2, "done": 1, "cancelled": 1}
+
+
+def test_a_config_is_asked_for_its_generation_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket's listing has milliseconds, and what reads an object whole seconds."""
+    with strict_gcs() as server:
+        server.create_bucket("bucket")
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        reader = PathState.open(layout.WatchedPath("gs://bucket/p")).reader()
+        seen: list[int] = []
+        for data in (TASK, TASK, TASK, TASK + b"# newer"):
+            if data != TASK or not seen:
+                put = server.put("bucket", "p/x.config.yaml", data)
+            (config,) = reader.overview().configs
+            assert config.generation == str(put.generation)
+            seen.append(len(server.calls("objects.download")))
+    assert seen == [1, 1, 1, 2]
 
 
 def test_the_latest_outcomes_are_shown_and_all_are_counted(place: Place) -> None:

@@ -12,11 +12,12 @@ import random
 from collections.abc import Callable, Iterator
 
 from poltergust.base.loops import Loop
+from poltergust.base.text import plural
 from poltergust.path import layout
 from poltergust.path.code import MAX_MARK_BYTES, digest_in
 from poltergust.path.content import RENEW_SECONDS
 from poltergust.path.stored import StoredPath
-from poltergust.stores import ABSENT, Conflict, Entry, NotFound, StoreError
+from poltergust.stores import ABSENT, Conflict, Denied, Entry, NotFound, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +73,20 @@ class Retention:
             old.append(entry.url)
             if len(old) == self.max_removals or stopped():
                 break
-        for removed, url in enumerate(old):
+        removed, refusals = 0, []
+        for url in old:
             if stopped():
                 return removed
-            self._store.delete(url)
-        if old:
-            log.info("removed %d records and logs older than %.0f h (--keep)", len(old), self._keep_seconds / 3600)
-        return len(old)
+            try:
+                self._store.delete(url)
+                removed += 1
+            except Denied as error:  # a hold on one of them is no reason to keep the others
+                refusals.append(error)
+        if refusals:
+            log.warning("--keep: %s cannot be removed; the first: %s", plural(len(refusals), "old object"), refusals[0])
+        if removed:
+            log.info("removed %d records and logs older than %.0f h (--keep)", removed, self._keep_seconds / 3600)
+        return removed
 
     def _claim_pass(self, resume: bool) -> float | None:
         """Renew the mark if it is due: the server's time now, or None."""

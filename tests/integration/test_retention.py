@@ -117,6 +117,19 @@ def test_one_node_of_a_path_does_it_for_all_and_a_pass_is_bounded(
     assert first.run_pass() is None
 
 
+def test_an_object_that_is_held_is_left_and_the_others_go(
+    server: StrictGcs, store: GsStore, path: layout.WatchedPath, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, held, last = (path.run(name, "1", "n") for name in "abc")
+    for url in (first, last):
+        store.write(url, b"x")
+    server.put(BUCKET, held.removeprefix(f"gs://{BUCKET}/"), b"x", temporaryHold=True)
+    server.shift(KEEP + DAY)
+    assert Retention(StoredPath(store, path), KEEP).run_pass() == 2
+    assert here(server) == {held, f"{path.state_prefix}kept"}
+    assert "--keep: 1 old object cannot be removed; the first: " in caplog.text
+
+
 def test_a_storage_that_does_not_answer_is_asked_again_by_the_thread(
     server: StrictGcs, store: GsStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,14 @@ def test_each_permission_that_is_missing_is_named(bucket: StrictGcs, settings: S
     assert bucket.objects("mybucket") == {}
 
 
+def test_what_else_than_a_missing_right_refuses_everything_is_said(bucket: StrictGcs, settings: Settings) -> None:
+    words = "The billing account for the owning project is disabled in state absent"
+    bucket.fail("*", status=403, message=words, times=None)
+    checks = found(settings, only=("path",))
+    assert verdict(checks, "permissions") == "fail"
+    assert words in checks["permissions"].text
+
+
 def test_rights_that_hold_below_the_path_only_are_seen_by_trying(bucket: StrictGcs, settings: Settings) -> None:
     bucket.deny(*PERMISSIONS, only_as_a_whole=True)
     bucket.put("mybucket", "pipeline/my.config.yaml", b"task: {}\n")
@@ -158,6 +166,19 @@ def test_settings_of_the_bucket_that_are_in_the_way(
     assert verdict(checks, name) == expected
     assert checks[name].remedy
     assert "bucket-settings" not in checks
+
+
+def test_a_bucket_that_makes_the_requester_pay_answers_nobody_but_its_owner(
+    bucket: StrictGcs, settings: Settings
+) -> None:
+    words = "Bucket is a requester pays bucket but no user project provided."
+    bucket.fail("*", status=400, message=words, times=None)
+    checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
+    assert {name: check.verdict for name, check in checks.items()} == {
+        "credentials": Severity.OK,
+        "requester-pays": Severity.FAIL,
+    }
+    assert "--no-requester-pays gs://mybucket" in checks["requester-pays"].remedy
 
 
 def test_versions_that_a_lifecycle_rule_removes_are_fine(gcs: StrictGcs, settings: Settings) -> None:

@@ -34,6 +34,10 @@ https://cloud.google.com/storage/docs/access-control/iam-roles"""
 NEVER = 1
 """A generation no object has: they are microseconds since 1970."""
 
+_REQUESTER_PAYS = "requester pays"
+"""In the words of the 400 that every request to such a bucket gets which names no project, but for its owner's:
+https://cloud.google.com/storage/docs/requester-pays"""
+
 _TIMEOUT = (3.0, 5.0)
 _ONCE: Any = {"timeout": _TIMEOUT, "retry": None}
 
@@ -63,6 +67,7 @@ class Bucket:
     def permissions(self) -> Iterator[Check]:
         """What the node may do below the path and beside it. Sets `reachable`."""
         where = f"gs://{self._name}"
+        why = ""
         try:
             with translated(where):
                 granted = self._client.bucket(self._name).test_iam_permissions(list(PERMISSIONS), **_ONCE)
@@ -74,11 +79,17 @@ class Bucket:
                     "bucket", f"{where} does not exist", "correct --path, or make it: gcloud storage buckets create"
                 )
                 return
+            if _REQUESTER_PAYS in str(error):
+                self.reachable = False
+                yield _requester_pays(where)
+                return
             if not refuses_call(cause) and not isinstance(cause, api.Forbidden):
                 self.reachable = False
                 yield fail("bucket", str(error), "check the network, the credentials and the name of the bucket")
                 return
-            granted = []  # a server that does not know the call: try each
+            if isinstance(cause, api.Forbidden):
+                why = f" ({error})"  # who has no right may ask all the same: a perimeter, or billing that is off
+            granted = []  # a server that does not know the call, or refuses it: try each
         missing = [permission for permission in PERMISSIONS if permission not in granted]
         refused: dict[str, list[str]] = {}
         for prefix in (self._prefix, self._state_prefix) if missing else ():
@@ -89,7 +100,7 @@ class Bucket:
             wanted = "; ".join(f"{permission} to {PERMISSIONS[permission]}" for permission in permissions)
             yield fail(
                 "permissions",
-                f"below {prefix} this node is refused {wanted}",
+                f"below {prefix} this node is refused {wanted}{why}",
                 f"grant its service account roles/storage.objectUser on {prefix} (infra/terraform does)",
             )
         if not refused:
@@ -189,17 +200,21 @@ class Bucket:
                 f"gcloud storage buckets update --no-default-event-based-hold {where}",
             )
         if bucket.requester_pays:
-            yield fail(
-                "requester-pays",
-                f"{where} makes the requester pay, which needs a billing project with each request",
-                f"gcloud storage buckets update --no-requester-pays {where}",
-            )
+            yield _requester_pays(where)
         if bucket.versioning_enabled and not _expires_old_versions(bucket):
             yield warn(
                 "versioning",
                 f"{where} keeps every version of every object, a node's logs and heartbeats too, for ever",
                 "add a lifecycle rule that deletes noncurrent versions, such as daysSinceNoncurrentTime: 7",
             )
+
+
+def _requester_pays(where: str) -> Check:
+    return fail(
+        "requester-pays",
+        f"{where} makes the requester pay, which needs a billing project with each request",
+        f"gcloud storage buckets update --no-requester-pays {where}",
+    )
 
 
 def _expires_old_versions(bucket: Any) -> bool:

@@ -273,14 +273,17 @@ def test_a_topic_for_own_subscriptions(bucket: StrictGcs, host: str, settings: S
 class Iam:
     """A gRPC server with what the emulator lacks, permissions: those in `granted`, and no other."""
 
-    def __init__(self, *granted: str) -> None:
+    def __init__(self, *granted: str, refusal: str = "") -> None:
+        """`refusal`: what every call is refused with, whatever is granted."""
         self._granted = granted
+        self._refusal = refusal
 
     def service(self, call: Any) -> Any:
         answers = {"TestIamPermissions": self._test, "GetSubscription": self._subscription, "GetTopic": self._topic}
         return grpc.unary_unary_rpc_method_handler(answers[call.method.rpartition("/")[2]])
 
-    def _test(self, request: bytes, _: Any) -> bytes:
+    def _test(self, request: bytes, context: Any) -> bytes:
+        self._admit(context)
         asked = iam_policy_pb2.TestIamPermissionsRequest.FromString(request).permissions
         held = [permission for permission in asked if permission in self._granted]
         answer: bytes = iam_policy_pb2.TestIamPermissionsResponse(permissions=held).SerializeToString()
@@ -296,7 +299,12 @@ class Iam:
         answer: bytes = Topic.serialize(Topic(name=FULL_TOPIC))
         return answer
 
+    def _admit(self, context: Any) -> None:
+        if self._refusal:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, self._refusal)
+
     def _need(self, permission: str, context: Any) -> None:
+        self._admit(context)
         if permission not in self._granted:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized to perform this action.")
 
@@ -344,6 +352,22 @@ def test_rights_on_subscription_and_topic(
     assert verdict(checks, name) == expected
     if expected == "fail":
         assert "grant the node " in checks[name].remedy
+
+
+@pytest.mark.parametrize("name", ["subscription", "topic"])
+def test_an_api_that_is_not_enabled_is_no_missing_right(
+    bucket: StrictGcs, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    page = "https://console.developers.google.com/apis/api/pubsub.googleapis.com/overview?project=123456789012"
+    words = "Cloud Pub/Sub API has not been used in project 123456789012 before or it is disabled. "
+    words += f"Enable it by visiting {page} then retry."
+    given = {"subscription": FULL_SUBSCRIPTION} if name == "subscription" else {"topic": FULL_TOPIC}
+    with Iam(GET, CONSUME, GET_TOPIC, ATTACH, refusal=words).serving() as host:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+        checks = found(replace(settings, **given))  # type: ignore[arg-type]
+    assert verdict(checks, name) == "fail"
+    assert words in checks[name].text
+    assert "where it is about a right, grant the node" in checks[name].remedy
 
 
 @pytest.mark.parametrize(

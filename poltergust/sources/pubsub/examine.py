@@ -54,16 +54,11 @@ def own(topic: str, node: str, prefix: str) -> Found:
     """Look at a topic to which the node will make its own subscription. Whether its project lets it make one shows
     when it does."""
     name = Own(topic, node, prefix).name
-    may_attach: bool | None = None
     try:
         with pubsub_v1.PublisherClient() as client:
             may_attach = _may(client, topic, "pubsub.topics.attachSubscription")
             if may_attach is not True:  # else the right to look is not needed, and often not given
                 client.get_topic(request={"topic": topic}, retry=None, timeout=_TIMEOUT)
-    except exceptions.PermissionDenied as error:
-        if may_attach is False:
-            return Found((_failed("topic", error, name, topic),), topic)
-        return Found((skip("topic", f"{topic} cannot be looked at: no pubsub.topics.get"),), topic)
     except Errors as error:
         return Found((_failed("topic", error, name, topic),), topic)
     if may_attach is False:
@@ -77,14 +72,15 @@ def _refused() -> Exception:
 
 
 def _may(client: Any, resource: str, permission: str) -> bool | None:
-    """Whether this node has the permission; None where the server does not tell (the emulator knows no IAM).
+    """Whether this node has the permission; None where the server does not tell (the emulator knows no IAM). Who has
+    none may ask all the same: that this is refused has another reason, and is raised.
 
     https://cloud.google.com/pubsub/docs/access-control#testing_permissions
     """
     request = {"resource": resource, "permissions": [permission]}
     try:
         answer = client.test_iam_permissions(request=request, retry=None, timeout=_TIMEOUT)
-    except (exceptions.MethodNotImplemented, exceptions.PermissionDenied, exceptions.NotFound):
+    except (exceptions.MethodNotImplemented, exceptions.NotFound):
         return None
     return permission in answer.permissions
 

@@ -19,6 +19,10 @@ _NO_ACCESS = "Getting metadata from plugin failed with error: "
 (src/core/credentials/call/plugin/plugin_credentials.cc)."""
 
 
+_NO_RIGHT = "User not authorized to perform this action"
+"""All that Pub/Sub says of a missing right. Other words are of an API that is not enabled or a service perimeter."""
+
+
 class TopicDeleted(Exception):
     """The subscription is there, its topic is not: the stream would stay open and silent for ever."""
 
@@ -49,12 +53,14 @@ def explain(error: Exception, subscription: str, topic: str | None) -> str:
             return f"topic {topic} does not exist; create it, or correct --topic"
         return f"{subject} does not exist; create it, or correct --subscription, or let the node make one with --topic"
     if isinstance(error, (exceptions.PermissionDenied, exceptions.Forbidden)):
+        why = "" if not error.message or _NO_RIGHT in error.message else f" ({_detail(error, 300)})"
+        grant = "grant the node" if not why else "correct that or, where it is about a right, grant the node"
         if topic:
             return (
-                f"not allowed to make {subject} on topic {topic}; grant the node pubsub.subscriptions.create and "
+                f"not allowed to make {subject} on topic {topic}{why}; {grant} pubsub.subscriptions.create and "
                 "pubsub.subscriptions.consume on the project and pubsub.topics.attachSubscription on the topic"
             )
-        return f"not allowed to read {subject}; grant the node roles/pubsub.subscriber on it"
+        return f"not allowed to read {subject}{why}; {grant} roles/pubsub.subscriber on it"
     if isinstance(error, auth.TransportError) or _NO_ACCESS in str(error):
         return f"{subject}: the node's credentials give no access ({_detail(error)}); renew them, or check the network"
     if isinstance(error, (exceptions.Unauthenticated, exceptions.Unauthorized, auth.GoogleAuthError)):
@@ -66,6 +72,6 @@ def explain(error: Exception, subscription: str, topic: str | None) -> str:
     return f"{subject}: Pub/Sub does not answer ({_detail(error)}); check the network, it is tried again"
 
 
-def _detail(error: Exception) -> str:
+def _detail(error: Exception, limit: int = 200) -> str:
     text = str(getattr(error, "message", "") or error).removeprefix(_NO_ACCESS)
-    return printable(" ".join(text.split()) or type(error).__name__, 200)
+    return printable(" ".join(text.split()) or type(error).__name__, limit)

@@ -92,7 +92,11 @@ class RunFiles:
         if not is_cloud(where):
             return Path(where).exists()
         try:
-            return any(True for _ in self._store_of(where).list(where))
+            folder = where.removesuffix("/") + "/"  # what is listed may also be of a longer name
+            urls = (entry.url for entry in self._store_of(where).list(where))
+            return any(url == where or url.startswith(folder) for url in urls)
+        except NotFound:  # there is no such bucket
+            return False
         except StoreError:
             return True
 

@@ -4,7 +4,7 @@ name is reconciled again. The attempt itself is given, the storage is in memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -31,6 +31,7 @@ from poltergust.runs.reconciler import Reconciler
 from poltergust.runs.retry_policy import FIRST_RETRY_SECONDS, LOOK_CPU_SECONDS, MAX_LOOKS_SHARE
 from poltergust.runs.run import Run, Verdict
 from poltergust.runs.settings import RunSettings
+from poltergust.stores import Entry, NotFound
 from poltergust.workqueue import Item, WorkQueue
 from tests.emulators.memory import Bucket, Call, Fault, MemoryStore
 from tests.emulators.servers import wait_until
@@ -385,6 +386,35 @@ def test_an_unknown_key_of_an_environment_file_as_well(bucket: Bucket, put: Call
     new.beat(version="999.0")
     old.reconcile()
     assert old.record(generation).reason == "newer-file"
+
+
+@pytest.mark.parametrize("beside", ["e.yaml.bak", None])
+def test_a_missing_environment_file_is_waited_for_without_attempts(
+    bucket: Bucket, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch, beside: str | None
+) -> None:
+    """Whatever stands beside it, and where its bucket is missing as well."""
+    generation = put()
+    if beside is None:
+        listed = MemoryStore.list
+
+        def no_bucket(store: MemoryStore, prefix: str, **options: str) -> Iterator[Entry]:
+            if prefix.startswith("gs://bucket/environment/"):
+                raise NotFound(f"{prefix}: there is no such bucket")
+            return listed(store, prefix, **options)
+
+        monkeypatch.setattr(MemoryStore, "list", no_bucket)
+    else:
+        bucket.put(f"gs://bucket/environment/{beside}", b"dependencies: []\n")
+    del bucket.objects["gs://bucket/environment/e.yaml"]
+    node = Node(bucket, "node")
+    for _ in range(3):
+        node.reconcile()
+        record = node.record(generation)
+        assert (record.state, record.reason, record.attempts_made) == (State.RETRYING, "environment-awaited", 1)
+    monkeypatch.undo()
+    bucket.put("gs://bucket/environment/e.yaml", b"dependencies: []\n")
+    node.reconcile()
+    assert node.attempts.made == 1
 
 
 def test_a_node_that_was_upgraded_tries_what_it_gave_up_as_newer_than_itself(

@@ -18,6 +18,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import requests
+
 from poltergust.base.text import shown
 from poltergust.base.urls import split_cloud
 from poltergust.stores import ABSENT, Blob, Conflict, Denied, Entry, NotFound, StoreError, Unavailable
@@ -42,6 +44,8 @@ _PAGE = 1000  # the most that one answer holds, https://cloud.google.com/storage
 _REMEMBERED = 256
 """Objects that were appended to, whose generation is known."""
 
+_CHUNK = 64 * 1024
+_GZIP = b"\x1f\x8b"  # how it begins: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 _PIECE = 4 * 1024 * 1024  # bytes of one append's request; above 8 MiB the client would start a resumable upload
 NO_MOVE_SECONDS = 600.0
 """How long objects.move is not tried after a server refused it: one strange answer is no reason to do without it."""
@@ -105,7 +109,7 @@ class GsStore:
         if start:
             headers["Range"] = f"bytes={start}-"
 
-        def request() -> Blob:
+        def request(*, unpack: bool = True) -> Blob:
             with self._client._http.get(
                 address,
                 params={"alt": "media"},
@@ -123,12 +127,20 @@ class GsStore:
                 now = answer.headers.get("Date")
                 changed = answer.headers.get("Last-Modified") or answer.headers["Date"]
                 skip = start if answer.status_code == 200 else 0  # a server may send the whole all the same
-                data = _at_most(answer.iter_content(64 * 1024), None if limit is None else skip + limit)[skip:]
+                chunks = answer.iter_content(_CHUNK) if unpack else answer.raw.stream(_CHUNK, decode_content=False)
+                data = _at_most(chunks, None if limit is None else skip + limit)[skip:]
                 if start == 0 and (limit is None or len(data) <= limit):
-                    check_whole(data, answer.headers)
+                    check_whole(data, answer.headers, unpacked=unpack)
                 return Blob(url, data, generation, _seconds(changed), None if now is None else _seconds(now))
 
-        return ask(request, url)
+        try:
+            return ask(request, url)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, requests.exceptions.ContentDecodingError):
+                raise
+            # Bytes changed on the way, or whoever uploaded it said that it is compressed, and it is not.
+            stored: Blob = ask(lambda: request(unpack=False), url)
+            return ask(request, url) if stored.data.startswith(_GZIP) else stored
 
     def write(self, url: str, data: bytes, *, if_generation: str | None = None) -> Entry:
         return _entry(url, self._upload(url, data, if_generation))

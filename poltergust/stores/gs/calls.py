@@ -174,15 +174,16 @@ def translated(where: str) -> Iterator[None]:
         raise _ours(error, shown(where)) from error
 
 
-def check_whole(data: bytes, headers: Mapping[str, str]) -> None:
+def check_whole(data: bytes, headers: Mapping[str, str], *, unpacked: bool) -> None:
     """Raises `DamagedDownload` where `data` is not what the server says it stores; the request is then repeated.
 
     An object that was stored compressed and arrives unpacked has no checksum of what arrives, and some servers send
     none: https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
+    `unpacked`: what was stored compressed would have been unpacked on the way.
     """
     hashes = dict(part.strip().split("=", 1) for part in headers.get("x-goog-hash", "").split(",") if "=" in part)
     expected = hashes.get("crc32c")
-    if expected is None or headers.get("x-goog-stored-content-encoding", "identity") != "identity":
+    if expected is None or (unpacked and headers.get("x-goog-stored-content-encoding", "identity") != "identity"):
         return
     if base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode() != expected:
         raise DamagedDownload("what arrived is not what the server stores")

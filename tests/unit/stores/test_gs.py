@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -230,6 +231,20 @@ def test_a_download_that_stays_damaged_is_no_content(server: StrictGcs, store: G
     with pytest.raises(Unavailable, match="DamagedDownload"):
         store.read(SOURCE)
     assert len(store.read(SOURCE, limit=1).data) == 2, "of a part there is no checksum"
+
+
+def test_a_config_that_was_uploaded_compressed_is_read_unpacked(server: StrictGcs, store: GsStore) -> None:
+    server.put("bucket", "p/x.config.yaml", gzip.compress(b"run"), contentEncoding="gzip", cacheControl="no-transform")
+    assert store.read(SOURCE, limit=3).data == b"run"
+    server.fail("objects.download", how="damage")
+    assert store.read(SOURCE, limit=3).data == b"run"
+
+
+def test_what_is_only_said_to_be_compressed_is_read_as_it_is_stored(server: StrictGcs, store: GsStore) -> None:
+    server.put("bucket", "p/x.config.yaml", b"run", contentEncoding="gzip", cacheControl="no-transform")
+    server.fail("objects.download", how="damage", skip=1)
+    assert store.read(SOURCE, limit=3).data == b"run"
+    assert kinds(server) == ["objects.download"] * 3, "once more because bytes changed on the way"
 
 
 def test_one_strange_refusal_does_not_change_how_the_store_renames(server: StrictGcs, store: GsStore) -> None:

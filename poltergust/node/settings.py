@@ -83,6 +83,8 @@ def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
     """`--path` as a user writes it. Raises `UsageError` for what is neither a bucket's path nor a folder (that exists,
     unless told otherwise)."""
     if is_cloud(text):
+        # As of a file's text in a variable. No object's name has any: https://cloud.google.com/storage/docs/objects#naming
+        text = text.strip("\r\n")
         check_text("--path", text)
         bucket, _, prefix = text[len("gs://") :].partition("/")
         if not _BUCKET.fullmatch(bucket):

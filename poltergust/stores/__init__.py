@@ -74,8 +74,8 @@ class Entry:
 @dataclass(frozen=True)
 class Blob:
     """An object that was read: its bytes and the generation they belong to. `served` is when it was read, by the same
-    clock as `updated`, so that the difference is its age; None where the store cannot tell. Cloud Storage gives both in
-    whole seconds, and an `Entry` milliseconds: of the same object the two need not be equal."""
+    clock as `updated`, so that the difference is its age; None where the store cannot tell. Cloud Storage gives it in
+    whole seconds, and `updated` not to the same digit as an `Entry` of the same object."""
 
     url: str
     data: bytes

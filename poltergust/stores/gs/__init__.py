@@ -131,7 +131,8 @@ class GsStore:
                 data = _at_most(chunks, None if limit is None else skip + limit)[skip:]
                 if start == 0 and (limit is None or len(data) <= limit):
                     check_whole(data, answer.headers, unpacked=unpack)
-                return Blob(url, data, generation, _seconds(changed), None if now is None else _seconds(now))
+                written = _written(_seconds(changed), generation)
+                return Blob(url, data, generation, written, None if now is None else _seconds(now))
 
         try:
             return ask(request, url)
@@ -310,6 +311,13 @@ def _entry(url: str, blob: Any) -> Entry:
 
 def _seconds(header: str) -> float:
     return parsedate_to_datetime(header).timestamp()
+
+
+def _written(second: float, generation: str) -> float:
+    """When, to the microsecond: Cloud Storage's generations count them, and its header has whole seconds, in which one
+    object may be older than another. The `second` alone where the generation is not of it."""
+    exact = int(generation) / 1e6 if generation.isdecimal() else 0.0
+    return exact if second <= exact < second + 1.0 else second
 
 
 def _at_most(chunks: Iterable[bytes], limit: int | None) -> bytes:

@@ -233,6 +233,19 @@ def test_a_download_that_stays_damaged_is_no_content(server: StrictGcs, store: G
     assert len(store.read(SOURCE, limit=1).data) == 2, "of a part there is no checksum"
 
 
+def test_which_of_two_objects_of_one_second_is_older(server: StrictGcs, store: GsStore) -> None:
+    """Whether an outcome took this config's place, or stood there before, hangs on it."""
+    server.put("bucket", "p/x.error.yaml", b"run")
+    config(server)
+    assert store.read("gs://bucket/p/x.error.yaml").updated < store.read(SOURCE).updated
+    before = store.read(SOURCE)
+    server.shift(60)
+    blob = server.client().bucket("bucket").blob("p/x.config.yaml")
+    blob.metadata = {"touched": "later"}
+    blob.patch()
+    assert store.read(SOURCE).updated >= before.updated + 59
+
+
 def test_a_config_that_was_uploaded_compressed_is_read_unpacked(server: StrictGcs, store: GsStore) -> None:
     server.put("bucket", "p/x.config.yaml", gzip.compress(b"run"), contentEncoding="gzip", cacheControl="no-transform")
     assert store.read(SOURCE, limit=3).data == b"run"

@@ -1,8 +1,9 @@
-"""Whether a folder can be worked in, asked before anything depends on it."""
+"""Where a folder is that a person names, and whether it can be worked in, asked before anything depends on it."""
 
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,22 @@ from poltergust.base.text import shown
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """No reason to refuse a start: the runs say it, and somebody may make room."""
+
+
+def absolute(option: str, text: str) -> Path:
+    """The file or folder that `option` names, from ``~`` and the current directory on. Raises `UsageError` where this
+    user has no such home, as one without an entry in the password database and without HOME, or the current directory
+    is gone."""
+    named = os.path.expanduser(text)
+    if named.startswith("~"):
+        raise UsageError(f"{option} {text}: there is no such home on this machine; set HOME, or write the whole path")
+    try:
+        return Path(os.path.abspath(named))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{option} {text}: the directory in which this was started is gone; change to one that is there, or write "
+            "the whole path"
+        ) from None
 
 
 def check_text(option: str, name: str) -> None:
@@ -32,7 +49,7 @@ def check_writable(folder: Path) -> None:
 
 
 def standing(folder: Path) -> Path:
-    """`folder`, or the nearest one above it that is there."""
-    while not folder.exists():
+    """`folder`, or the nearest one above it that is there and may be looked at."""
+    while not os.path.exists(folder):  # which answers where `Path.exists` raises: above may be another user's
         folder = folder.parent
     return folder

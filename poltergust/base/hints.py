@@ -31,11 +31,19 @@ def make_folder(text: str) -> str:
     return f"mkdir -p {shlex.quote(text if text[0] not in '~-' else os.path.abspath(os.path.expanduser(text)))}"
 
 
+def near(path: Path) -> str:
+    """`path` as it is called from the current directory; as it is where that is gone."""
+    try:
+        return os.path.relpath(path)
+    except FileNotFoundError:
+        return str(path)
+
+
 def _program() -> str:
     """How this very program is called again: it may stand in a virtualenv that is not on PATH."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py" and called.parent.name == "poltergust":
         return f"{shlex.quote(sys.executable)} -m poltergust"
     if called.name == "poltergust" and shutil.which("poltergust") is None:
-        return shlex.quote(os.path.relpath(called))
+        return shlex.quote(near(called))
     return "poltergust"

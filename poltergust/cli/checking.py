@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -94,7 +93,7 @@ def _task(file: str, task: TaskFile) -> CheckResult:
     followed = None
     if not is_cloud(task.environment):
         near = os.path.normpath(os.path.join(os.path.dirname(file), task.environment))
-        followed = near if Path(near).is_file() else None
+        followed = near if os.path.isfile(near) else None
     return CheckResult(file, TASK, (), f"{task.module}.{task.name}", task.environment, followed)
 
 

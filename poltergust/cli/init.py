@@ -11,7 +11,7 @@ import click
 
 from poltergust.base import hints
 from poltergust.base.errors import PoltergustError
-from poltergust.base.folders import check_text
+from poltergust.base.folders import absolute, check_text
 from poltergust.cli.options import option
 
 STARTER = Path(__file__).with_name("samples") / "starter"
@@ -35,7 +35,7 @@ def init(folder: Path, python: str | None) -> None:
 
     What it makes runs as it is. Nothing that is there is ever overwritten.
     """
-    folder = Path(os.path.abspath(folder.expanduser()))
+    folder = absolute("FOLDER", str(folder))
     check_text("FOLDER", str(folder))
     files = _files(folder, python)
     there = {str(found.relative_to(folder)) for path in files if (found := _in_the_way(folder, path)) is not None}
@@ -84,8 +84,8 @@ def _say(folder: Path, files: list[Path]) -> None:
 
     console = make_console()
     for path in files:
-        line(console, safe(f"made {os.path.relpath(path)}"))
-    here = "" if folder == Path.cwd() else f"cd {shlex.quote(os.path.relpath(folder))}\n  "
+        line(console, safe(f"made {hints.near(path)}"))
+    here = "" if hints.near(folder) == "." else f"cd {shlex.quote(hints.near(folder))}\n  "
     line(
         console,
         "\nNext:\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.base.urls import is_cloud
 from poltergust.cli.options import (
     Duration,
@@ -146,21 +146,25 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
 
 def cache_folder(text: str | None) -> Path:
     """`--cache-dir`, or where it is by default."""
-    return Path(text).expanduser().absolute() if text else default_cache()
+    return absolute("--cache-dir", text) if text else default_cache()
 
 
 def working_folder(text: str | None) -> Path | None:
     """`--workdir`; None: where it is by default. Raises `UsageError`."""
     if not text:
         return None
-    folder = Path(text).expanduser().absolute()
-    if not folder.is_dir():
+    folder = absolute("--workdir", text)
+    try:
+        there = folder.is_dir()
+    except PermissionError as error:
+        raise UsageError(f"--workdir {text}: {error.strerror}; let this user enter the folders above it") from None
+    if not there:
         raise UsageError(f"--workdir {text}: no such folder; make it first: mkdir -p {shlex.quote(str(folder))}")
     return folder
 
 
 def _absolute_glob(pattern: str) -> str:
-    return pattern if is_cloud(pattern) or pattern.startswith("*") else os.path.abspath(pattern)
+    return pattern if is_cloud(pattern) or pattern.startswith("*") else str(absolute("--allow-environments", pattern))
 
 
 def full_name(text: str, kind: str, project: str | None, environ: Mapping[str, str]) -> str:

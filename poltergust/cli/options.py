@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +11,7 @@ import click
 from poltergust.base import hints
 from poltergust.base.durations import seconds_of
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.base.urls import is_cloud
 from poltergust.path import layout
 
@@ -50,7 +50,7 @@ def with_password(url: str | None, file: str | None) -> str | None:
         return url
     from poltergust.luigi_run.passwords import read_passwords
 
-    return read_passwords(Path(file).expanduser())[0].in_url(url)
+    return read_passwords(absolute("--scheduler-password-file", file))[0].in_url(url)
 
 
 class Duration(click.ParamType[float]):

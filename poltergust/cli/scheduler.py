@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.base.urls import can_be_looked_up
 from poltergust.cli.options import option
 
@@ -109,8 +109,8 @@ def scheduler(
     settings = LuigidSettings(
         address=address,
         port=port,
-        state=Path(state_dir).expanduser().absolute() if state_dir else state_folder(os.environ) / "scheduler",
-        passwords=AcceptedPasswords(Path(password_file).expanduser()) if password_file else None,
+        state=absolute("--state-dir", state_dir) if state_dir else state_folder(os.environ) / "scheduler",
+        passwords=AcceptedPasswords(absolute("--password-file", password_file)) if password_file else None,
         hosts=frozenset(allow_host),
     )
     luigid = Luigid(settings)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -113,7 +113,7 @@ def _arguments(
     looks_like_path = first.startswith(("gs://", "/", ".", "~"))
     if option and (typed or not looks_like_path):
         return option, first
-    if not looks_like_path and ":" not in first and not Path(first).exists():
+    if not looks_like_path and ":" not in first and not os.path.exists(first):
         raise UsageError(
             f"there is no folder {first} here; if it is the name of a config, say on which path: add --path "
             "gs://bucket/prefix or a folder, or set POLTERGUST_PATH once for all"

@@ -206,7 +206,13 @@ class FolderProbes(_PathProbes):
     def access(self) -> Iterator[Check]:
         """Whether the folder is there, and files can be made in it and beside it."""
         folder, side = Path(self._path.root), Path(self._path.state_prefix)
-        if not folder.is_dir():
+        try:
+            there = folder.is_dir()
+        except PermissionError as error:
+            self._usable = False
+            yield fail("folder", f"{folder}: {error.strerror}", "let the node's user enter the folders above it")
+            return
+        if not there:
             self._usable = False
             yield fail("folder", f"{folder} is no folder", f"make it: {hints.make_folder(str(folder))}")
             return

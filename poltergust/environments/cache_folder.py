@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from poltergust.base.errors import UsageError
@@ -25,5 +26,5 @@ def _check(folder: Path, *, make: bool) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         check_writable(folder if make else standing(folder))
     except OSError as error:
-        why = "is no folder" if standing(folder).is_file() else f"cannot be written to: {error.strerror}"
+        why = "is no folder" if os.path.isfile(standing(folder)) else f"cannot be written to: {error.strerror}"
         raise UsageError(f"--cache-dir {folder} {why}; {remedy}") from None

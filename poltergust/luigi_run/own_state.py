@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.luigi_run import LOOPBACK
 from poltergust.luigi_run.passwords import DEFAULT_USER, Credentials, read_passwords
 
@@ -27,9 +28,10 @@ _LISTENING = "0A"  # TCP_LISTEN of the kernel's tcp_states.h, as /proc/net/tcp s
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where a user's lasting state is kept: ``$XDG_STATE_HOME/poltergust``, else ``~/.local/state/poltergust``."""
+    """Where a user's lasting state is kept: ``$XDG_STATE_HOME/poltergust``, else ``~/.local/state/poltergust``.
+    Raises `UsageError` where there is no home."""
     base = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or "~", ".local", "state")
-    return Path(base).expanduser() / "poltergust"
+    return absolute("XDG_STATE_HOME", base) / "poltergust"
 
 
 def own_password_file(environ: Mapping[str, str]) -> Path:

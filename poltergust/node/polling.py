@@ -15,7 +15,6 @@ import logging
 import os
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import luigi
@@ -24,6 +23,7 @@ import luigi.rpc
 
 from poltergust.base.agent_log import configure
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.base.redaction import Redactor
 from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping, signals_stop
@@ -59,7 +59,7 @@ class RunTasks(luigi.Task):
             self._watched = parse_path(str(self.path))
             self._node = parse_node(str(self.hostname) or None, "--hostname")
             if file:
-                self._password = read_passwords(Path(file).expanduser())[0]
+                self._password = read_passwords(absolute("--scheduler-password-file", file))[0]
         except UsageError as error:
             raise SystemExit(f"Error: {error}") from None
         if self._password is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poltergust.base.errors import UsageError
+from poltergust.base.folders import absolute
 from poltergust.base.urls import is_cloud
 from poltergust.cli import exits
 from poltergust.cli.node_options import cache_folder
@@ -29,7 +29,7 @@ json_option = option("--json", "as_json", is_flag=True, envvar="POLTERGUST_JSON"
 
 def url_of(file: str) -> str:
     """An environment file as the node would name it: a gs:// object, or an absolute path."""
-    return file if is_cloud(file) else os.path.abspath(os.path.expanduser(file))
+    return file if is_cloud(file) else str(absolute("FILE", file))
 
 
 def open_cache(

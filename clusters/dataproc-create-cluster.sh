@@ -22,7 +22,7 @@ source tree, creates the cluster (or adds workers to it), waits until every work
 with the Luigi scheduler's page on http://localhost:8082. Run again it does what is missing.
 
   --project PROJECT            default: the one gcloud is set to
-  --region REGION              default: us-central1
+  --region REGION              default: the one that the cluster was created in, else us-central1
   --bucket BUCKET              default: CLUSTER if the project has that bucket, else PROJECT-CLUSTER
   --boot-bucket BUCKET         what machines boot from, and cannot change; default: the bucket's name and -boot
   --password-secret SECRET     take the scheduler's password from that secret of Secret Manager; default: an object
@@ -52,7 +52,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION=us-central1 BUCKET='' BOOT='' SECRET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
+  PROJECT='' REGION='' BUCKET='' BOOT='' SECRET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
   MASTER_TYPE=e2-standard-2 WORKER_TYPE=e2-standard-4 IMAGE=2.2-debian12 SECONDARY_WORKERS=0 AUTOSCALING='' KIND=spot
   PUBLIC_IP=unset IAP=false SSH=true RECREATE=false TIMEOUT=900 DRY_RUN=false
   while (($# > 0)); do
@@ -113,6 +113,7 @@ parse() {
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
   STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
+  REGION="${REGION:-$(default_region)}"
   readonly PROJECT REGION PREFIX SUBNET STATE_DIR MASTER_TYPE WORKER_TYPE IMAGE SSH SECONDARY_WORKERS AUTOSCALING KIND
   readonly RECREATE TIMEOUT DRY_RUN CLUSTER WORKERS
 }
@@ -180,6 +181,7 @@ apply_wiring() {
   wiring_init
   [[ "${DRY_RUN}" == true ]] || printf '%s' "${BUCKET}" >"${STATE_DIR}/bucket" # for later, and for the delete script
   [[ "${DRY_RUN}" == true ]] || printf '%s' "${BOOT}" >"${STATE_DIR}/boot-bucket"
+  [[ "${DRY_RUN}" == true ]] || printf '%s' "${REGION}" >"${STATE_DIR}/region"
   for ((attempt = 1; ; attempt++)); do
     if wiring apply -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
       -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var "workers=${WORKERS}" \

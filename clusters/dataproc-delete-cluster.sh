@@ -14,7 +14,7 @@ usage: dataproc-delete-cluster.sh CLUSTER [options]
 Deletes the cluster, waits until it is gone, and destroys its wiring: topic, subscriptions, rights, service account.
 
   --project PROJECT   default: the one gcloud is set to
-  --region REGION     default: us-central1
+  --region REGION     default: the one that the cluster was created in, else us-central1
   --bucket BUCKET     default: the one that the cluster was created with
   --prefix PREFIX     default: pipeline
   --boot-bucket BUCKET  default: the one that the cluster was created with
@@ -27,7 +27,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION=us-central1 BUCKET='' BOOT='' KEEP_BOOT=false PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
+  PROJECT='' REGION='' BUCKET='' BOOT='' KEEP_BOOT=false PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
   while (($# > 0)); do
     case "$1" in
       -h | --help) usage && exit 0 ;;
@@ -62,6 +62,7 @@ parse() {
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
   STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
+  REGION="${REGION:-$(default_region)}"
   # Deleting the wrong one cannot be undone: a guess is not enough for that.
   [[ "${DELETE_BUCKET}" == false || -n "${BUCKET}" || -f "${STATE_DIR}/bucket" ]] ||
     die "--delete-bucket: ${STATE_DIR} does not say which; add --bucket BUCKET"
@@ -76,6 +77,8 @@ delete_cluster() {
   read_cluster
   if [[ -n "${STATE}" ]]; then
     run gcloud dataproc clusters delete "${CLUSTER}" --project="${PROJECT}" --region="${REGION}" --quiet
+  else
+    say "there is no cluster ${CLUSTER} in ${REGION} (was it created in another? see --region)"
   fi
 }
 

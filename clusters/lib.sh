@@ -66,6 +66,15 @@ default_state_dir() {
   printf '%s' "${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}"
 }
 
+# The region that the cluster was created in, else Google's own first choice.
+default_region() {
+  if [[ -f "${STATE_DIR}/region" ]]; then
+    cat "${STATE_DIR}/region"
+  else
+    printf us-central1
+  fi
+}
+
 # Prints "True" or "False", whether the project's bucket $1 has uniform access; nothing if the project has no such bucket.
 own_bucket() {
   gcloud storage buckets list --project="${PROJECT}" --filter="name = $1" \

@@ -223,6 +223,25 @@ def test_run_again_it_does_what_is_missing_and_delete_undoes_it(cloud: Cloud) ->
     assert list(cloud.get("buckets")) == ["mycluster"]
 
 
+EUROPE = "--region=europe-west1"
+
+
+def test_a_cluster_is_looked_for_where_it_was_created(cloud: Cloud) -> None:
+    """The wiring of one that goes on running elsewhere, and costs money, is not what a delete is to leave."""
+    created(cloud.create("--no-ssh", "--region", "europe-west1"))
+    cloud.calls()
+    created(cloud.create("--no-ssh"))
+    assert [argv for argv in cloud.calls() if argv[1:4] == ["dataproc", "clusters", "list"] and EUROPE in argv]
+    deleted = cloud.run(DELETE, "mycluster")
+    created(deleted)
+    (delete,) = cloud.changes()
+    assert "clusters delete mycluster" in delete
+    assert EUROPE in delete
+    again = cloud.run(DELETE, "mycluster", "--region", "us-east1")
+    created(again)
+    assert "there is no cluster mycluster in us-east1" in again.stderr
+
+
 def test_what_a_machine_may_write_is_not_what_the_next_one_boots_from(cloud: Cloud) -> None:
     """A machine may write objects into every bucket of the project. It can replace none of a release, and one that it
     put there first, under the name that the release will have, is found before a cluster is made or grows."""

@@ -114,7 +114,8 @@ def _follow(
     stopping: Stopping,
     serving: threading.Thread,
 ) -> dict[str, object]:
-    """Show the run from its record and the scheduler's counts. Returns the last record, empty if it was interrupted."""
+    """Show the run from its record and the scheduler's counts. Returns the last record, empty if the agent ended
+    first. Raises `click.Abort` for a signal."""
     shown: set[str] = set()
     with screen.busy("environment", "creating a virtualenv, installing what the environment file asks for") as status:
         while True:
@@ -135,7 +136,9 @@ def _follow(
                 if isinstance(counts, dict) and counts:
                     screen.done("luigi", f"{counts.get('done', 0)} of {sum(counts.values())} tasks done")
                 return record
-            if stopping.draining or not serving.is_alive():
+            if stopping.draining:
+                raise click.Abort
+            if not serving.is_alive():
                 return {}
             time.sleep(0.1)
 
@@ -153,7 +156,7 @@ def _record(folder: Path) -> dict[str, object]:
 
 def _finish(folder: Path, screen: _Screen, ended: dict[str, object]) -> None:
     if not ended:
-        raise PoltergustError("the demo was interrupted")
+        raise PoltergustError(f"the agent ended before the run did; what it left is in {folder}")
     logs = sorted((folder / "pipeline.poltergust" / "logs" / CONFIG).glob(f"*/{NODE}.log"))
     where = logs[-1] if logs else folder
     outcome = folder / "pipeline" / f"{CONFIG}{Kind.DONE.suffix}"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from poltergust.base.errors import UsageError
 from poltergust.sources.pubsub import Own, full_subscription, full_topic, project_of_credentials
+from poltergust.sources.pubsub.examine import _judge
 from poltergust.sources.pubsub.notifications import Ignored, object_url, printable
 from poltergust.sources.pubsub.problems import NotPulled, StreamEnded, TopicDeleted, explain
 from poltergust.sources.pubsub.subscriptions import check
@@ -204,3 +205,11 @@ def test_an_own_subscription_that_was_detached_is_made_again() -> None:
     Own(TOPIC, "node-1", PREFIX).create(client)
     assert client.calls == ["create", "delete", "create"]
     assert check(client, "projects/p-1/subscriptions/s")
+
+
+def test_what_doctor_says_to_do_about_one_that_pushes_is_a_whole_command() -> None:
+    name = "projects/p-1/subscriptions/node-1"
+    pushes = Subscription(name=name, topic=TOPIC, push_config={"push_endpoint": "https://example.com/"})
+    (found,) = _judge(pushes, name, PREFIX, ".config.yaml")
+    commands = f"gcloud pubsub subscriptions delete {name} && gcloud pubsub subscriptions create {name} --topic={TOPIC}"
+    assert found.remedy == f"make it again: {commands}"

@@ -98,7 +98,8 @@ def _failed(name: str, error: Exception, subscription: str, topic: str | None) -
 
 
 def _judge(found: Any, name: str, prefix: str, suffix: str) -> Iterator[Check]:
-    again = "make it again: gcloud pubsub subscriptions create"
+    commands = "gcloud pubsub subscriptions"
+    again = f"make it again: {commands} delete {name} && {commands} create {name} --topic={found.topic}"
     if delivers_elsewhere(found):
         yield fail("subscription", f"{name} delivers elsewhere (push or export), not to a node that pulls", again)
     if found.detached:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,5 +106,5 @@ def lines_to(write: Callable[[str], None]) -> Callable[[str], None]:
 
 def home(path: str) -> str:
     """A path as a person would write it."""
-    user = str(Path.home())
+    user = os.path.expanduser("~")  # a user without a home, whom `Path.home` refuses, has this very text
     return "~" + path[len(user) :] if path.startswith(user + "/") else path

@@ -11,6 +11,7 @@ from poltergust.base.checks import Severity
 from poltergust.base.errors import UsageError
 from poltergust.base.folders import absolute
 from poltergust.cli.checking import check
+from poltergust.cli.env.parts import home
 from poltergust.cli.node_options import cache_folder, working_folder
 from poltergust.doctor.watched_path import FolderProbes
 from poltergust.environments.cache_folder import examine
@@ -54,6 +55,7 @@ def test_a_home_that_nobody_knows_is_said(homeless: None) -> None:
         cache_folder(None)
     with pytest.raises(UsageError, match=r"^XDG_STATE_HOME ~/.local/state: there is no such home"):
         state_folder({})
+    assert home("/cache/e.yaml") == "/cache/e.yaml"
     assert with_own_password("http://127.0.0.1:9", {}) == "http://127.0.0.1:9"
 
 

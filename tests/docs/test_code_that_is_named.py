@@ -32,6 +32,20 @@ def test_each_function_that_is_named_stands_in_that_file(file: str, function: st
         body = found[0].body
 
 
+def test_every_check_of_doctor_stands_in_the_table_of_its_names() -> None:
+    places = [*(ROOT / "poltergust/doctor").glob("*.py"), *(ROOT / "poltergust").glob("s*/*/examine.py")]
+    calls = [each for place in places for each in ast.walk(ast.parse(place.read_text())) if isinstance(each, ast.Call)]
+    verdicts = ("ok", "skip", "warn", "fail", "_failed")
+    names = {
+        str(call.args[0].value)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id in verdicts and isinstance(call.args[0], ast.Constant)
+    }
+    table = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").partition("| name | what is checked |")[2]
+    rows = table.partition("\n\n")[0].strip().splitlines()[1:]
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row.split("|")[1])} == names
+
+
 def test_the_table_of_rooms_has_every_room_and_names_files_that_are_there() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)/` \|.*\| (`.*`) \|$", contributing, re.MULTILINE))

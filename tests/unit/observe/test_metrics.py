@@ -64,6 +64,15 @@ def test_a_version_that_nobody_knows_gets_numbers_as_well(version: str) -> None:
         assert "poltergust_scans" in body or "poltergust_runs" in body
 
 
+def test_every_number_stands_on_the_page_and_every_one_of_the_page_is_there() -> None:
+    metrics = Metrics()
+    metrics.watch(status)
+    exposed = {family.name for family in metrics.registry.collect()}
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = {name.removesuffix("_total") for name in re.findall(r"`(poltergust_\w+)`", page.partition("## systemd")[0])}
+    assert named == {name for name in exposed if name.startswith("poltergust_")}
+
+
 def test_ages_of_what_never_happened_are_left_out() -> None:
     metrics = Metrics()
     metrics.watch(lambda: status(since_scan=None, sources=()))

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.terraform.standin import MODULE, Terraform
 
 GOOD: dict[str, Any] = {
@@ -143,6 +145,25 @@ def test_every_validation_has_a_row() -> None:
 
 def test_what_stands_just_beside_is_taken(tmp_path: Path) -> None:
     assert _errors(tmp_path, ACCEPTED) == {}
+
+
+@pytest.mark.parametrize(
+    ("example", "values", "message"),
+    [
+        ("new-bucket", {"keep_days": 0}, "keep_days is a whole number of at least 1"),
+        ("new-bucket", {"keep_days": 1.5}, "keep_days is a whole number of at least 1"),
+        ("gke", {"workers": -1}, "workers is a whole number, 0 for"),
+    ],
+)
+def test_a_value_of_an_example_that_would_do_harm_is_rejected(
+    tmp_path: Path, example: str, values: dict[str, Any], message: str
+) -> None:
+    terraform = Terraform(tmp_path, module=MODULE / "examples" / example).init()
+    terraform.variables({"project_id": "my-project", "bucket": "mybucket"} | values)
+    done = terraform.run("plan", "-json", "-input=false", accept=(0, 1))
+    errors = [json.loads(line) for line in done.stdout.splitlines() if '"@level":"error"' in line]
+    assert errors, done.stdout
+    assert errors[0]["diagnostic"]["detail"].startswith(message)
 
 
 def _errors(folder: Path, rows: list[dict[str, Any]]) -> dict[int, list[str]]:

@@ -54,6 +54,12 @@ variable "workers" {
   description = "How many workers get a subscription each. 0: any number, which make their own (rights in the project, see ../fleet)."
   type        = number
   default     = 2
+
+  # range() of a negative number is not empty.
+  validation {
+    condition     = var.workers >= 0 && floor(var.workers) == var.workers
+    error_message = "workers is a whole number, 0 for workers that make their own subscriptions."
+  }
 }
 
 provider "google" {

@@ -31,6 +31,12 @@ variable "keep_days" {
   description = "How long logs and run records are kept, in days."
   type        = number
   default     = 30
+
+  # A rule without an age deletes everything, heartbeats and logs of running pipelines too; `--keep 0` keeps everything.
+  validation {
+    condition     = var.keep_days >= 1 && floor(var.keep_days) == var.keep_days
+    error_message = "keep_days is a whole number of at least 1: with 0 the bucket would delete records while runs need them."
+  }
 }
 
 variable "scheduler_url" {

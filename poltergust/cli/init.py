@@ -89,8 +89,8 @@ def _say(folder: Path, files: list[Path]) -> None:
     line(
         console,
         "\nNext:\n"
-        f"  {here}{hints.command('check', f'pipeline/{NAME}.config.yaml')}\n"
-        f"  {hints.command('listen', path='./pipeline')}\n"
+        f"  {here}{hints.command('check', f'pipeline/{NAME}.config.yaml', within=folder)}\n"
+        f"  {hints.command('listen', path='./pipeline', within=folder)}\n"
         f"It builds the environment, runs the pipeline and renames the task file to {NAME}.done.yaml;\n"
         "what the pipeline wrote is in results/, the log in pipeline.poltergust/logs/.\n"
         "Then edit code/, and run it again with a task file of another name or with other arguments.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,18 @@ def test_the_files_it_makes_are_right_and_commented(
     assert call(capsys, "check", f"{folder}/pipeline/hello.config.yaml").code == 0
     for name in ("pipeline/hello.config.yaml", "environment/hello.yaml"):
         assert sum(line.lstrip().startswith("#") for line in (folder / name).read_text().splitlines()) >= 5
+
+
+def test_what_to_type_next_is_typed_in_the_new_folder(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program stands in a virtualenv that is not on PATH, and is called by its place as seen from there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", [".venv/bin/poltergust"])
+    said = call(capsys, "init", "new/reports")
+    assert "  cd new/reports\n  ../../.venv/bin/poltergust check pipeline/hello.config.yaml\n" in said.out
+    assert "  ../../.venv/bin/poltergust listen --path ./pipeline\n" in said.out
 
 
 def test_a_folder_whose_name_yaml_would_misread(tmp_path: Path, capsys: Capture) -> None:

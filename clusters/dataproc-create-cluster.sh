@@ -25,8 +25,9 @@ with the Luigi scheduler's page on http://localhost:8082. Run again it does what
   --region REGION              default: the one that the cluster was created in, else us-central1
   --bucket BUCKET              default: CLUSTER if the project has that bucket, else PROJECT-CLUSTER
   --boot-bucket BUCKET         what machines boot from, and cannot change; default: the bucket's name and -boot
-  --password-secret SECRET     take the scheduler's password from that secret of Secret Manager; default: an object
-  --prefix PREFIX              where task files are dropped; default: pipeline
+  --password-secret SECRET     take the scheduler's password from that secret of Secret Manager; default: as the cluster
+                               was created, else an object
+  --prefix PREFIX              where task files are dropped; default: as the cluster was created, else pipeline
   --wheel FILE                 instead of this source tree: that wheel of Poltergust
   --secondary-workers N        so many secondary workers beside the WORKERS; default: 0
   --autoscaling-policy POLICY  let Dataproc add and remove workers by that policy of the region
@@ -52,7 +53,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION='' BUCKET='' BOOT='' SECRET='' PREFIX=pipeline WHEEL='' SUBNET='' STATE_DIR=''
+  PROJECT='' REGION='' BUCKET='' BOOT='' SECRET='' PREFIX='' WHEEL='' SUBNET='' STATE_DIR=''
   MASTER_TYPE=e2-standard-2 WORKER_TYPE=e2-standard-4 IMAGE=2.2-debian12 SECONDARY_WORKERS=0 AUTOSCALING='' KIND=spot
   PUBLIC_IP=unset IAP=false SSH=true RECREATE=false TIMEOUT=900 DRY_RUN=false
   while (($# > 0)); do
@@ -78,7 +79,7 @@ parse() {
           --bucket) BUCKET="${2#gs://}" ;;
           --boot-bucket) BOOT="${2#gs://}" ;;
           --password-secret) SECRET="$2" ;;
-          --prefix) PREFIX="${2%/}" ;;
+          --prefix) PREFIX="${2%/}" && PREFIX="${PREFIX:-/}" ;; # an empty one is refused below
           --wheel) WHEEL="$2" ;;
           --secondary-workers) SECONDARY_WORKERS="$2" ;;
           --autoscaling-policy) AUTOSCALING="$2" ;;
@@ -102,7 +103,7 @@ parse() {
   check_cluster "${CLUSTER}"
   [[ "${WORKERS}" =~ ^([2-9]|[1-9][0-9]{1,3})$ ]] || die "WORKERS '${WORKERS}': a number of at least 2"
   [[ "${TIMEOUT}" =~ ^[0-9]{1,6}$ ]] || die "--timeout '${TIMEOUT}': a number of seconds"
-  [[ "${PREFIX}" =~ ^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$ ]] || die "--prefix '${PREFIX}': a folder's name, such as pipeline"
+  [[ -z "${PREFIX}" || "${PREFIX}" =~ ^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$ ]] || die "--prefix '${PREFIX}': a folder's name, such as pipeline"
   [[ "${SECONDARY_WORKERS}" =~ ^[0-9]{1,4}$ ]] || die "--secondary-workers '${SECONDARY_WORKERS}': a number"
   [[ "${KIND}" =~ ^(spot|preemptible|non-preemptible)$ ]] ||
     die "--preemptible '${KIND}': spot, preemptible or non-preemptible"
@@ -113,7 +114,9 @@ parse() {
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
   STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
-  REGION="${REGION:-$(default_region)}"
+  REGION="${REGION:-$(remembered region us-central1)}"
+  PREFIX="${PREFIX:-$(remembered prefix pipeline)}"
+  SECRET="${SECRET:-$(remembered password-secret '')}"
   readonly PROJECT REGION PREFIX SUBNET STATE_DIR MASTER_TYPE WORKER_TYPE IMAGE SSH SECONDARY_WORKERS AUTOSCALING KIND
   readonly RECREATE TIMEOUT DRY_RUN CLUSTER WORKERS
 }
@@ -179,9 +182,12 @@ apply_wiring() {
   step "apply the wiring for ${WORKERS} workers"
   local attempt
   wiring_init
-  [[ "${DRY_RUN}" == true ]] || printf '%s' "${BUCKET}" >"${STATE_DIR}/bucket" # for later, and for the delete script
-  [[ "${DRY_RUN}" == true ]] || printf '%s' "${BOOT}" >"${STATE_DIR}/boot-bucket"
-  [[ "${DRY_RUN}" == true ]] || printf '%s' "${REGION}" >"${STATE_DIR}/region"
+  # For later, and for the delete script.
+  remember bucket "${BUCKET}"
+  remember boot-bucket "${BOOT}"
+  remember region "${REGION}"
+  remember prefix "${PREFIX}"
+  remember password-secret "${SECRET}"
   for ((attempt = 1; ; attempt++)); do
     if wiring apply -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
       -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var "workers=${WORKERS}" \
@@ -305,7 +311,7 @@ main() {
   local before
   read_cluster
   BUCKET="${BUCKET:-$(default_bucket)}"
-  BOOT="${BOOT:-$(default_boot_bucket)}"
+  BOOT="${BOOT:-$(remembered boot-bucket "${BUCKET}-boot")}"
   [[ "${BOOT}" != "${BUCKET}" && "${#BOOT}" -le 63 ]] ||
     die "--boot-bucket ${BOOT}: name a bucket of at most 63 characters that is not the one the nodes write to"
   PASSWORD="gs://${BUCKET}/cluster/scheduler-password"

@@ -16,7 +16,7 @@ Deletes the cluster, waits until it is gone, and destroys its wiring: topic, sub
   --project PROJECT   default: the one gcloud is set to
   --region REGION     default: the one that the cluster was created in, else us-central1
   --bucket BUCKET     default: the one that the cluster was created with
-  --prefix PREFIX     default: pipeline
+  --prefix PREFIX     default: the one that the cluster was created with, else pipeline
   --boot-bucket BUCKET  default: the one that the cluster was created with
   --delete-bucket     delete both buckets too, with everything in them
   --state-dir DIR     where Terraform's state is kept; default: ~/.local/state/poltergust/PROJECT/CLUSTER
@@ -27,7 +27,7 @@ TEXT
 
 parse() {
   local -a words=()
-  PROJECT='' REGION='' BUCKET='' BOOT='' KEEP_BOOT=false PREFIX=pipeline STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
+  PROJECT='' REGION='' BUCKET='' BOOT='' KEEP_BOOT=false PREFIX='' STATE_DIR='' DELETE_BUCKET=false DRY_RUN=false
   while (($# > 0)); do
     case "$1" in
       -h | --help) usage && exit 0 ;;
@@ -62,13 +62,14 @@ parse() {
   need gcloud terraform
   PROJECT="$(resolve_project "${PROJECT}")"
   STATE_DIR="${STATE_DIR:-$(default_state_dir)}"
-  REGION="${REGION:-$(default_region)}"
+  REGION="${REGION:-$(remembered region us-central1)}"
+  PREFIX="${PREFIX:-$(remembered prefix pipeline)}"
   # Deleting the wrong one cannot be undone: a guess is not enough for that.
   [[ "${DELETE_BUCKET}" == false || -n "${BUCKET}" || -f "${STATE_DIR}/bucket" ]] ||
     die "--delete-bucket: ${STATE_DIR} does not say which; add --bucket BUCKET"
   [[ "${DELETE_BUCKET}" == false || -n "${BOOT}" || -f "${STATE_DIR}/boot-bucket" ]] || KEEP_BOOT=true
   BUCKET="${BUCKET:-$(default_bucket)}"
-  BOOT="${BOOT:-$(default_boot_bucket)}"
+  BOOT="${BOOT:-$(remembered boot-bucket "${BUCKET}-boot")}"
   readonly PROJECT REGION KEEP_BOOT BOOT BUCKET PREFIX STATE_DIR DELETE_BUCKET DRY_RUN CLUSTER
 }
 
@@ -92,6 +93,8 @@ destroy_wiring() {
   wiring destroy -input=false -no-color -auto-approve -state="${STATE_DIR}/terraform.tfstate" \
     -var "project_id=${PROJECT}" -var "cluster=${CLUSTER}" -var workers=2 -var "bucket=${BUCKET}" -var "boot_bucket=${BOOT}" \
     -var "prefix=${PREFIX}/" -var wait_seconds=0
+  # The buckets stay; another cluster of this name is told everything else again.
+  run rm -f "${STATE_DIR}/region" "${STATE_DIR}/prefix" "${STATE_DIR}/password-secret"
 }
 
 delete_bucket() {

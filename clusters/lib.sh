@@ -66,13 +66,19 @@ default_state_dir() {
   printf '%s' "${XDG_STATE_HOME:-${HOME}/.local/state}/poltergust/${PROJECT}/${CLUSTER}"
 }
 
-# The region that the cluster was created in, else Google's own first choice.
-default_region() {
-  if [[ -f "${STATE_DIR}/region" ]]; then
-    cat "${STATE_DIR}/region"
+# What the option --$1 was when the cluster was created or changed last, else $2. A later run that is told less means the
+# same cluster.
+remembered() {
+  if [[ -f "${STATE_DIR}/$1" ]]; then
+    cat "${STATE_DIR}/$1"
   else
-    printf us-central1
+    printf '%s' "$2"
   fi
+}
+
+# remember OPTION VALUE
+remember() {
+  [[ "${DRY_RUN}" == true ]] || printf '%s' "$2" >"${STATE_DIR}/$1"
 }
 
 # Prints "True" or "False", whether the project's bucket $1 has uniform access; nothing if the project has no such bucket.
@@ -90,15 +96,6 @@ default_bucket() {
     printf '%s' "${CLUSTER}"
   else
     printf '%s' "${PROJECT//[:.]/-}-${CLUSTER}"
-  fi
-}
-
-# Beside the bucket: what machines boot from.
-default_boot_bucket() {
-  if [[ -f "${STATE_DIR}/boot-bucket" ]]; then
-    cat "${STATE_DIR}/boot-bucket"
-  else
-    printf '%s' "${BUCKET}-boot"
   fi
 }
 

@@ -226,11 +226,17 @@ def test_run_again_it_does_what_is_missing_and_delete_undoes_it(cloud: Cloud) ->
 EUROPE = "--region=europe-west1"
 
 
-def test_a_cluster_is_looked_for_where_it_was_created(cloud: Cloud) -> None:
-    """The wiring of one that goes on running elsewhere, and costs money, is not what a delete is to leave."""
-    created(cloud.create("--no-ssh", "--region", "europe-west1"))
+def test_a_later_run_that_is_told_less_means_the_same_cluster(cloud: Cloud) -> None:
+    """A delete that looks elsewhere leaves machines that cost money; another prefix takes the nodes' rights away, and
+    another password is not the scheduler's."""
+    cloud.put(apis=[*cloud.get("apis"), "secretmanager.googleapis.com"], secrets=["luigi"])
+    created(cloud.create("--no-ssh", "--region", "europe-west1", "--prefix", "jobs", "--password-secret", "luigi"))
     cloud.calls()
-    created(cloud.create("--no-ssh"))
+    again = cloud.create("--no-ssh")
+    created(again)
+    assert "drop task files into gs://my-project-mycluster/jobs/" in again.stderr
+    assert "--secret=luigi" in again.stderr
+    assert "0 added, 0 changed, 0 destroyed" in again.stdout
     assert [argv for argv in cloud.calls() if argv[1:4] == ["dataproc", "clusters", "list"] and EUROPE in argv]
     deleted = cloud.run(DELETE, "mycluster")
     created(deleted)
@@ -240,6 +246,9 @@ def test_a_cluster_is_looked_for_where_it_was_created(cloud: Cloud) -> None:
     again = cloud.run(DELETE, "mycluster", "--region", "us-east1")
     created(again)
     assert "there is no cluster mycluster in us-east1" in again.stderr
+    fresh = cloud.create("--dry-run")
+    assert "/pipeline/; Luigi's page" in fresh.stderr
+    assert "--region=us-central1" in fresh.stdout
 
 
 def test_what_a_machine_may_write_is_not_what_the_next_one_boots_from(cloud: Cloud) -> None:

@@ -200,6 +200,7 @@ class Records:
             str, tuple[Entry, Seen[NodeRecord] | None]
         ] = {}  # by URL, as listed last; replaced whole
         self._standing: set[str] = set()  # URLs of the run records that this agent wrote and that have not ended
+        self._heartbeat_refused = ""  # why the heartbeat could not be written last, "" if it could
         self._server: tuple[float, float] | None = None  # (server's time, our clock) of the latest write
 
     def begin_run(self, record: RunRecord) -> Begun[float | None]:
@@ -234,7 +235,17 @@ class Records:
                 yield seen
 
     def save_node(self, record: NodeRecord) -> float | None:
-        return self._save(self._path.node(self._node), record)
+        """The server's time, or None where it cannot be written: logged once for each reason, as it is tried every few
+        seconds."""
+        try:
+            written = self._write(self._path.node(self._node), record)
+        except StoreError as error:
+            if str(error) != self._heartbeat_refused:
+                log.warning("cannot write this node's heartbeat, going on without: %s", error)
+            self._heartbeat_refused = str(error)
+            return None
+        self._heartbeat_refused = ""
+        return written
 
     def name_holder(self) -> Holder:
         """Who wrote this node's heartbeat last. Raises what the store raises."""
@@ -265,7 +276,7 @@ class Records:
             log.warning("cannot remove this node's heartbeat: %s", error)
 
     def save_waiting(self, record: NodeRecord) -> float | None:
-        """For people: what an agent says while another one holds its name. As `save_node`."""
+        """For people: what an agent says while another one holds its name. None where it cannot be written."""
         return self._save(self._path.waiting_node(self._node, self._instance), record)
 
     def drop_waiting(self) -> None:

@@ -129,6 +129,24 @@ def test_a_node_that_may_keep_no_heartbeat_works_and_says_so_until_it_may(bucket
     node.heartbeat.stop()
 
 
+def test_why_no_heartbeat_is_kept_is_logged_once_for_each_reason(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.01)
+    node = Node(bucket)
+    node.fault = Fault.DENIED
+    node.start()
+    tried = node.writes
+    wait_until(lambda: node.writes > tried + 5, "more tries")
+    assert caplog.text.count("cannot write this node's heartbeat") == 1
+    node.fault = None
+    wait_until(lambda: not node.heartbeat.problem, "the next try")
+    node.fault = Fault.DENIED
+    beating(node, lambda: node.heartbeat.problem, "the refusal")
+    assert caplog.text.count("cannot write this node's heartbeat") == 2
+    node.heartbeat.stop()
+
+
 def test_a_storage_that_is_down_is_waited_for_and_said(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
     node = Node(bucket)
     node.fault = Fault.UNAVAILABLE

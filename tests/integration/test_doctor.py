@@ -110,6 +110,7 @@ def test_a_bucket_that_does_not_exist(gcs: StrictGcs, settings: Settings) -> Non
     checks = found(settings, quick=False, only=("path", "notification", "write", "nodes"))
     assert verdict(checks, "bucket") == "fail"
     assert "gs://mybucket does not exist" in checks["bucket"].text
+    assert checks["bucket"].remedy.endswith(" make it: gcloud storage buckets create gs://mybucket")
     assert not {"write", "nodes", "bucket-settings"} & set(checks), "nothing more is asked of it"
 
 

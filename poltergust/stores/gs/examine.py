@@ -75,9 +75,8 @@ class Bucket:
             cause = error.__cause__
             if isinstance(cause, api.NotFound) and not refuses_call(cause):
                 self.reachable = False
-                yield fail(
-                    "bucket", f"{where} does not exist", "correct --path, or make it: gcloud storage buckets create"
-                )
+                remedy = f"correct --path, or make it: gcloud storage buckets create {where}"
+                yield fail("bucket", f"{where} does not exist", remedy)
                 return
             if _REQUESTER_PAYS in str(error):
                 self.reachable = False

@@ -27,6 +27,7 @@ from poltergust.base.folders import absolute
 from poltergust.base.redaction import Redactor
 from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping, signals_stop
+from poltergust.environments import cache_folder
 from poltergust.luigi_run.passwords import Credentials, read_passwords
 from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
 
@@ -58,6 +59,9 @@ class RunTasks(luigi.Task):
         try:  # a mistake in `run()` would be a traceback of Luigi's, and its exit code 0
             self._watched = parse_path(str(self.path))
             self._node = parse_node(str(self.hostname) or None, "--hostname")
+            cache = os.environ.get("POLTERGUST_CACHE_DIR")
+            self._cache = absolute("POLTERGUST_CACHE_DIR", cache) if cache else default_cache()
+            cache_folder.prepare(self._cache)
             if file:
                 self._password = read_passwords(absolute("--scheduler-password-file", file))[0]
         except UsageError as error:
@@ -80,7 +84,7 @@ class RunTasks(luigi.Task):
             node=self._node,
             scheduler_url=_scheduler_url(luigi.interface.core(), self._password),  # type: ignore[no-untyped-call]
             reconcile_interval=SCAN_INTERVAL_SECONDS,
-            cache=default_cache(),
+            cache=self._cache,
             environ=dict(os.environ),
         )
         if not logging.getLogger().handlers:

@@ -122,6 +122,26 @@ def test_a_mistake_on_the_command_line_is_one_line(project: Path, mistake: str, 
     assert "Traceback" not in refused.stdout + refused.stderr
 
 
+def test_environments_are_kept_where_the_variable_of_every_command_says(project: Path) -> None:
+    """The loop has no option for it, and a node's default cache may be on a disk that is too small."""
+    (project / "pipeline" / "wrong.config.yaml").write_text("nothing: at all\n")
+    command = [str(LUIGI), "RunTasks", "--module", "poltergust", "--local-scheduler", f"--path={project}/pipeline"]
+
+    def luigi(cache: Path) -> subprocess.CompletedProcess[str]:
+        env = {**environment(project), "POLTERGUST_CACHE_DIR": str(cache)}
+        return subprocess.run(command, env=env, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+
+    refused = luigi(project / "environment" / "plain.yaml")
+    assert refused.returncode == 1
+    assert f"Error: --cache-dir {project}/environment/plain.yaml is no folder; name another" in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+    done = luigi(project / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert names(project) == ["wrong.error.yaml"]
+    assert (project / "elsewhere" / "journal").is_dir()
+    assert not (project / "cache").exists()
+
+
 def test_the_shell_loop_takes_what_lands_later(project: Path) -> None:
     with luigid(project) as url:
         loop = f"while true; do {LUIGI} RunTasks --module poltergust --path={project}/pipeline --scheduler-url={url}; "

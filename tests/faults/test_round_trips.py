@@ -115,7 +115,8 @@ def test_a_node_that_has_nothing_to_do_asks_four_times(told: Cluster) -> None:
         )
     made = [each for each in asked(told) if not each[1].startswith(SIDE + "nodes/")]
     made = [each for each in made if f"/{names[0]}" not in each[1]]  # both took part in it, and write that down late
-    assert len(made) <= 4 * len(names[1:]), "\n".join(map(str, made))
+    # One more where the notification of the outcome comes while the config is being found gone: it is looked for again.
+    assert len(made) <= 4 * len(names[1:]) + 2, "\n".join(map(str, made))
     told.stop("node-2")
     told.check()
 

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from benchmarks.measuring import processor_seconds, say
 from tests.e2e.nodes import POLTERGUST, Node, node
+from tests.emulators.luigid import answers
 from tests.emulators.servers import free_port, running, wait_until
 
 PIPELINE = """
@@ -165,14 +166,6 @@ def scheduler(folder: Path) -> Iterator[tuple[str, int]]:
     argv += ["--state-dir", str(folder / "luigid")]
     with running(argv, ready=lambda: answers(url), log=folder / "luigid.log", cwd=folder) as process:
         yield url, process.pid
-
-
-def answers(url: str) -> bool:
-    try:
-        ping(url)
-    except OSError:
-        return False
-    return True
 
 
 def ping(url: str) -> None:

@@ -23,7 +23,7 @@ from poltergust.base.secret_forms import SecretNames
 from poltergust.base.text import plural
 from poltergust.cli import json_output
 from poltergust.cli.env.parts import interruptible, lines_to, open_cache, read
-from poltergust.cli.node_options import cache_folder, working_folder
+from poltergust.cli.node_options import working_folder
 from poltergust.cli.tables import plain_table
 from poltergust.cli.target import Target
 from poltergust.cli.terminal import line, make_console, safe, show
@@ -33,7 +33,7 @@ from poltergust.environments.code import bundle, places
 from poltergust.luigi_run import Request
 from poltergust.luigi_run.clearing import Cleared, Clearing, KnownTask, StandingOutput
 from poltergust.node import working_directory
-from poltergust.node.settings import Settings
+from poltergust.node.settings import Settings, parse_cache
 from poltergust.path.layout import Kind, resolve
 from poltergust.processes.child import spawn
 from poltergust.runs import luigi_setup
@@ -123,7 +123,7 @@ class FamilyClearing:
         settings = Settings(
             path=target.path,
             node=target.state.node,
-            cache=cache_folder(self.cache_dir),
+            cache=parse_cache(self.cache_dir),
             workdir=working_folder(self.workdir),
             environ=os.environ,
         )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from poltergust.base.errors import UsageError
-from poltergust.base.folders import absolute
+from poltergust.base.folders import absolute, is_folder
 from poltergust.base.urls import is_cloud
 from poltergust.cli.options import (
     Duration,
@@ -21,7 +21,7 @@ from poltergust.cli.options import (
     scheduler_password_option,
     with_password,
 )
-from poltergust.node.settings import Settings, default_cache, parse_labels, parse_node, parse_path
+from poltergust.node.settings import Settings, parse_cache, parse_labels, parse_node, parse_path
 from poltergust.runs.settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,7 +126,7 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
         topic=full_name(topic, "topics", project, environ) if topic else None,
         reconcile_interval=options["reconcile_interval"],
         parallel=options["parallel"],
-        cache=cache_folder(options.get("cache_dir")),
+        cache=parse_cache(options.get("cache_dir")),
         workdir=working_folder(options.get("workdir")),
         env_cache_size=options["env_cache_size"],
         env_max_age=options["env_max_age"],
@@ -144,21 +144,12 @@ def make_settings(options: Mapping[str, Any], environ: Mapping[str, str], *, pat
     )
 
 
-def cache_folder(text: str | None) -> Path:
-    """`--cache-dir`, or where it is by default."""
-    return absolute("--cache-dir", text) if text else default_cache()
-
-
 def working_folder(text: str | None) -> Path | None:
     """`--workdir`; None: where it is by default. Raises `UsageError`."""
     if not text:
         return None
     folder = absolute("--workdir", text)
-    try:
-        there = folder.is_dir()
-    except PermissionError as error:
-        raise UsageError(f"--workdir {text}: {error.strerror}; let this user enter the folders above it") from None
-    if not there:
+    if not is_folder("--workdir", text, folder):
         raise UsageError(f"--workdir {text}: no such folder; make it first: mkdir -p {shlex.quote(str(folder))}")
     return folder
 

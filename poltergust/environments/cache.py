@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poltergust.base import hints
 from poltergust.base.errors import NodeError, UsageError
+from poltergust.base.folders import is_disk_full
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import Redactor
 from poltergust.base.urls import is_cloud
@@ -202,7 +203,7 @@ class EnvironmentCache:
         try:
             return self._origins.place(spec.dependencies, spec.url, env)
         except OSError as error:
-            if not failures.is_disk_full(error):
+            if not is_disk_full(error):
                 raise
             on_line(f"{error.strerror} for what {spec.url} names; freeing the cache, then once more")
             self.prune(everything=True)

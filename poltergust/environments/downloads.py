@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from poltergust.base.errors import Missing, NodeError
+from poltergust.base.folders import replace_file
 from poltergust.base.reasons import Reason
 from poltergust.base.text import size
 from poltergust.environments import Objects, marker
@@ -83,14 +83,7 @@ class Downloads:
             raise Missing(Reason.PACKAGE_NOT_FOUND, f"dependencies, {origin}: {text}", entry.url)
         path = home / blob.generation / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=home)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(blob.data)
-            os.replace(temporary, path)
-        except BaseException:  # on a full disk what there is of it takes all the room that was left
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(path, blob.data, aside=home)
         # As it was listed: a bucket's listing has milliseconds, what it answers a read with whole seconds.
         seen = {"size": entry.size, "updated": entry.updated, "generation": blob.generation}
         marker.write_text(home / _SEEN, json.dumps(seen))

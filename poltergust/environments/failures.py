@@ -4,22 +4,18 @@ environment file."""
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from poltergust.base.errors import NodeError, Permanent, RunError, Temporary
+from poltergust.base.folders import is_disk_full
 from poltergust.base.reasons import Reason
 from poltergust.base.redaction import without_credentials
 from poltergust.environments.commands import CommandResult
 from poltergust.environments.installer_output import InstallerOutput
 from poltergust.environments.lines import Line, requirement_name
-
-
-def is_disk_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager

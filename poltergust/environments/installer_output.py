@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from poltergust.base.folders import DISK_FULL
 from poltergust.base.text import without_middle
 
 MAX_CHARACTERS = 300  # of an installer's last lines in a message: their beginning and their end
@@ -22,7 +23,6 @@ _STATUS = re.compile(
     r"|\b(\d{3}) (?:Client|Server) Error\b"  # requests, in pip's log
 )
 _ERRNO = re.compile(r"(?:os error|Errno) (-?\d+)")
-_DISK = (errno.ENOSPC, errno.EDQUOT)
 _NETWORK = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.ENETUNREACH, errno.EHOSTUNREACH)
 _CONNECTION = re.compile(
     r"error sending request|error decoding response body|network timeout"  # uv
@@ -75,7 +75,7 @@ class InstallerOutput:
 
     @property
     def disk_full(self) -> bool:
-        return self._names(_DISK)
+        return self._names(DISK_FULL)
 
     @property
     def unreachable(self) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from poltergust.base.folders import replace_file
 
 NAME = "poltergust.json"
 LOCK_NAME = "poltergust.lock.txt"
@@ -53,13 +53,4 @@ def read(folder: Path) -> Marker | None:
 def write_text(path: Path, text: str) -> None:
     """Replace `path` with `text` in one step, on disk before it is visible."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, text.encode(), durable=True)

@@ -29,7 +29,7 @@ from poltergust.base.secret_forms import SecretNames
 from poltergust.base.stopping import Stopping, signals_stop
 from poltergust.environments import cache_folder
 from poltergust.luigi_run.passwords import Credentials, read_passwords
-from poltergust.node.settings import Settings, default_cache, parse_node, parse_path
+from poltergust.node.settings import Settings, parse_cache, parse_node, parse_path
 
 SCAN_INTERVAL_SECONDS = 10.0
 """Between two scans for new and changed configs while a pass runs."""
@@ -59,8 +59,7 @@ class RunTasks(luigi.Task):
         try:  # a mistake in `run()` would be a traceback of Luigi's, and its exit code 0
             self._watched = parse_path(str(self.path))
             self._node = parse_node(str(self.hostname) or None, "--hostname")
-            cache = os.environ.get("POLTERGUST_CACHE_DIR")
-            self._cache = absolute("POLTERGUST_CACHE_DIR", cache) if cache else default_cache()
+            self._cache = parse_cache(os.environ.get("POLTERGUST_CACHE_DIR"), "POLTERGUST_CACHE_DIR")
             cache_folder.prepare(self._cache)
             if file:
                 self._password = read_passwords(absolute("--scheduler-password-file", file))[0]

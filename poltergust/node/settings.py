@@ -12,7 +12,7 @@ from pathlib import Path
 
 from poltergust.base import hints
 from poltergust.base.errors import UsageError
-from poltergust.base.folders import absolute, check_text
+from poltergust.base.folders import absolute, check_text, is_folder
 from poltergust.base.urls import is_cloud
 from poltergust.observe.settings import ObserveSettings
 from poltergust.path import layout
@@ -93,7 +93,7 @@ def parse_path(text: str, *, must_exist: bool = True) -> layout.WatchedPath:
         return layout.WatchedPath(f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}")
     folder = absolute("--path", text)
     check_text("--path", str(folder))
-    if not os.path.isdir(folder) and (must_exist or _SCHEME.match(text)):
+    if (must_exist or _SCHEME.match(text)) and not is_folder("--path", text, folder):
         raise UsageError(f"--path {text}: {_no_folder(text, folder)}")
     return layout.WatchedPath(str(folder))
 
@@ -105,12 +105,8 @@ def _no_folder(text: str, folder: Path) -> str:
         if scheme in ("gs", "gcs"):
             return f"a bucket is written gs://{rest.lstrip('/') or 'bucket/prefix'}"
         return "only buckets of Google Cloud Storage (gs://bucket/prefix) and local folders can be watched"
-    try:
-        there = folder.exists()
-    except PermissionError as error:
-        return f"{error.strerror}; let this user enter the folders above it"
-    if there or folder.suffix in (".yaml", ".yml"):
-        near = os.path.relpath(folder.parent)
+    if folder.exists() or folder.suffix in (".yaml", ".yml"):
+        near = hints.near(folder.parent)
         return f"is a file; name the folder that configs go to, for example {'./' if near == '.' else near}"
     return f"no such folder; make it first: {hints.make_folder(text)}"
 
@@ -137,7 +133,9 @@ def parse_labels(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(texts)))
 
 
-def default_cache() -> Path:
-    """The cache folder when none is named: below the user's own."""
+def parse_cache(text: str | None, option: str = "--cache-dir") -> Path:
+    """The cache folder that `option` names; when none is named, one below the user's own. Raises `UsageError`."""
+    if text:
+        return absolute(option, text)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return absolute("--cache-dir", f"{base}/poltergust")

@@ -58,10 +58,9 @@ def freeze_loaded() -> None:
     """Leave what was made so far, the modules above all, out of the garbage collector's looks (`gc.freeze`).
 
     It looks at everything old only when a quarter as much has grown old since
-    (https://devguide.python.org/internals/garbage-collector/). Beside the 150,000 objects of Google's clients that lets
+    (https://devguide.python.org/internals/garbage-collector/). Beside the 70,000 objects of Google's clients that lets
     megabytes of answers that lie in cycles, as those of failed requests do, stand for minutes.
     """
-    gc.collect()
     gc.freeze()
     gc.collect()  # the quarter is one of what the latest full collection left in sight
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from poltergust.base.errors import NodeError
+from poltergust.base.folders import is_disk_full
 from poltergust.base.reasons import Reason
 from poltergust.documents import TaskFile
 from poltergust.environments import Environment, EnvironmentSpec
@@ -32,7 +32,7 @@ def private_folder(scratch: Path) -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(dir=scratch, prefix="", ignore_cleanup_errors=True)
         Path(made.name, _TEMPORARY).mkdir()
     except OSError as error:
-        reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.START_FAILED
+        reason = Reason.DISK_FULL if is_disk_full(error) else Reason.START_FAILED
         text = f"no folder for a run can be made in {scratch}: {error.strerror}; make room there, or make it writable"
         raise NodeError(reason, text) from error
     with made as folder:

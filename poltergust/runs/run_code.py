@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from poltergust.base.errors import NodeError, Temporary
+from poltergust.base.folders import is_disk_full
 from poltergust.base.reasons import Reason
 from poltergust.environments import EnvironmentSpec, Objects
 from poltergust.environments.code import bundle, places
@@ -86,5 +86,5 @@ def _verified(digest: str, archive: bytes | None) -> bundle.Files | None:
 
 
 def _node_error(error: OSError, where: Path) -> NodeError:
-    reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.START_FAILED
+    reason = Reason.DISK_FULL if is_disk_full(error) else Reason.START_FAILED
     return NodeError(reason, f"the code cannot be written to {where}: {error.strerror}; make room, or make it writable")

@@ -13,8 +13,8 @@ from poltergust.base.errors import UsageError
 from poltergust.base.folders import absolute
 from poltergust.base.urls import is_cloud
 from poltergust.cli import exits
-from poltergust.cli.node_options import cache_folder
 from poltergust.cli.options import option
+from poltergust.node.settings import parse_cache
 from poltergust.path import layout
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_cache(
     from poltergust.processes.child import spawn
     from poltergust.stores import Stores
 
-    folder = cache_folder(cache_dir)
+    folder = parse_cache(cache_dir)
     examine(folder) if url is None else prepare(folder)  # without a file nothing is built: it is only looked at
     # Nothing is written to a folder through these stores, so any path will do where none is named.
     stores = Stores(layout.WatchedPath((url or str(folder)).rpartition("/")[0] or "/").state_prefix)

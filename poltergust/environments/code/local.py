@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import time
 from pathlib import Path
+
+from poltergust.base.folders import replace_file
 
 MAX_BYTES = 1024**3
 """Of all bundles kept on a machine; the ones used last stay."""
@@ -38,14 +39,7 @@ class LocalCode:
     def put(self, digest: str, archive: bytes) -> None:
         """Keep it, whole at once, and what was not used for long no more. Raises OSError."""
         self._root.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=self._root)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(archive)
-            os.replace(temporary, self._path(digest))
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(self._path(digest), archive)
         self._prune()
 
     def _path(self, digest: str) -> Path:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poltergust.base.errors import PoltergustError
+from poltergust.base.folders import is_disk_full
 from poltergust.base.text import shown
 from poltergust.stores import Denied, DiskFull, NameTooLong, NotFound, StoreError, Unavailable
 
@@ -137,7 +138,7 @@ def _ours(error: OSError, where: str) -> StoreError:
     why = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         return NotFound(f"{where} does not exist")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return DiskFull(f"{where}: {why}; make room on its file system")
     if error.errno == errno.ENAMETOOLONG:
         return NameTooLong(f"{where}: {why}; choose a shorter name")

@@ -12,11 +12,11 @@ from poltergust.base.errors import UsageError
 from poltergust.base.folders import absolute
 from poltergust.cli.checking import check
 from poltergust.cli.env.parts import home
-from poltergust.cli.node_options import cache_folder, working_folder
+from poltergust.cli.node_options import working_folder
 from poltergust.doctor.watched_path import FolderProbes
 from poltergust.environments.cache_folder import examine
 from poltergust.luigi_run.own_state import state_folder, with_own_password
-from poltergust.node.settings import Settings, parse_path
+from poltergust.node.settings import Settings, parse_cache, parse_path
 from poltergust.path import layout
 from tests.security.users import NOBODY, acting_as, needs_root
 from tests.unit.cli.calling import call
@@ -52,7 +52,7 @@ def test_it_is_absolute_and_its_home_is_found(tmp_path: Path, monkeypatch: pytes
 
 def test_a_home_that_nobody_knows_is_said(homeless: None) -> None:
     with pytest.raises(UsageError, match=r"^--cache-dir ~/.cache/poltergust: there is no such home .*; set HOME, or"):
-        cache_folder(None)
+        parse_cache(None)
     with pytest.raises(UsageError, match=r"^XDG_STATE_HOME ~/.local/state: there is no such home"):
         state_folder({})
     assert home("/cache/e.yaml") == "/cache/e.yaml"
